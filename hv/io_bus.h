@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which emulated device answers at which port or guest-physical address of a VM. A port or an address that
+ * nobody has reads as all ones and swallows writes, as on a PC.
+ */
+#pragma once
+
+#include <stdint.h>
+#include "hv/lib/status.h"
+
+struct vcpu;
+struct vm;
+struct vdev;
+
+/* size is 1, 2 or 4 for ports and 1, 2, 4 or 8 for memory; addr is absolute and addr + size within the range. */
+typedef uint64_t (*io_read_fn)(struct vdev *d, struct vcpu *v, uint64_t addr, unsigned size);
+typedef void (*io_write_fn)(struct vdev *d, struct vcpu *v, uint64_t addr, unsigned size, uint64_t value);
+
+struct io_range {
+	uint64_t base, size;
+	struct vdev *dev;
+	io_read_fn read;
+	io_write_fn write;
+};
+
+#define IO_RANGE_MAX 48
+
+struct io_bus {
+	uint32_t count;
+	struct io_range range[IO_RANGE_MAX]; /* ascending, disjoint */
+};
+
+/* ERR_EXIST: overlaps; ERR_NOMEM: table full; ERR_INVAL: empty or wraps. */
+enum status io_bus_add(struct io_bus *b, uint64_t base, uint64_t size, struct vdev *d, io_read_fn read,
+		       io_write_fn write);
+/*
+ * One access by v. One that spans two ranges, or a range and nothing, is split into bytes, as a PC's bridge
+ * does. Reads return the value in the low `size` bytes, upper bytes zero.
+ */
+uint64_t io_bus_read(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size);
+void io_bus_write(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size, uint64_t value);

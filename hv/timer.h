@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The host's monotonic clock, and timers on it. One clock, in nanoseconds since hv_main, the same on
+ * every CPU (a scaled TSC). Each CPU has a queue of timers and one hardware timer for its head.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "hv/lib/list.h"
+
+struct pcpu;
+struct timer;
+typedef void (*timer_fn)(struct timer *t);
+
+struct timer {
+	struct list link;     /* in its CPU's queue, sorted by deadline */
+	uint64_t deadline_ns;
+	timer_fn fn;          /* on the queue's CPU, host context, interrupts off, no lock held */
+	uint32_t cpu;         /* whose queue; valid while armed */
+	bool armed;
+};
+
+/* Nanoseconds since boot. */
+uint64_t time_now_ns(void);
+/* TSC ticks per second, as calibrated. */
+uint64_t tsc_hz(void);
+/* Conversions between TSC ticks and nanoseconds (durations), exact to one unit, no overflow below 2^63. */
+uint64_t tsc_to_ns(uint64_t ticks);
+uint64_t ns_to_tsc(uint64_t ns);
+/* The TSC value at which time_now_ns() will be ns. */
+uint64_t time_ns_to_tsc_deadline(uint64_t ns);
+/* Waits by polling; only before guests run. */
+void delay_us(uint32_t us);
+
+void timer_init(struct timer *t, timer_fn fn);
+/*
+ * Arms t, or moves it, to call t->fn on CPU `cpu` at or soon after deadline_ns (a time that has passed: at
+ * once). Any CPU may call it. A timer must not be armed from two CPUs at the same time (its owner's lock).
+ */
+void timer_arm(struct timer *t, uint32_t cpu, uint64_t deadline_ns);
+/* Disarms t. On return its function is not running, unless the caller is that function. */
+void timer_cancel(struct timer *t);
+/* Runs what is due on this CPU and programs the hardware for the next. Called from pcpu's loop and the IRQ. */
+void timer_run_due(void);
+/* This CPU's next deadline, or UINT64_MAX. */
+uint64_t timer_next_deadline(void);

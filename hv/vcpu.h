@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtual CPU: the vendor-neutral part. vmx/ and svm/ embed it first in their own struct. While it
+ * runs, its state belongs to its physical CPU; others set a request bit and kick.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "hv/event.h"
+#include "hv/exit.h"
+#include "hv/lib/list.h"
+#include "hv/ops.h"
+#include "hv/timer.h"
+#include "hv/vdev/lapic.h"
+
+struct vm;
+struct pcpu;
+
+/* Numbers of the general registers, as ModRM counts them. */
+enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_COUNT };
+
+enum vcpu_state {
+	VCPU_OFF,       /* the VM isn't running */
+	VCPU_WAIT_SIPI, /* an application processor before its SIPI */
+	VCPU_READY,     /* in a run queue, or running */
+	VCPU_HALTED,    /* HLT; an event makes it ready */
+	VCPU_PARKED,    /* the VM is paused or has stopped; state is complete in memory */
+};
+
+enum vcpu_request {
+	VREQ_EVENT = 1 << 0, /* an interrupt, NMI, INIT or SIPI may be waiting */
+	VREQ_PARK = 1 << 1,  /* the VM is to pause or stop */
+	VREQ_FLUSH = 1 << 2, /* second-stage mappings were cut: flush before the next entry */
+};
+
+/* The guest's values of what the hardware does not switch; written by hv/vcpu.c's load and put. */
+struct vcpu_msrs {
+	uint64_t tsc_aux, xss, spec_ctrl;
+};
+
+struct vcpu {
+	uint64_t gpr[GPR_COUNT]; /* the guest's, while it is out; RSP isn't here: vcpu_gpr() */
+	uint64_t rip;            /* valid from an exit to the next entry; written by the dispatcher only */
+	uint64_t cr2;            /* the guest's */
+	uint64_t dr[4];          /* DR0-3; DR6 and DR7: ops->reg_get */
+
+	struct vm *vm;
+	uint32_t id;      /* in the VM, and its APIC ID */
+	struct pcpu *cpu; /* where it runs or will run; changes only under that CPU's sched_lock */
+
+	struct list run_link;
+	enum vcpu_state state; /* guarded by cpu->sched_lock */
+	uint32_t requests;     /* enum vcpu_request, atomic */
+	uint64_t slice_end_ns;
+
+	struct vcpu_events events;
+	struct vlapic lapic;
+	struct vcpu_msrs msrs;
+	uint64_t xcr0;
+	void *xsave; /* 64-byte aligned area of xsave_size() bytes */
+	int64_t tsc_offset; /* guest TSC = host TSC + tsc_offset */
+
+	struct vm_exit last_exit;
+	uint64_t exits[EXIT_KIND_COUNT];
+	uint64_t guest_ns; /* time it had a CPU */
+};
+
+static inline uint64_t vcpu_reg_get(struct vcpu *v, enum vreg r)
+{
+	return ops->reg_get(v, r);
+}
+
+static inline void vcpu_reg_set(struct vcpu *v, enum vreg r, uint64_t value)
+{
+	ops->reg_set(v, r, value);
+}
+
+/* General register n (0-15), RSP included. */
+static inline uint64_t vcpu_gpr(struct vcpu *v, unsigned n)
+{
+	return n == RSP ? ops->reg_get(v, VREG_RSP) : v->gpr[n];
+}
+
+static inline void vcpu_gpr_set(struct vcpu *v, unsigned n, uint64_t value)
+{
+	if (n == RSP)
+		ops->reg_set(v, VREG_RSP, value);
+	else
+		v->gpr[n] = value;
+}
+
+/* Sets request bits and makes v notice: wakes it if halted, kicks its CPU if it is in the guest. Any CPU. */
+void vcpu_request(struct vcpu *v, uint32_t bits);
+
+/* CPU modes as the decoder needs them. */
+enum cpu_mode { MODE_REAL, MODE_V86, MODE_PROT16, MODE_PROT32, MODE_COMPAT16, MODE_COMPAT32, MODE_LONG };
+enum cpu_mode vcpu_mode(struct vcpu *v);
+/* Current privilege level, 0-3. */
+unsigned vcpu_cpl(struct vcpu *v);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Host work: small functions that a CPU of the [host] cpuset runs between guests. An item must be
+ * bounded (about 200 microseconds); a longer job queues itself again.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "hv/lib/list.h"
+
+struct work;
+typedef void (*work_fn)(struct work *w);
+
+struct work {
+	struct list link;
+	work_fn fn;
+	bool queued;
+};
+
+void work_init(struct work *w, work_fn fn);
+/* Queues w unless it is queued already, and wakes a host CPU. Any CPU, also from an interrupt handler. */
+void work_queue(struct work *w);
+/* Runs one item. False: there was none. */
+bool work_run_one(void);
+bool work_pending(void);

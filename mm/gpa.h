@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest-physical memory of one VM: which ranges are RAM or ROM, and the only accessors to their bytes. An
+ * accessor checks bounds, copies, and returns no pointer. The VM's host address space must be loaded
+ * (hv/vm.h: vm_enter_address_space); in it, guest-physical address a is at base + a.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "hv/lib/status.h"
+#include "hv/lib/types.h"
+
+#define GMEM_SLOT_MAX 8
+#define GMEM_VM_BASE  0xffffc00000000000UL /* PML4 slot 384: where a VM's own host view maps its memory */
+
+struct gmem_slot {
+	uint64_t base, size; /* guest-physical, multiples of 4 KiB */
+	bool readonly;       /* ROM: the guest's writes are dropped, as on a PC */
+};
+
+struct gmem {
+	uint8_t *base;
+	uint32_t count;
+	struct gmem_slot slot[GMEM_SLOT_MAX]; /* ascending, disjoint */
+};
+
+/* Adds a slot; ERR_INVAL where it overlaps or wraps, ERR_NOMEM where the table is full. */
+enum status gmem_add(struct gmem *m, uint64_t base, uint64_t size, bool readonly);
+/* The slot that holds a, or NULL: the address is not backed by memory. */
+const struct gmem_slot *gmem_find(const struct gmem *m, gpa_t a);
+
+/* Copies; ERR_RANGE, with nothing copied, where any byte isn't memory. A range may span adjacent slots. */
+enum status gpa_read(const struct gmem *m, gpa_t a, void *dst, size_t n);
+/* As the guest's own write would: ERR_FAULT, with nothing written, where any byte is in ROM. */
+enum status gpa_write(const struct gmem *m, gpa_t a, const void *src, size_t n);
+/* For loaders: writes ROM too. */
+enum status gpa_load(const struct gmem *m, gpa_t a, const void *src, size_t n);
+enum status gpa_zero(const struct gmem *m, gpa_t a, size_t n);
+/* Naturally aligned 4- and 8-byte accesses, one bus access each: for paging structures. */
+enum status gpa_read64(const struct gmem *m, gpa_t a, uint64_t *v);
+enum status gpa_read32(const struct gmem *m, gpa_t a, uint32_t *v);
+/* Atomically sets *a to desired if it holds expected; ERR_AGAIN if it held something else. RAM only. */
+enum status gpa_cmpxchg64(const struct gmem *m, gpa_t a, uint64_t expected, uint64_t desired);
+enum status gpa_cmpxchg32(const struct gmem *m, gpa_t a, uint32_t expected, uint32_t desired);
