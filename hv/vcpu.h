@@ -10,6 +10,7 @@
 #include "hv/event.h"
 #include "hv/exit.h"
 #include "hv/lib/list.h"
+#include "hv/msr.h"
 #include "hv/ops.h"
 #include "hv/timer.h"
 #include "hv/vdev/lapic.h"
@@ -57,6 +58,7 @@ struct vcpu {
 	struct vcpu_events events;
 	struct vlapic lapic;
 	struct vcpu_msrs msrs;
+	struct msr_state msr; /* values of emulated MSRs */
 	uint64_t xcr0;
 	void *xsave; /* 64-byte aligned area of xsave_size() bytes */
 	int64_t tsc_offset; /* guest TSC = host TSC + tsc_offset */

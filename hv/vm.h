@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "hv/config.h"
+#include "hv/cpuid.h"
 #include "hv/io_bus.h"
 #include "hv/lib/lock.h"
 #include "hv/lib/status.h"
@@ -52,6 +53,7 @@ struct vm {
 	struct page_table view; /* the host CR3 that maps its memory */
 	struct vcpu *vcpu[VM_MAX_VCPUS];
 	uint32_t vcpu_count;
+	struct cpuid_policy cpuid; /* what CPUID says; computed at each start */
 
 	struct io_bus ports, mmio;
 	struct spinlock irq_lock; /* guards pic and ioapic */

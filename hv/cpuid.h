@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What CPUID tells a guest. A policy is computed once per VM from the host's CPUID by one table
+ * (hv/cpuid.c: default deny); an exit is then a lookup, with the few bits that follow guest state patched in.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "hv/exit.h"
+#include "hv/lib/status.h"
+
+struct vcpu;
+
+struct cpuid_regs {
+	uint32_t eax, ebx, ecx, edx;
+};
+
+enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
+
+/* The host's CPUID; tests pass a captured table. */
+typedef void (*cpuid_fn)(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out);
+
+#define CPUID_ENTRY_MAX 80
+#define CPUID_BASIC_MAX 0x20 /* leaves below it are looked up by index */
+#define CPUID_EXT_BASE	0x80000000u
+#define CPUID_EXT_MAX	0x22 /* of them, counted from CPUID_EXT_BASE */
+#define CPUID_HV_BASE	0x40000000u
+#define CPUID_SIGNATURE "IngotIngotHV" /* EBX, ECX, EDX of CPUID_HV_BASE */
+
+enum cpuid_vendor { CPUID_VENDOR_INTEL, CPUID_VENDOR_AMD, CPUID_VENDOR_OTHER };
+
+/* Entries [first, first + count) are subleaves 0, 1, ...; count 0: the leaf reads as zero. */
+struct cpuid_leaf {
+	uint8_t first, count;
+	bool last_repeats; /* every subleaf beyond gives the first entry: the leaf has no subleaves */
+};
+
+struct cpuid_policy {
+	enum cpuid_vendor vendor;
+	uint32_t family, model;
+	uint32_t max_basic, max_ext; /* highest leaf, as leaves 0 and 0x80000000 report it */
+	uint32_t vcpus;
+	uint8_t phys_bits, linear_bits;
+	uint64_t xcr0_mask; /* bits that the guest may set in XCR0; 0: no XSAVE */
+	uint64_t cr4_mask;  /* bits that it may set in CR4, by its features */
+	uint64_t efer_mask; /* bits that it may set in EFER */
+	struct cpuid_leaf basic[CPUID_BASIC_MAX], ext[CPUID_EXT_MAX];
+	uint16_t xsave_offset[20], xsave_size[20]; /* of XSAVE components, standard format */
+	uint32_t count;
+	struct cpuid_regs entry[CPUID_ENTRY_MAX];
+};
+
+/* Features that other code asks about: leaf, register, bit as CPUID numbers them. */
+struct cpuid_feature {
+	uint32_t leaf;
+	uint8_t subleaf, reg, bit;
+};
+#define CPUID_FEATURE(leaf, subleaf, reg, bit) ((struct cpuid_feature){leaf, subleaf, reg, bit})
+
+#define FEATURE_PCID			       CPUID_FEATURE(1, 0, CPUID_ECX, 17)
+#define FEATURE_X2APIC			       CPUID_FEATURE(1, 0, CPUID_ECX, 21)
+#define FEATURE_TSC_DEADLINE		       CPUID_FEATURE(1, 0, CPUID_ECX, 24)
+#define FEATURE_XSAVE			       CPUID_FEATURE(1, 0, CPUID_ECX, 26)
+#define FEATURE_PAT			       CPUID_FEATURE(1, 0, CPUID_EDX, 16)
+#define FEATURE_SYSENTER		       CPUID_FEATURE(1, 0, CPUID_EDX, 11)
+#define FEATURE_FSGSBASE		       CPUID_FEATURE(7, 0, CPUID_EBX, 0)
+#define FEATURE_SMEP			       CPUID_FEATURE(7, 0, CPUID_EBX, 7)
+#define FEATURE_INVPCID			       CPUID_FEATURE(7, 0, CPUID_EBX, 10)
+#define FEATURE_SMAP			       CPUID_FEATURE(7, 0, CPUID_EBX, 20)
+#define FEATURE_PKU			       CPUID_FEATURE(7, 0, CPUID_ECX, 3)
+#define FEATURE_RDPID			       CPUID_FEATURE(7, 0, CPUID_ECX, 22)
+#define FEATURE_SPEC_CTRL		       CPUID_FEATURE(7, 0, CPUID_EDX, 26)
+#define FEATURE_ARCH_CAPS		       CPUID_FEATURE(7, 0, CPUID_EDX, 29)
+#define FEATURE_NX			       CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 20)
+#define FEATURE_PAGE1G			       CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 26)
+#define FEATURE_RDTSCP			       CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 27)
+#define FEATURE_LM			       CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 29)
+
+/*
+ * Computes p for a VM of `vcpus` virtual CPUs on a host with this CPUID, whose XCR0 is host_xcr0 (0: the host
+ * doesn't use XSAVE, so guests don't get it). tsc_hz goes into Intel's leaf 0x15. ERR_UNSUPPORTED: no long mode.
+ */
+enum status cpuid_policy_build(struct cpuid_policy *p, cpuid_fn host, uint64_t host_xcr0, uint32_t vcpus,
+			       uint64_t tsc_hz);
+bool cpuid_has(const struct cpuid_policy *p, struct cpuid_feature f);
+/*
+ * Takes a feature away again, and what depends on it: for a back end that lacks the control which lets
+ * guests use the instruction. Before the VM's first vCPU is reset.
+ */
+void cpuid_drop(struct cpuid_policy *p, struct cpuid_feature f);
+
+/* What the policy holds, without v's own bits. Zero for a leaf that guests don't have. */
+struct cpuid_regs cpuid_lookup(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf);
+/* What v sees now. */
+struct cpuid_regs cpuid_query(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
+/* EXIT_CPUID. */
+enum exit_action cpuid_handle(struct vcpu *v);

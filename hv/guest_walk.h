@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest-virtual to guest-physical, as the guest's own paging does it in its present mode: rights, accessed and
+ * dirty bits, the error code of the fault. SDM Vol. 3A, chapter "Paging".
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "hv/lib/status.h"
+#include "hv/lib/types.h"
+#include "mm/gpa.h"
+
+struct vcpu;
+
+enum walk_access {
+	WALK_WRITE = 1 << 0,
+	WALK_USER = 1 << 1, /* CPL 3, and not an implicit access to a system table */
+	WALK_FETCH = 1 << 2,
+	WALK_IMPLICIT = 1 << 3,	 /* a supervisor access to a system structure: SMAP ignores RFLAGS.AC */
+	WALK_NO_UPDATE = 1 << 4, /* look only: no accessed or dirty bits, for reports */
+};
+
+/* Page-fault error code, SDM Vol. 3A, "Page-Fault Exceptions". */
+enum pf_error {
+	PF_PRESENT = 1 << 0,
+	PF_WRITE = 1 << 1,
+	PF_USER = 1 << 2,
+	PF_RESERVED = 1 << 3,
+	PF_FETCH = 1 << 4,
+	PF_PROTECTION_KEY = 1 << 5,
+};
+
+/* The paging state of a CPU: what a walk depends on. */
+struct guest_paging {
+	const struct gmem *mem;
+	uint64_t cr0, cr3, cr4, efer, rflags;
+	uint64_t pdpte[4]; /* PAE outside long mode */
+	uint32_t pkru;
+	uint8_t phys_bits;
+	bool page1g;
+	bool pdpte_from_memory; /* SVM with nested paging: the CPU reads PDPTEs from memory at each walk */
+};
+
+void guest_paging_get(struct vcpu *v, struct guest_paging *p);
+
+/*
+ * Translates one address. ERR_FAULT: *error is the #PF's error code. ERR_RANGE: a paging structure isn't in
+ * memory. The result's page is the same for the whole 4 KiB around a.
+ */
+enum status guest_walk(const struct guest_paging *p, gva_t a, uint32_t access, gpa_t *out, uint32_t *error);
+
+/*
+ * Copies between guest-virtual memory and a buffer, across pages; all pages are translated before a byte is
+ * written. n is at most one page. ERR_FAULT: #PF was raised in v. ERR_RANGE: not memory (perhaps a device);
+ * nothing was copied.
+ */
+enum status guest_read(struct vcpu *v, gva_t a, void *dst, size_t n, uint32_t access);
+enum status guest_write(struct vcpu *v, gva_t a, const void *src, size_t n, uint32_t access);

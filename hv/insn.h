@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The instruction at a vCPU's RIP: fetched from guest memory at each exit, never cached, because the guest may
+ * have changed its page tables or the bytes.
+ */
+#pragma once
+
+#include <stdint.h>
+#include "hv/decode.h"
+#include "hv/exit.h"
+#include "hv/lib/status.h"
+
+struct vcpu;
+
+/*
+ * Reads up to INSN_MAX bytes at CS:RIP as an instruction fetch does. *count is what could be read before a
+ * page that isn't there or the end of CS. ERR_FAULT: not even the first byte; the #PF or #GP was raised.
+ * ERR_RANGE: the first byte isn't in memory.
+ */
+enum status insn_fetch(struct vcpu *v, uint8_t bytes[INSN_MAX], unsigned *count);
+/*
+ * Fetches and decodes. ERR_FAULT: a fault was raised, enter the guest again. ERR_INVAL, ERR_RANGE: not an
+ * instruction, or not in memory.
+ */
+enum status insn_at_rip(struct vcpu *v, struct insn *insn);
+/*
+ * Length of the instruction that exited, in bytes, for exits whose hardware doesn't tell it. Looks at the
+ * bytes of the usual short ones itself and decodes else. Results as insn_at_rip.
+ */
+enum status insn_length(struct vcpu *v, uint8_t *len);

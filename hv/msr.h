@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which model-specific registers a guest sees and what they do, in one table for both vendors (hv/msr.c).
+ * What is not listed is #GP(0), as on a CPU without it. The back ends build their permission bitmaps
+ * from msr_passthrough_list and switch those registers themselves.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "hv/exit.h"
+
+struct vcpu;
+
+#define MSR_MTRR_VAR_COUNT 8
+#define MSR_MC_BANKS	   1 /* reported by MCG_CAP; nothing is ever logged in it */
+
+enum msr_rights { MSR_READ = 1 << 0, MSR_WRITE = 1 << 1 };
+
+struct msr_passthrough {
+	uint32_t msr;
+	uint8_t rights; /* enum msr_rights: accesses that need not exit */
+};
+
+/* Accesses that the guest makes without an exit: each is saved and loaded with the vCPU (enum vmsr). */
+extern const struct msr_passthrough msr_passthrough_list[];
+extern const size_t msr_passthrough_count;
+
+/* Values of emulated MSRs. Part of struct vcpu. */
+struct msr_state {
+	uint64_t apic_base;
+	uint64_t misc_enable;
+	uint64_t tsc_adjust;
+	uint64_t mtrr_def_type;
+	uint64_t mtrr_fixed[11];
+	uint64_t mtrr_base[MSR_MTRR_VAR_COUNT], mtrr_mask[MSR_MTRR_VAR_COUNT];
+	uint64_t mcg_status, mcg_ctl;
+	uint64_t mc[MSR_MC_BANKS][4]; /* CTL, STATUS, ADDR, MISC */
+	uint64_t bios_sign_id;
+	uint64_t hwcr;
+	uint64_t de_cfg;
+};
+
+/* State after power-on, with the MTRRs as firmware leaves them; INIT changes none of it (SDM Vol. 3A, Table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT"). */
+void msr_reset(struct vcpu *v);
+
+/* One access by the guest. False: #GP(0). */
+bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
+bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
+
+/* EXIT_RDMSR, EXIT_WRMSR. */
+enum exit_action msr_read_handle(struct vcpu *v);
+enum exit_action msr_write_handle(struct vcpu *v);
