@@ -14,6 +14,7 @@
 #define CONFIG_FILE_MAX    127
 #define CONFIG_CMDLINE_MAX 2047
 #define CONFIG_MODULE_MAX  16
+#define CONFIG_ARGS_MAX    255
 #define CONFIG_CPU_MAX     256
 
 struct cpu_set {
@@ -28,19 +29,21 @@ enum config_console { CONSOLE_COM1, CONSOLE_COM2, CONSOLE_PORT, CONSOLE_PCI };
 
 struct config_module {
 	char file[CONFIG_FILE_MAX + 1];
-	char args[256];
+	char args[CONFIG_ARGS_MAX + 1];
+	uint32_t line; /* that names it */
 };
 
 struct vm_config {
 	char name[CONFIG_NAME_MAX + 1];
-	uint32_t line; /* of its section header */
-	bool refused;  /* it had errors: listed, never started */
+	uint32_t line;   /* of its section header */
+	bool refused;    /* it had errors: listed, never started */
 	uint64_t memory; /* bytes */
 	uint32_t vcpus;
 	struct cpu_set cpuset;
 	enum config_boot boot;
 	char kernel[CONFIG_FILE_MAX + 1];
-	char initrd[CONFIG_FILE_MAX + 1]; /* empty: none */
+	char initrd[CONFIG_FILE_MAX + 1];  /* empty: none */
+	uint32_t kernel_line, initrd_line; /* that name them */
 	uint32_t module_count;
 	struct config_module module[CONFIG_MODULE_MAX];
 	char cmdline[CONFIG_CMDLINE_MAX + 1];
@@ -71,22 +74,33 @@ struct config {
 	uint32_t errors;
 };
 
-/* One mistake; text is complete: "ingot.cfg:12: unknown key 'memry' in [vm web]; did you mean 'memory'?" */
+/*
+ * One mistake; text is complete: "ingot.cfg:12: unknown key 'memry' in [vm web]; did you mean 'memory'?"
+ * Where a function below takes one, NULL means that mistakes are not reported.
+ */
 typedef void (*config_error_fn)(void *arg, const char *text);
 
 /*
  * Parses text[len] (any bytes) of the file called `name` in messages. Reports every mistake, fills *c with
  * what could be understood; a [vm] with mistakes is marked refused, a wrong [host] key has its default.
+ * c->errors counts them. Not re-entrant: its working memory is static.
  */
-void config_parse(struct config *c, const char *name, const char *text, size_t len, config_error_fn error, void *arg);
+void config_parse(struct config *c, const char *name, const char *text, size_t len, config_error_fn error,
+		  void *arg);
 /* Defaults, as an empty file gives. */
 void config_defaults(struct config *c);
 /*
  * The boot line's overrides (config= console= baud= log= autostart=). `file` gets config='s value, or
- * "ingot.cfg". Call it before config_parse for `file`, and after it to apply the rest.
+ * "ingot.cfg" (NULL: not wanted). Call it before config_parse for `file`, and after it to apply the rest.
  */
-void config_boot_line(struct config *c, const char *cmdline, char *file, size_t file_size, config_error_fn error,
-		      void *arg);
+void config_boot_line(struct config *c, const char *cmdline, char *file, size_t file_size,
+		      config_error_fn error, void *arg);
+/*
+ * Asks for every file that a guest names; reports those that are not there, by the line that names them, and
+ * marks their guests refused. `name` as with config_parse.
+ */
+void config_check_files(struct config *c, const char *name, bool (*exists)(void *arg, const char *file),
+			config_error_fn error, void *arg);
 /* Prints c as a complete ingot.cfg, every default filled in, by calling out for each line. */
 void config_print(const struct config *c, void (*out)(void *arg, const char *line), void *arg);
 

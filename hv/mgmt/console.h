@@ -2,28 +2,50 @@
 /*
  * The console multiplexer: one serial line shared by the hypervisor's log, the shell and the guests'
  * serial ports. Never waits for the line: what it can't take is kept, and producers are told to hold back.
+ * This is the part that knows VMs, locks, timers and the device; what is shown when is hv/mgmt/mux.h.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "hv/lib/status.h"
 
 struct vm;
 
-/* Takes over from the early console: host device is up (drivers/uart16550.h), interrupts work. */
-void console_init(uint8_t escape_byte);
+/* The line that the console talks over; drivers/uart16550 has one. No entry waits, except write_polled. */
+struct console_device {
+	/* Takes up to n bytes to send by interrupt, returns how many; calls console_tx_ready when there is room again. */
+	size_t (*write)(const uint8_t *bytes, size_t n);
+	/* Sends by polling, after what is queued; bounded even where the device is dead. For panic. */
+	void (*write_polled)(const uint8_t *bytes, size_t n);
+};
 
+/*
+ * Takes over from the early console: becomes the log's sink. Work, timers and interrupts are up; dev (NULL:
+ * this machine has no line) is interrupt-driven by now. `escape_byte` detaches.
+ */
+void console_init(const struct console_device *dev, uint8_t escape_byte);
+/* The prompt appears. Before, hypervisor lines only; so that it stands below the start-up messages. */
+void console_start_prompt(void);
+
+/* Makes vm known, with its log ring, before its first output; once in vm's life. ERR_NOMEM. */
+enum status console_guest_add(struct vm *vm);
 /* From vm's UART: one byte that the guest sent. Any CPU. The byte is always kept in vm's log ring. */
 void console_guest_output(struct vm *vm, uint8_t byte);
-/* False: vm's ring holds output that the line has not taken yet, the UART should not report THR empty. */
+/*
+ * False: vm's ring holds output that the line has not taken yet, the UART should not report THR empty. Once
+ * there is room, vuart_output_ready(vm) is called (hv/vdev/uart.h), with no lock held.
+ */
 bool console_guest_ready(struct vm *vm);
-/* vm has ended or was restarted. Ended: an attached operator gets the prompt back. */
+/* vm's UART has taken bytes and can take more: queued input is offered again by vuart_input. Any CPU. */
+void console_guest_input_ready(struct vm *vm);
+/* vm has ended for good (not: restarts). An attached operator gets the prompt back; unread input is dropped. */
 void console_guest_ended(struct vm *vm);
 
 /* Bytes from the host's UART, from its interrupt handler. */
 void console_input(const uint8_t *bytes, size_t n);
-/* Work function body: moves input and output along, bounded. Returns true if there is more to do. */
-bool console_step(void);
+/* The device has room again; from its interrupt handler. */
+void console_tx_ready(void);
 /* Panic: from now on log lines go straight to the device, polling. */
 void console_panic_mode(void);
