@@ -55,4 +55,4 @@ struct boot_info {
 };
 
 /* hv/main.c. Runs on the boot CPU, in the higher half, interrupts off, on the boot stack. */
-[[noreturn]] void hv_main(const struct boot_info *info);
+[[gnu::noreturn]] void hv_main(const struct boot_info *info);

@@ -2,7 +2,7 @@
 /* panic, for bugs of our own only, and CHECK, which is never compiled out. */
 #pragma once
 
-[[noreturn, gnu::format(printf, 1, 2)]] void panic(const char *fmt, ...);
+[[gnu::noreturn, gnu::format(printf, 1, 2)]] void panic(const char *fmt, ...);
 
 #define CHECK(cond)                                                                                          \
 	do {                                                                                                 \

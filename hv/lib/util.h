@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Macros that every file needs: alignment, bits, sizes, container_of. */
+/* Macros that every file needs: alignment, bits, sizes, container_of, static_assert. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* GCC 12 does not have C23's keyword yet. */
+#ifndef static_assert
+#define static_assert _Static_assert
+#endif
 
 #define KIB(n) ((uint64_t)(n) << 10)
 #define MIB(n) ((uint64_t)(n) << 20)

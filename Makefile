@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Builds the hypervisor image, its UEFI loader, the host-side tools and tests. `make help` lists the targets.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := all
+
+BUILD := build
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+NASM ?= nasm
+LD ?= ld
+ifeq ($(origin LD),default)
+LD := ld
+endif
+IASL ?= iasl
+HOSTCC ?= gcc
+
+WARN := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wundef -Wpointer-arith
+# The image: freestanding, no libc headers, no vector registers (they are the guests'), higher half.
+CFLAGS_IMAGE := -std=gnu2x -O2 -g -ffreestanding -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
+	-I. -I$(BUILD)/gen -mno-red-zone -mgeneral-regs-only -mcmodel=kernel -fno-pic -fno-pie \
+	-fno-omit-frame-pointer -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
+	-fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections $(WARN)
+NASMFLAGS := -f elf64 -g -F dwarf -I. -I$(BUILD)/gen/ -w+error -w-error=reloc-abs-dword -w-reloc-abs-dword
+LDFLAGS := -nostdlib -static --gc-sections -z max-page-size=4096 -z noexecstack --build-id=none
+
+# Every source in the image's folders; what nothing refers to is left out by the linker.
+C_SRC := $(filter-out %/asm_offsets.c,$(wildcard hv/*.c hv/*/*.c mm/*.c drivers/*.c vmx/*.c svm/*.c boot/*.c))
+ASM_SRC := $(wildcard hv/*.asm hv/*/*.asm mm/*.asm drivers/*.asm vmx/*.asm svm/*.asm boot/*.asm)
+OFFSETS_SRC := $(wildcard hv/asm_offsets.c hv/*/asm_offsets.c vmx/asm_offsets.c svm/asm_offsets.c boot/asm_offsets.c)
+ASL_SRC := $(wildcard hv/*.asl hv/*/*.asl)
+
+OBJ := $(C_SRC:%=$(BUILD)/obj/%.o) $(ASM_SRC:%=$(BUILD)/obj/%.o)
+# X/asm_offsets.c becomes X/asm_offsets.inc for NASM; X/y.asl becomes the C array in X/y.hex.
+OFFSETS := $(OFFSETS_SRC:%.c=$(BUILD)/gen/%.inc)
+HEX := $(ASL_SRC:%.asl=$(BUILD)/gen/%.hex)
+
+.PHONY: all
+all: $(BUILD)/ingot.elf
+
+$(BUILD)/ingot.elf: linker.ld $(OBJ)
+	@mkdir -p $(@D)
+	$(LD) $(LDFLAGS) -T linker.ld -Map $(BUILD)/ingot.map -o $@ $(OBJ)
+
+$(BUILD)/obj/%.c.o: %.c Makefile | $(HEX)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_IMAGE) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.asm.o: %.asm Makefile | $(OFFSETS)
+	@mkdir -p $(@D)
+	$(NASM) $(NASMFLAGS) -MD $(@:.o=.d) -MP -o $@ $<
+
+$(BUILD)/gen/%/asm_offsets.inc: %/asm_offsets.c Makefile | $(HEX)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_IMAGE) -MMD -MP -MT $@ -MF $(@:.inc=.d) -S -o $(@:.inc=.s) $<
+	sed -n 's/^->\([A-Za-z0-9_]*\) [$$]\{0,1\}\(-\{0,1\}[0-9]*\).*/%define \1 \2/p' $(@:.inc=.s) > $@
+
+$(BUILD)/gen/%.hex: %.asl Makefile
+	@mkdir -p $(@D)
+	$(IASL) -vs -we -tc -p $(@:.hex=) $< > $(@:.hex=.log) || { cat $(@:.hex=.log); exit 1; }
+
+-include $(shell find $(BUILD)/obj $(BUILD)/gen -name '*.d' 2>/dev/null)
+
+# Host unit tests: tests/unit/test_NAME.c with the product sources that tests/unit/unit.mk names.
+-include tests/unit/unit.mk
+UNITS := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
+CFLAGS_UNIT := -std=gnu2x -O1 -g -I. -I$(BUILD)/gen -DINGOT_HOST -fsanitize=address,undefined \
+	-fno-sanitize-recover=all -fno-omit-frame-pointer $(filter-out -Wmissing-prototypes,$(WARN)) -Wno-unused-parameter
+
+define UNIT_RULE
+$(BUILD)/unit/$(1): tests/unit/test_$(1).c $(UNIT_$(1)) Makefile tests/unit/unit.mk | $(HEX)
+	@mkdir -p $$(@D)
+	$(HOSTCC) $$(CFLAGS_UNIT) $$(UNIT_$(1)_FLAGS) -MMD -MP -MF $$@.d -o $$@ tests/unit/test_$(1).c $(UNIT_$(1)) -lcmocka $$(UNIT_$(1)_LIBS)
+-include $(BUILD)/unit/$(1).d
+endef
+$(foreach u,$(UNITS),$(eval $(call UNIT_RULE,$(u))))
+
+.PHONY: unit
+unit: $(UNITS:%=$(BUILD)/unit/%) ## host unit tests
+	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+
+.PHONY: clean
+clean: ## removes build/
+	rm -rf $(BUILD)
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
