@@ -40,6 +40,11 @@ void console_guest_output(struct vm *vm, uint8_t byte);
 bool console_guest_ready(struct vm *vm);
 /* vm's UART has taken bytes and can take more: queued input is offered again by vuart_input. Any CPU. */
 void console_guest_input_ready(struct vm *vm);
+/*
+ * vm's guest has read its received bytes after vuart_input (hv/vdev/uart.h) took fewer than it was given:
+ * offer the rest again. Called with the UART's lock held: it may only queue work.
+ */
+void console_guest_room(struct vm *vm);
 /* vm has ended for good (not: restarts). An attached operator gets the prompt back; unread input is dropped. */
 void console_guest_ended(struct vm *vm);
 

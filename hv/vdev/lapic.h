@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The local APIC of a vCPU: xAPIC page and x2APIC MSRs over one set of registers. It belongs to the CPU that
+ * runs the vCPU; other CPUs only set bits of IRR and TMR, atomically, and read what addresses it.
+ * Model: SDM Vol. 3A, "Advanced Programmable Interrupt Controller (APIC)". The bus clock is 1 GHz.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "hv/timer.h"
+
+struct vcpu;
+struct vm;
+
+#define LAPIC_BUS_HZ 1000000000ULL
+
+enum lapic_lvt { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVT_COUNT };
+
+/* Delivery modes of ICR, LVT, IOAPIC and MSI. */
+enum apic_delivery {
+	APIC_FIXED = 0,
+	APIC_LOWEST = 1,
+	APIC_SMI = 2,
+	APIC_NMI = 4,
+	APIC_INIT = 5,
+	APIC_SIPI = 6,
+	APIC_EXTINT = 7,
+};
+
+/* IA32_APIC_BASE. */
+#define APIC_BASE_BSP    (1U << 8)
+#define APIC_BASE_X2APIC (1U << 10)
+#define APIC_BASE_ENABLE (1U << 11)
+
+struct vlapic {
+	uint64_t irr[4], tmr[4]; /* atomic: other CPUs set bits */
+	uint64_t isr[4];
+	int32_t isr_top; /* highest bit of isr, or -1 */
+	uint32_t tpr, ldr, dfr, svr;
+	uint32_t esr, esr_next; /* as read; errors since the last write */
+	uint32_t lvt[LVT_COUNT];
+	uint64_t icr;
+	uint64_t base; /* IA32_APIC_BASE */
+	uint32_t divide, initial_count;
+	uint64_t timer_start_ns; /* guest time at which the count began */
+	uint64_t timer_next_ns;  /* guest time of the next expiry; UINT64_MAX: none */
+	uint64_t tsc_deadline;   /* guest TSC; 0: none */
+	bool timer_stopped;      /* the VM is paused: arm nothing */
+	struct timer timer;
+};
+
+/* An interrupt message, as it travels from a LAPIC, an IOAPIC or a device to the LAPICs. */
+struct apic_message {
+	uint32_t dest;
+	bool wide;    /* dest has 32 bits (sent in x2APIC mode), not 8 */
+	bool logical; /* destination mode */
+	bool level;   /* trigger mode */
+	uint8_t mode; /* enum apic_delivery */
+	uint8_t vector;
+};
+
+/* Once, when the vCPU is made. */
+void vlapic_init(struct vcpu *v);
+/* Power-on; on vCPU 0 then virtual wire mode, as firmware leaves it: enabled, LINT0 ExtINT, LINT1 NMI. */
+void vlapic_reset(struct vcpu *v);
+/* The state after an INIT: IA32_APIC_BASE and the ID stay. */
+void vlapic_init_signal(struct vcpu *v);
+
+/* The highest vector that could be delivered now (above PPR), or -1. v's CPU only. */
+int vlapic_pending(const struct vcpu *v);
+/* The CPU takes `vector`, which vlapic_pending returned: IRR to ISR. */
+void vlapic_accept(struct vcpu *v, uint8_t vector);
+/* True: the PIC's INTR reaches this CPU (hv/vdev/pic.h). */
+bool vlapic_accepts_extint(const struct vcpu *v);
+/* CR8: bits 7:4 of TPR, 0-15. set: value above 15 is the caller's #GP. */
+uint64_t vlapic_get_tpr(const struct vcpu *v);
+void vlapic_set_tpr(struct vcpu *v, uint64_t cr8);
+
+/* True: v's xAPIC page holds guest-physical address a. Asked before vm->mmio. */
+static inline bool vlapic_owns(const struct vlapic *l, uint64_t a)
+{
+	return (l->base & (APIC_BASE_ENABLE | APIC_BASE_X2APIC)) == APIC_BASE_ENABLE &&
+	       ((l->base ^ a) & 0xffffffffff000ULL) == 0;
+}
+
+/* One access at offset 0-4095 of the page; size 1, 2, 4 or 8 bytes. */
+uint64_t vlapic_mmio_read(struct vcpu *v, uint32_t offset, unsigned size);
+void vlapic_mmio_write(struct vcpu *v, uint32_t offset, unsigned size, uint64_t value);
+/* MSRs 800h-8FFh. False: #GP(0). */
+bool vlapic_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
+bool vlapic_msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
+/* IA32_APIC_BASE; phys_bits: the guest's physical address width. False: #GP(0). */
+static inline uint64_t vlapic_base_get(const struct vlapic *l)
+{
+	return l->base;
+}
+bool vlapic_base_set(struct vcpu *v, uint64_t value, unsigned phys_bits);
+/* IA32_TSC_DEADLINE. */
+uint64_t vlapic_tsc_deadline_get(const struct vcpu *v);
+void vlapic_tsc_deadline_set(struct vcpu *v, uint64_t value);
+/* v's TSC was written or its offset changed: the deadline moves in host time. */
+void vlapic_tsc_changed(struct vcpu *v);
+
+/* Delivers a message to every LAPIC that it addresses; returns how many took it. Any CPU. */
+unsigned vlapic_deliver(struct vm *vm, const struct apic_message *m);
+/* A local interrupt pin (LVT_LINT0, LVT_LINT1) had a rising edge. Any CPU. */
+void vlapic_lint(struct vcpu *v, enum lapic_lvt pin);
+
+/* v was bound to another CPU and doesn't run: its timer follows. */
+void vlapic_migrate(struct vcpu *v);
+void vlapic_pause(struct vcpu *v);
+void vlapic_resume(struct vcpu *v);
