@@ -38,13 +38,11 @@ void console_guest_output(struct vm *vm, uint8_t byte);
  * there is room, vuart_output_ready(vm) is called (hv/vdev/uart.h), with no lock held.
  */
 bool console_guest_ready(struct vm *vm);
-/* vm's UART has taken bytes and can take more: queued input is offered again by vuart_input. Any CPU. */
-void console_guest_input_ready(struct vm *vm);
 /*
- * vm's guest has read its received bytes after vuart_input (hv/vdev/uart.h) took fewer than it was given:
- * offer the rest again. Called with the UART's lock held: it may only queue work.
+ * The guest has read its received bytes after vuart_input took fewer than it was given: what is queued is to
+ * be offered again. Called with the UART's lock held, on any CPU: it may only queue work.
  */
-void console_guest_room(struct vm *vm);
+void console_guest_input_ready(struct vm *vm);
 /* vm has ended for good (not: restarts). An attached operator gets the prompt back; unread input is dropped. */
 void console_guest_ended(struct vm *vm);
 

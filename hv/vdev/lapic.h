@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "hv/timer.h"
+#include "hv/x86/apic.h"
 
 struct vcpu;
 struct vm;
@@ -27,11 +28,6 @@ enum apic_delivery {
 	APIC_SIPI = 6,
 	APIC_EXTINT = 7,
 };
-
-/* IA32_APIC_BASE. */
-#define APIC_BASE_BSP    (1U << 8)
-#define APIC_BASE_X2APIC (1U << 10)
-#define APIC_BASE_ENABLE (1U << 11)
 
 struct vlapic {
 	uint64_t irr[4], tmr[4]; /* atomic: other CPUs set bits */
@@ -81,7 +77,7 @@ void vlapic_set_tpr(struct vcpu *v, uint64_t cr8);
 static inline bool vlapic_owns(const struct vlapic *l, uint64_t a)
 {
 	return (l->base & (APIC_BASE_ENABLE | APIC_BASE_X2APIC)) == APIC_BASE_ENABLE &&
-	       ((l->base ^ a) & 0xffffffffff000ULL) == 0;
+	       ((l->base ^ a) & ~(LAPIC_MMIO_SIZE - 1)) == 0;
 }
 
 /* One access at offset 0-4095 of the page; size 1, 2, 4 or 8 bytes. */
