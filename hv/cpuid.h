@@ -9,12 +9,9 @@
 #include <stdint.h>
 #include "hv/exit.h"
 #include "hv/lib/status.h"
+#include "hv/x86/insn.h"
 
 struct vcpu;
-
-struct cpuid_regs {
-	uint32_t eax, ebx, ecx, edx;
-};
 
 enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
 
@@ -23,9 +20,9 @@ typedef void (*cpuid_fn)(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out
 
 #define CPUID_ENTRY_MAX 80
 #define CPUID_BASIC_MAX 0x20 /* leaves below it are looked up by index */
-#define CPUID_EXT_BASE	0x80000000u
-#define CPUID_EXT_MAX	0x22 /* of them, counted from CPUID_EXT_BASE */
-#define CPUID_HV_BASE	0x40000000u
+#define CPUID_EXT_BASE  0x80000000u
+#define CPUID_EXT_MAX   0x22 /* of them, counted from CPUID_EXT_BASE */
+#define CPUID_HV_BASE   0x40000000u
 #define CPUID_SIGNATURE "IngotIngotHV" /* EBX, ECX, EDX of CPUID_HV_BASE */
 
 enum cpuid_vendor { CPUID_VENDOR_INTEL, CPUID_VENDOR_AMD, CPUID_VENDOR_OTHER };
@@ -58,24 +55,24 @@ struct cpuid_feature {
 };
 #define CPUID_FEATURE(leaf, subleaf, reg, bit) ((struct cpuid_feature){leaf, subleaf, reg, bit})
 
-#define FEATURE_PCID			       CPUID_FEATURE(1, 0, CPUID_ECX, 17)
-#define FEATURE_X2APIC			       CPUID_FEATURE(1, 0, CPUID_ECX, 21)
-#define FEATURE_TSC_DEADLINE		       CPUID_FEATURE(1, 0, CPUID_ECX, 24)
-#define FEATURE_XSAVE			       CPUID_FEATURE(1, 0, CPUID_ECX, 26)
-#define FEATURE_PAT			       CPUID_FEATURE(1, 0, CPUID_EDX, 16)
-#define FEATURE_SYSENTER		       CPUID_FEATURE(1, 0, CPUID_EDX, 11)
-#define FEATURE_FSGSBASE		       CPUID_FEATURE(7, 0, CPUID_EBX, 0)
-#define FEATURE_SMEP			       CPUID_FEATURE(7, 0, CPUID_EBX, 7)
-#define FEATURE_INVPCID			       CPUID_FEATURE(7, 0, CPUID_EBX, 10)
-#define FEATURE_SMAP			       CPUID_FEATURE(7, 0, CPUID_EBX, 20)
-#define FEATURE_PKU			       CPUID_FEATURE(7, 0, CPUID_ECX, 3)
-#define FEATURE_RDPID			       CPUID_FEATURE(7, 0, CPUID_ECX, 22)
-#define FEATURE_SPEC_CTRL		       CPUID_FEATURE(7, 0, CPUID_EDX, 26)
-#define FEATURE_ARCH_CAPS		       CPUID_FEATURE(7, 0, CPUID_EDX, 29)
-#define FEATURE_NX			       CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 20)
-#define FEATURE_PAGE1G			       CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 26)
-#define FEATURE_RDTSCP			       CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 27)
-#define FEATURE_LM			       CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 29)
+#define FEATURE_PCID                           CPUID_FEATURE(1, 0, CPUID_ECX, 17)
+#define FEATURE_X2APIC                         CPUID_FEATURE(1, 0, CPUID_ECX, 21)
+#define FEATURE_TSC_DEADLINE                   CPUID_FEATURE(1, 0, CPUID_ECX, 24)
+#define FEATURE_XSAVE                          CPUID_FEATURE(1, 0, CPUID_ECX, 26)
+#define FEATURE_PAT                            CPUID_FEATURE(1, 0, CPUID_EDX, 16)
+#define FEATURE_SYSENTER                       CPUID_FEATURE(1, 0, CPUID_EDX, 11)
+#define FEATURE_FSGSBASE                       CPUID_FEATURE(7, 0, CPUID_EBX, 0)
+#define FEATURE_SMEP                           CPUID_FEATURE(7, 0, CPUID_EBX, 7)
+#define FEATURE_INVPCID                        CPUID_FEATURE(7, 0, CPUID_EBX, 10)
+#define FEATURE_SMAP                           CPUID_FEATURE(7, 0, CPUID_EBX, 20)
+#define FEATURE_PKU                            CPUID_FEATURE(7, 0, CPUID_ECX, 3)
+#define FEATURE_RDPID                          CPUID_FEATURE(7, 0, CPUID_ECX, 22)
+#define FEATURE_SPEC_CTRL                      CPUID_FEATURE(7, 0, CPUID_EDX, 26)
+#define FEATURE_ARCH_CAPS                      CPUID_FEATURE(7, 0, CPUID_EDX, 29)
+#define FEATURE_NX                             CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 20)
+#define FEATURE_PAGE1G                         CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 26)
+#define FEATURE_RDTSCP                         CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 27)
+#define FEATURE_LM                             CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 29)
 
 /*
  * Computes p for a VM of `vcpus` virtual CPUs on a host with this CPUID, whose XCR0 is host_xcr0 (0: the host

@@ -32,7 +32,7 @@ enum insn_map {
 struct insn {
 	uint8_t len; /* bytes */
 	uint8_t encoding, map, opcode;
-	uint8_t opsize;	  /* 2, 4 or 8, as prefixes, REX.W and the mode say; the opcode may override it */
+	uint8_t opsize;   /* 2, 4 or 8, as prefixes, REX.W and the mode say; the opcode may override it */
 	uint8_t addrsize; /* 2, 4 or 8 */
 	bool lock, opsize_prefix, addrsize_prefix;
 	uint8_t rep; /* 0, 0xF2 or 0xF3: the last of them */

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "hv/x86/desc.h" /* exception vectors */
 
 struct vcpu;
 
@@ -41,30 +42,6 @@ enum event_blocking {
 	BLOCK_IF = 1 << 0,     /* RFLAGS.IF is 0 */
 	BLOCK_SHADOW = 1 << 1, /* STI or MOV SS just before */
 	BLOCK_NMI = 1 << 2,    /* between an NMI and its IRET */
-};
-
-/* Exception vectors. */
-enum {
-	EXC_DE = 0,
-	EXC_DB = 1,
-	EXC_NMI = 2,
-	EXC_BP = 3,
-	EXC_OF = 4,
-	EXC_BR = 5,
-	EXC_UD = 6,
-	EXC_NM = 7,
-	EXC_DF = 8,
-	EXC_TS = 10,
-	EXC_NP = 11,
-	EXC_SS = 12,
-	EXC_GP = 13,
-	EXC_PF = 14,
-	EXC_MF = 16,
-	EXC_AC = 17,
-	EXC_MC = 18,
-	EXC_XM = 19,
-	EXC_VE = 20,
-	EXC_CP = 21,
 };
 
 /*

@@ -12,10 +12,10 @@
 #include "mm/gpa.h"
 
 #define GUEST_RAM_LOW_END   0xa0000UL /* conventional memory ends; its last page is GUEST_NVS_BASE */
-#define GUEST_NVS_BASE	    0x9f000UL /* RAM that belongs to the firmware: the FACS */
-#define GUEST_NVS_SIZE	    0x1000UL
-#define GUEST_ROM_BASE	    0xe0000UL /* read-only: RSDP and ACPI tables */
-#define GUEST_ROM_SIZE	    0x20000UL
+#define GUEST_NVS_BASE      0x9f000UL /* RAM that belongs to the firmware: the FACS */
+#define GUEST_NVS_SIZE      0x1000UL
+#define GUEST_ROM_BASE      0xe0000UL /* read-only: RSDP and ACPI tables */
+#define GUEST_ROM_SIZE      0x20000UL
 #define GUEST_RAM_MID_BASE  0x100000UL
 #define GUEST_RAM_MID_END   0xc0000000UL /* RAM below 4 GiB ends here at the latest */
 #define GUEST_PCI_HOLE_BASE 0xc0000000UL /* for BARs, up to the IOAPIC */

@@ -17,18 +17,8 @@ enum walk_access {
 	WALK_WRITE = 1 << 0,
 	WALK_USER = 1 << 1, /* CPL 3, and not an implicit access to a system table */
 	WALK_FETCH = 1 << 2,
-	WALK_IMPLICIT = 1 << 3,	 /* a supervisor access to a system structure: SMAP ignores RFLAGS.AC */
+	WALK_IMPLICIT = 1 << 3,  /* a supervisor access to a system structure: SMAP ignores RFLAGS.AC */
 	WALK_NO_UPDATE = 1 << 4, /* look only: no accessed or dirty bits, for reports */
-};
-
-/* Page-fault error code, SDM Vol. 3A, "Page-Fault Exceptions". */
-enum pf_error {
-	PF_PRESENT = 1 << 0,
-	PF_WRITE = 1 << 1,
-	PF_USER = 1 << 2,
-	PF_RESERVED = 1 << 3,
-	PF_FETCH = 1 << 4,
-	PF_PROTECTION_KEY = 1 << 5,
 };
 
 /* The paging state of a CPU: what a walk depends on. */
@@ -45,7 +35,7 @@ struct guest_paging {
 void guest_paging_get(struct vcpu *v, struct guest_paging *p);
 
 /*
- * Translates one address. ERR_FAULT: *error is the #PF's error code. ERR_RANGE: a paging structure isn't in
+ * Translates one address. ERR_FAULT: *error is the #PF's error code (PFERR_...). ERR_RANGE: a paging structure isn't in
  * memory. The result's page is the same for the whole 4 KiB around a.
  */
 enum status guest_walk(const struct guest_paging *p, gva_t a, uint32_t access, gpa_t *out, uint32_t *error);

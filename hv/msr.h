@@ -14,7 +14,7 @@
 struct vcpu;
 
 #define MSR_MTRR_VAR_COUNT 8
-#define MSR_MC_BANKS	   1 /* reported by MCG_CAP; nothing is ever logged in it */
+#define MSR_MC_BANKS       1 /* reported by MCG_CAP; nothing is ever logged in it */
 
 enum msr_rights { MSR_READ = 1 << 0, MSR_WRITE = 1 << 1 };
 
