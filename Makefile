@@ -66,23 +66,9 @@ $(BUILD)/gen/%.hex: %.asl Makefile
 
 -include $(shell find $(BUILD)/obj $(BUILD)/gen -name '*.d' 2>/dev/null)
 
-# Host unit tests: tests/unit/test_NAME.c with the product sources that tests/unit/unit.mk names.
--include tests/unit/unit.mk
-UNITS := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
-CFLAGS_UNIT := -std=gnu2x -O1 -g -I. -I$(BUILD)/gen -DINGOT_HOST -fsanitize=address,undefined \
-	-fno-sanitize-recover=all -fno-omit-frame-pointer $(filter-out -Wmissing-prototypes,$(WARN)) -Wno-unused-parameter
-
-define UNIT_RULE
-$(BUILD)/unit/$(1): tests/unit/test_$(1).c $(UNIT_$(1)) Makefile tests/unit/unit.mk | $(HEX)
-	@mkdir -p $$(@D)
-	$(HOSTCC) $$(CFLAGS_UNIT) $$(UNIT_$(1)_FLAGS) -MMD -MP -MF $$@.d -o $$@ tests/unit/test_$(1).c $(UNIT_$(1)) -lcmocka $$(UNIT_$(1)_LIBS)
--include $(BUILD)/unit/$(1).d
-endef
-$(foreach u,$(UNITS),$(eval $(call UNIT_RULE,$(u))))
-
-.PHONY: unit
-unit: $(UNITS:%=$(BUILD)/unit/%) ## host unit tests
-	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+# Host unit tests, and the lint.
+-include tests/unit/rules.mk
+-include tests/lint/rules.mk
 
 .PHONY: clean
 clean: ## removes build/

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Physical memory in two zones of buddy lists. Host frames are in the host's direct map and hold
+ * Physical memory in two zones of buddy blocks. Host frames are in the host's direct map and hold
  * Ingot's own data; guest frames are in no common mapping, so that no stray host access can reach them.
- * Owns the frames; what they hold and map is their owner's matter.
+ * Owns the frames; what they hold and map is their owner's matter. Any CPU may call it.
  */
 #pragma once
 
@@ -17,6 +17,13 @@
 struct page_stats {
 	uint64_t host_total, host_free, guest_total, guest_free; /* bytes */
 };
+
+/*
+ * Builds both zones from the MEMMAP_HOST and MEMMAP_GUEST ranges of m, which stays in use. Physical
+ * address 0 is at direct_base in the direct map. Host memory [used_base, used_end) is in use already, and
+ * the allocator's own tables come out of the host range right behind it. Panics where they don't fit.
+ */
+void page_alloc_init(const struct memmap *m, uint64_t direct_base, uint64_t used_base, uint64_t used_end);
 
 /* Host frames: 2^order pages, aligned to their size, zeroed, through the direct map. NULL: none left. */
 void *page_alloc(unsigned order);

@@ -21,7 +21,8 @@ enum pt_memtype { PT_WB, PT_WT, PT_WC, PT_UC };
 
 struct pt_format {
 	const char *name;
-	uint8_t max_leaf_level; /* 1: 4K only, 2: up to 2M, 3: up to 1G; lowered at boot where the CPU lacks 1G */
+	uint8_t
+	    max_leaf_level; /* 1: 4K only, 2: up to 2M, 3: up to 1G; lowered at boot where the CPU lacks 1G */
 	uint64_t (*leaf)(uint64_t pa, unsigned level, uint32_t prot, enum pt_memtype type);
 	uint64_t (*table)(uint64_t pa);
 	bool (*is_present)(uint64_t entry);
@@ -53,7 +54,8 @@ enum status pt_init(struct page_table *pt, const struct pt_format *fmt, const st
  * Maps [va, va+len) to pa with the largest leaves that alignment and the format allow. All three are
  * multiples of 4 KiB; nothing of the range may be mapped yet (ERR_EXIST). ERR_NOMEM leaves the range unmapped.
  */
-enum status pt_map(struct page_table *pt, uint64_t va, uint64_t pa, uint64_t len, uint32_t prot, enum pt_memtype type);
+enum status pt_map(struct page_table *pt, uint64_t va, uint64_t pa, uint64_t len, uint32_t prot,
+		   enum pt_memtype type);
 /* Unmaps [va, va+len), splitting larger leaves; what isn't mapped is passed over. Frees empty tables. */
 enum status pt_unmap(struct page_table *pt, uint64_t va, uint64_t len);
 /* Changes the rights of [va, va+len), all of which must be mapped. */
@@ -66,6 +68,7 @@ struct pt_leaf {
 /* The leaf that maps va. */
 bool pt_lookup(const struct page_table *pt, uint64_t va, struct pt_leaf *leaf);
 /* Calls fn for each leaf, ascending. */
-void pt_walk(const struct page_table *pt, void (*fn)(void *arg, uint64_t va, const struct pt_leaf *leaf), void *arg);
+void pt_walk(const struct page_table *pt, void (*fn)(void *arg, uint64_t va, const struct pt_leaf *leaf),
+	     void *arg);
 /* Frees every table; what they mapped stays. */
 void pt_fini(struct page_table *pt);

@@ -1,4 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The product sources that each host unit test links: UNIT_NAME := path/a.c path/b.c. Libraries: UNIT_NAME_LIBS.
+# The product sources that each host unit test links: UNIT_NAME := path/a.c path/b.c. Libraries: UNIT_NAME_LIBS; own
+# compiler flags: UNIT_NAME_FLAGS. Each also gets tests/unit/support.c (panic, log, ... as weak fakes).
+UNIT_bitset := mm/bitset.c
 UNIT_decode := hv/decode.c
 UNIT_decode_LIBS := -lZydis
+UNIT_gpa := mm/gpa.c
+UNIT_memmap := mm/memmap.c
+UNIT_page_alloc := mm/page_alloc.c mm/bitset.c mm/memmap.c
+UNIT_pagetable := mm/pagetable.c mm/pt_format_host.c mm/pt_format_ept.c mm/pt_format_npt.c
