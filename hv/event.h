@@ -15,10 +15,10 @@ struct vcpu;
 enum event_type {
 	EVENT_INTERRUPT = 0,
 	EVENT_NMI = 2,
-	EVENT_EXCEPTION = 3,      /* hardware exception */
-	EVENT_SOFT_INTERRUPT = 4, /* INT n */
+	EVENT_EXCEPTION = 3,           /* hardware exception */
+	EVENT_SOFT_INTERRUPT = 4,      /* INT n */
 	EVENT_PRIV_SOFT_EXCEPTION = 5, /* INT1 (VMX only) */
-	EVENT_SOFT_EXCEPTION = 6, /* INT3, INTO */
+	EVENT_SOFT_EXCEPTION = 6,      /* INT3, INTO */
 };
 
 struct guest_event {
@@ -55,6 +55,8 @@ void event_raise_error(struct vcpu *v, uint8_t vector, uint32_t error);
 void event_raise_pf(struct vcpu *v, uint64_t cr2, uint32_t error);
 /* Called by a back end: the delivery of ev was cut short by the exit that is being decoded. */
 void event_requeue(struct vcpu *v, const struct guest_event *ev);
+/* What v can take may have changed (a window opened): decide anew before the next entry. On v's CPU. */
+void event_reconsider(struct vcpu *v);
 /* Makes an NMI pending; any CPU. At most one is kept beside the one that is being handled. */
 void event_nmi(struct vcpu *v);
 /* Decides what v gets at the next entry and programs the hardware. On v's CPU, before each entry. */

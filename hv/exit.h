@@ -12,35 +12,35 @@
 struct vcpu;
 
 enum exit_kind {
-	EXIT_NONE,          /* nothing for the core: the back end dealt with it, or the entry was not made */
-	EXIT_INTERRUPT,     /* a host interrupt is waiting (or, on VMX, was acknowledged: irq.vector) */
-	EXIT_NMI,           /* a host NMI; the back end has delivered it to the host's handler */
+	EXIT_NONE,      /* nothing for the core: the back end dealt with it, or the entry was not made */
+	EXIT_INTERRUPT, /* a host interrupt is waiting (or, on VMX, was acknowledged: irq.vector) */
+	EXIT_NMI,       /* a host NMI; the back end has delivered it to the host's handler */
 	EXIT_PREEMPT_TIMER,
 	EXIT_INTR_WINDOW,
 	EXIT_NMI_WINDOW,
 	EXIT_CPUID,
 	EXIT_HLT,
 	EXIT_PAUSE,
-	EXIT_IO,            /* io */
+	EXIT_IO, /* io */
 	EXIT_RDMSR,
 	EXIT_WRMSR,
-	EXIT_CR,            /* cr */
-	EXIT_DR,            /* dr */
+	EXIT_CR, /* cr */
+	EXIT_DR, /* dr */
 	EXIT_XSETBV,
 	EXIT_RDTSC,
 	EXIT_RDTSCP,
 	EXIT_RDPMC,
-	EXIT_WBINVD,        /* and INVD, WBNOINVD */
+	EXIT_WBINVD, /* and INVD, WBNOINVD */
 	EXIT_INVLPG,
-	EXIT_MONITOR,       /* MONITOR, MWAIT */
-	EXIT_HYPERCALL,     /* VMCALL, VMMCALL */
+	EXIT_MONITOR,        /* MONITOR, MWAIT */
+	EXIT_HYPERCALL,      /* VMCALL, VMMCALL */
 	EXIT_UNDEFINED_INSN, /* an instruction of a feature that guests don't have: #UD */
-	EXIT_NPF,           /* npf */
-	EXIT_EXCEPTION,     /* exc */
-	EXIT_TASK_SWITCH,   /* task */
+	EXIT_NPF,            /* npf */
+	EXIT_EXCEPTION,      /* exc */
+	EXIT_TASK_SWITCH,    /* task */
 	EXIT_TRIPLE_FAULT,
-	EXIT_INIT,          /* the physical CPU got an INIT */
-	EXIT_ENTRY_FAILED,  /* the hardware refused the guest state; the report says which field */
+	EXIT_INIT,         /* the physical CPU got an INIT */
+	EXIT_ENTRY_FAILED, /* the hardware refused the guest state; the report says which field */
 	EXIT_MACHINE_CHECK,
 	EXIT_UNKNOWN,
 	EXIT_KIND_COUNT,
@@ -52,7 +52,7 @@ enum cr_access { CR_READ, CR_WRITE, CR_CLTS, CR_LMSW };
 
 struct vm_exit {
 	enum exit_kind kind;
-	uint8_t insn_len;      /* bytes of the instruction that caused it; 0: unknown */
+	uint8_t insn_len;         /* bytes of the instruction that caused it; 0: unknown */
 	uint64_t reason, qual[3]; /* as the hardware gave them, for the report */
 	union {
 		struct {
@@ -68,7 +68,8 @@ struct vm_exit {
 			uint8_t number; /* 0, 3, 4, 8 */
 			uint8_t gpr;    /* 0-15 or EXIT_GPR_DECODE */
 			enum cr_access access;
-			uint16_t lmsw; /* source operand, where access is CR_LMSW and gpr is not EXIT_GPR_DECODE */
+			uint16_t
+			    lmsw; /* source operand, where access is CR_LMSW and gpr is not EXIT_GPR_DECODE */
 		} cr;
 		struct {
 			uint8_t number, gpr;
@@ -83,7 +84,8 @@ struct vm_exit {
 			uint8_t vector;
 			bool has_error;
 			uint32_t error;
-			uint64_t payload; /* #PF: linear address; #DB: DR6 as VMX's exit qualification lays it out */
+			uint64_t
+			    payload; /* #PF: linear address; #DB: DR6 as VMX's exit qualification lays it out */
 		} exc;
 		struct {
 			uint16_t selector;
@@ -95,12 +97,12 @@ struct vm_exit {
 
 /* What the dispatcher does after a handler. */
 enum exit_action {
-	ACT_RESUME,        /* enter again; RIP is as it should be (a fault was queued, or a restart is wanted) */
-	ACT_ADVANCE,       /* move RIP behind the instruction, then enter again */
-	ACT_ADVANCE_HALT,  /* the same, then halt until an event */
-	ACT_LEAVE,         /* leave the vCPU loop so that the host can take interrupts and reschedule */
-	ACT_YIELD,         /* PAUSE in a loop: let another vCPU run */
-	ACT_STOPPED,       /* the VM's state was changed (vm_crash, vm_request): do not enter again */
+	ACT_RESUME,  /* enter again; RIP is as it should be (a fault was queued, or a restart is wanted) */
+	ACT_ADVANCE, /* move RIP behind the instruction, then enter again */
+	ACT_ADVANCE_HALT, /* the same, then halt until an event */
+	ACT_LEAVE,        /* leave the vCPU loop so that the host can take interrupts and reschedule */
+	ACT_YIELD,        /* PAUSE in a loop: let another vCPU run */
+	ACT_STOPPED,      /* the VM's state was changed (vm_crash, vm_request): do not enter again */
 };
 
 /* Handles one exit of v: accounts for it, calls the handler, moves RIP. */

@@ -18,6 +18,8 @@ struct vcpu;
  * ERR_RANGE: the first byte isn't in memory.
  */
 enum status insn_fetch(struct vcpu *v, uint8_t bytes[INSN_MAX], unsigned *count);
+/* For reports: what can be read at CS:RIP without raising anything or changing a bit; returns how much. */
+unsigned insn_peek(struct vcpu *v, uint8_t bytes[INSN_MAX]);
 /*
  * Fetches and decodes. ERR_FAULT: a fault was raised, enter the guest again. ERR_INVAL, ERR_RANGE: not an
  * instruction, or not in memory.

@@ -11,6 +11,7 @@
 #include "hv/exit.h"
 #include "hv/lib/list.h"
 #include "hv/msr.h"
+#include "hv/msr.h"
 #include "hv/ops.h"
 #include "hv/timer.h"
 #include "hv/vdev/lapic.h"
@@ -30,9 +31,18 @@ enum vcpu_state {
 };
 
 enum vcpu_request {
-	VREQ_EVENT = 1 << 0, /* an interrupt, NMI, INIT or SIPI may be waiting */
+	VREQ_EVENT = 1 << 0, /* what may be injected has changed */
 	VREQ_PARK = 1 << 1,  /* the VM is to pause or stop */
 	VREQ_FLUSH = 1 << 2, /* second-stage mappings were cut: flush before the next entry */
+	VREQ_INIT = 1 << 3,  /* an INIT has come */
+	VREQ_SIPI = 1 << 4,  /* a SIPI has come: vcpu->sipi_vector */
+};
+
+/* Why vcpu_execute came back. */
+enum vcpu_leave {
+	LEAVE_READY,  /* the CPU is wanted for something else */
+	LEAVE_ASLEEP, /* halted, or waiting for a SIPI */
+	LEAVE_PARKED,
 };
 
 /* The guest's values of what the hardware does not switch; written by hv/vcpu.c's load and put. */
@@ -51,16 +61,18 @@ struct vcpu {
 	struct pcpu *cpu; /* where it runs or will run; changes only under that CPU's sched_lock */
 
 	struct list run_link;
-	enum vcpu_state state; /* guarded by cpu->sched_lock */
-	uint32_t requests;     /* enum vcpu_request, atomic */
-	uint64_t slice_end_ns;
+	enum vcpu_state state;  /* guarded by cpu->sched_lock, as are vruntime and run_link */
+	uint64_t vruntime;      /* nanoseconds of CPU time had, as the scheduler counts them */
+	uint32_t requests;      /* enum vcpu_request, atomic */
+	bool halted, wait_sipi; /* its own CPU's: which kind of sleep it is in */
+	uint8_t sipi_vector;    /* of the first SIPI since the last INIT */
 
 	struct vcpu_events events;
 	struct vlapic lapic;
 	struct vcpu_msrs msrs;
 	struct msr_state msr; /* values of emulated MSRs */
 	uint64_t xcr0;
-	void *xsave; /* 64-byte aligned area of xsave_size() bytes */
+	void *xsave;        /* 64-byte aligned area of xsave_size() bytes */
 	int64_t tsc_offset; /* guest TSC = host TSC + tsc_offset */
 
 	struct vm_exit last_exit;
@@ -91,6 +103,18 @@ static inline void vcpu_gpr_set(struct vcpu *v, unsigned n, uint64_t value)
 	else
 		v->gpr[n] = value;
 }
+
+/* Allocates and initialises v's back end state and XSAVE area; the VM's address space exists. */
+enum status vcpu_create(struct vm *vm, uint32_t id, struct vcpu **out);
+void vcpu_destroy(struct vcpu *v);
+/* The state after power-on: vCPU 0 ready, the others waiting for a SIPI. v is not running. */
+void vcpu_reset(struct vcpu *v);
+/* Runs v on this CPU until the CPU is wanted otherwise, v sleeps or is parked. */
+enum vcpu_leave vcpu_execute(struct vcpu *v);
+
+/* From the local APICs: INIT and start-up interrupts for v. Any CPU. */
+void vcpu_init_signal(struct vcpu *v);
+void vcpu_sipi(struct vcpu *v, uint8_t vector);
 
 /* Sets request bits and makes v notice: wakes it if halted, kicks its CPU if it is in the guest. Any CPU. */
 void vcpu_request(struct vcpu *v, uint32_t bits);

@@ -12,6 +12,7 @@
 #include "hv/io_bus.h"
 #include "hv/lib/lock.h"
 #include "hv/lib/status.h"
+#include "hv/load_linux.h"
 #include "hv/vcpu.h"
 #include "hv/vdev/ioapic.h"
 #include "hv/vdev/pci.h"
@@ -31,29 +32,56 @@
 enum vm_state {
 	VM_STOPPED,  /* has no memory */
 	VM_REFUSED,  /* its configuration or this machine doesn't allow it: vm->why */
-	VM_STARTING, /* memory is being scrubbed, files loaded */
+	VM_STARTING, /* memory is being taken and scrubbed, files loaded */
 	VM_RUNNING,
+	VM_PAUSING, /* vCPUs are being parked */
 	VM_PAUSED,
-	VM_STOPPING, /* vCPUs are being parked, memory freed */
+	VM_STOPPING,  /* vCPUs are being parked, then memory freed */
 	VM_PRESERVED, /* ended, but memory and registers are kept to look at (on_... = preserve) */
 };
 
-/* Why a VM came to its end; decides which of on_poweroff, on_reboot, on_crash applies. */
-enum vm_end { VM_END_POWEROFF, VM_END_REBOOT, VM_END_CRASH, VM_END_DESTROY, VM_END_DEBUG_EXIT };
+/* Why a VM came to its end; the first three are governed by on_poweroff, on_reboot, on_crash. */
+enum vm_end {
+	VM_END_POWEROFF,
+	VM_END_REBOOT,
+	VM_END_CRASH,
+	VM_END_DEBUG_EXIT,
+	VM_END_RESET,   /* by the operator */
+	VM_END_DESTROY, /* by the operator */
+};
+
+/* The bounded steps of VM_STARTING and VM_STOPPING. */
+enum vm_step { VM_STEP_TAKE_MEMORY, VM_STEP_SCRUB, VM_STEP_LOAD, VM_STEP_RUN, VM_STEP_PARK, VM_STEP_FREE };
+
+/* Guest frames as they were allocated: pa | order in each entry. One host page. */
+#define VM_BLOCKS_PER_PAGE 510
+struct vm_blocks {
+	struct vm_blocks *next;
+	uint64_t count;
+	uint64_t block[VM_BLOCKS_PER_PAGE];
+};
 
 struct vm {
 	const struct vm_config *cfg;
 	uint32_t index;
-	enum vm_state state;
-	char why[160]; /* of VM_REFUSED, VM_STOPPED after an end, or a crash */
+	enum vm_state state; /* atomic; changed by compare-and-exchange in hv/vm.c only */
+	enum vm_step step;   /* of the life-cycle work, which alone uses what follows */
+	uint32_t progress_slot;
+	uint64_t progress; /* of the step, in bytes */
+	enum vm_end end;
+	int end_status;
+	char why[160]; /* why it is refused, crashed or has stopped; empty: never started */
 	bool crashed, has_run;
+	struct work life;
 
 	struct gmem mem;
 	struct page_table npt;  /* EPT or NPT */
 	struct page_table view; /* the host CR3 that maps its memory */
+	struct vm_blocks *blocks;
+	struct linux_load load;
 	struct vcpu *vcpu[VM_MAX_VCPUS];
 	uint32_t vcpu_count;
-	struct cpuid_policy cpuid; /* what CPUID says; computed at each start */
+	struct cpuid_policy cpuid;
 
 	struct io_bus ports, mmio;
 	struct spinlock irq_lock; /* guards pic and ioapic */
@@ -65,14 +93,24 @@ struct vm {
 	struct vuart uart;
 	struct vpci pci;
 
-	uint64_t started_ns, paused_ns; /* host clock; total time paused */
-	uint64_t restarts[8];           /* times of the last restarts, for max_restarts */
-	struct work life;               /* advances the state machine */
-	void *vendor;                   /* the back end's own page(s), such as bitmaps */
+	uint64_t time_base_ns;      /* host clock minus guest clock */
+	uint64_t paused_at_ns;      /* host clock at which the guest clock stopped; 0: it runs */
+	uint64_t uptime_start_ns;   /* host clock at the last start */
+	uint64_t restart_window_ns; /* host clock at which the minute began in which restarts are counted */
+	uint32_t restarts_in_window, restarts;
+	void *vendor; /* the back end's own page(s), such as bitmaps */
 };
 
 extern struct vm *vms[MAX_VMS];
 extern uint32_t vm_count;
+extern struct config host_config_file; /* the configuration in force */
+
+/* Makes a struct vm for each [vm] of the configuration. */
+void vm_init_all(void);
+/* Starts those with autostart = yes. `ready: …` is printed when each of them runs or is refused. */
+void vm_autostart(void);
+/* The word for a state that `vm list` shows. */
+const char *vm_state_name(const struct vm *vm);
 
 struct vm *vm_find(const char *name);
 
@@ -88,6 +126,11 @@ enum status vm_destroy(struct vm *vm);
 void vm_end(struct vm *vm, enum vm_end how, int status);
 /* The guest did what we can't go on from: reports everything about v, ends the VM as crashed. */
 [[gnu::format(printf, 2, 3)]] void vm_crash(struct vcpu *v, const char *fmt, ...);
+/* The guest triple-faulted: reported like a crash, ends as one. */
+void vm_triple_fault(struct vcpu *v);
+
+/* From the scheduler: one of vm's vCPUs has been parked. */
+void vm_vcpu_parked(struct vm *vm);
 
 /* Loads vm's host address space on this CPU (NULL: the common one), needed before any gpa_... access. */
 void vm_enter_address_space(struct vm *vm);

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The dispatcher: every exit of every guest comes through exit_dispatch, which calls one handler for its
+ * kind and, alone, moves RIP. Handlers live with what they handle.
+ */
+#include "hv/exit.h"
+
+#include "hv/cpuid.h"
+#include "hv/cr.h"
+#include "hv/decode.h"
+#include "hv/emulate.h"
+#include "hv/insn.h"
+#include "hv/irq.h"
+#include "hv/lib/panic.h"
+#include "hv/lib/status.h"
+#include "hv/lib/util.h"
+#include "hv/msr.h"
+#include "hv/pcpu.h"
+#include "hv/vcpu.h"
+#include "hv/vm.h"
+#include "hv/x86/cr.h"
+#include "hv/x86/rflags.h"
+
+static const char *const kind_names[EXIT_KIND_COUNT] = {
+    [EXIT_NONE] = "none",
+    [EXIT_INTERRUPT] = "interrupt",
+    [EXIT_NMI] = "NMI",
+    [EXIT_PREEMPT_TIMER] = "preemption timer",
+    [EXIT_INTR_WINDOW] = "interrupt window",
+    [EXIT_NMI_WINDOW] = "NMI window",
+    [EXIT_CPUID] = "CPUID",
+    [EXIT_HLT] = "HLT",
+    [EXIT_PAUSE] = "PAUSE",
+    [EXIT_IO] = "I/O",
+    [EXIT_RDMSR] = "RDMSR",
+    [EXIT_WRMSR] = "WRMSR",
+    [EXIT_CR] = "CR access",
+    [EXIT_DR] = "DR access",
+    [EXIT_XSETBV] = "XSETBV",
+    [EXIT_RDTSC] = "RDTSC",
+    [EXIT_RDTSCP] = "RDTSCP",
+    [EXIT_RDPMC] = "RDPMC",
+    [EXIT_WBINVD] = "WBINVD",
+    [EXIT_INVLPG] = "INVLPG",
+    [EXIT_MONITOR] = "MONITOR/MWAIT",
+    [EXIT_HYPERCALL] = "hypercall",
+    [EXIT_UNDEFINED_INSN] = "undefined instruction",
+    [EXIT_NPF] = "memory access",
+    [EXIT_EXCEPTION] = "exception",
+    [EXIT_TASK_SWITCH] = "task switch",
+    [EXIT_TRIPLE_FAULT] = "triple fault",
+    [EXIT_INIT] = "INIT",
+    [EXIT_ENTRY_FAILED] = "entry failed",
+    [EXIT_MACHINE_CHECK] = "machine check",
+    [EXIT_UNKNOWN] = "unknown",
+};
+
+const char *exit_kind_name(enum exit_kind k)
+{
+	return k < EXIT_KIND_COUNT && kind_names[k] ? kind_names[k] : "?";
+}
+
+static enum exit_action handle_fault(struct vcpu *v, uint8_t vector)
+{
+	event_raise(v, vector);
+	return ACT_RESUME;
+}
+
+static enum exit_action handle_gp(struct vcpu *v)
+{
+	event_raise_error(v, EXC_GP, 0);
+	return ACT_RESUME;
+}
+
+/* A host interrupt. VMX has acknowledged it already; SVM leaves it for the window outside the loop. */
+static enum exit_action handle_interrupt(const struct vm_exit *e)
+{
+	if (!e->irq.acknowledged)
+		return ACT_LEAVE;
+	irq_dispatch(e->irq.vector);
+	return ACT_RESUME;
+}
+
+static enum exit_action handle_io(struct vcpu *v, struct vm_exit *e)
+{
+	uint64_t mask = BITS(e->io.size * 8U - 1, 0);
+	uint64_t value;
+
+	if (e->io.string)
+		return emulate_string_io(v, e);
+	if (!e->io.in) {
+		io_bus_write(&v->vm->ports, v, e->io.port, e->io.size, v->gpr[RAX] & mask);
+		return ACT_ADVANCE;
+	}
+	value = io_bus_read(&v->vm->ports, v, e->io.port, e->io.size);
+	/* A 32-bit result clears the upper half, as for every 32-bit operand. */
+	v->gpr[RAX] = e->io.size == 4 ? value : (v->gpr[RAX] & ~mask) | value;
+	return ACT_ADVANCE;
+}
+
+static enum exit_action handle_rdtsc(struct vcpu *v, bool rdtscp)
+{
+	uint64_t tsc = __builtin_ia32_rdtsc() + (uint64_t)v->tsc_offset;
+
+	v->gpr[RAX] = (uint32_t)tsc;
+	v->gpr[RDX] = tsc >> 32;
+	if (rdtscp) {
+		if (!cpuid_has(&v->vm->cpuid, FEATURE_RDTSCP))
+			return handle_fault(v, EXC_UD);
+		v->gpr[RCX] = (uint32_t)v->msrs.tsc_aux;
+	}
+	return ACT_ADVANCE;
+}
+
+/* No hypercall is defined yet: what KVM answers for a number that it doesn't know. */
+static enum exit_action handle_hypercall(struct vcpu *v)
+{
+	v->gpr[RAX] = (uint64_t)-1000; /* KVM_ENOSYS */
+	return ACT_ADVANCE;
+}
+
+static enum exit_action handle_npf(struct vcpu *v, struct vm_exit *e)
+{
+	if (e->npf.fetch) {
+		vm_crash(v, "runs code at %#llx, which is not memory", (unsigned long long)e->npf.gpa.v);
+		return ACT_STOPPED;
+	}
+	if (e->npf.table_walk) {
+		vm_crash(v, "its page tables lie at %#llx, which is not memory",
+			 (unsigned long long)e->npf.gpa.v);
+		return ACT_STOPPED;
+	}
+	return emulate_mmio(v, e);
+}
+
+/*
+ * An intercepted exception is one of those that could repeat for ever in its own delivery (#DB, #AC): the
+ * guest gets it as an event, so that each round is an exit and the host stays in control.
+ */
+static enum exit_action handle_exception(struct vcpu *v, const struct vm_exit *e)
+{
+	if (e->exc.vector == EXC_DB)
+		vcpu_reg_set(v, VREG_DR6, e->exc.payload);
+	if (e->exc.has_error)
+		event_raise_error(v, e->exc.vector, e->exc.error);
+	else
+		event_raise(v, e->exc.vector);
+	return ACT_RESUME;
+}
+
+static enum exit_action handle_task_switch(struct vcpu *v)
+{
+	vm_crash(v, "a hardware task switch, which is not built in yet");
+	return ACT_STOPPED;
+}
+
+static enum exit_action handle_triple_fault(struct vcpu *v)
+{
+	vm_triple_fault(v);
+	return ACT_STOPPED;
+}
+
+static enum exit_action handle_report(struct vcpu *v, const char *what)
+{
+	vm_crash(v, "%s", what);
+	return ACT_STOPPED;
+}
+
+static enum exit_action handle(struct vcpu *v, struct vm_exit *e)
+{
+	switch (e->kind) {
+	case EXIT_NONE:
+	case EXIT_PREEMPT_TIMER:
+		return ACT_RESUME;
+	case EXIT_INTERRUPT:
+		return handle_interrupt(e);
+	case EXIT_NMI:
+	case EXIT_INIT:
+		return ACT_LEAVE;
+	case EXIT_INTR_WINDOW:
+	case EXIT_NMI_WINDOW:
+		event_reconsider(v);
+		return ACT_RESUME;
+	case EXIT_CPUID:
+		return cpuid_handle(v);
+	case EXIT_HLT:
+		return ACT_ADVANCE_HALT;
+	case EXIT_PAUSE:
+		return ACT_YIELD;
+	case EXIT_IO:
+		return handle_io(v, e);
+	case EXIT_RDMSR:
+		return msr_read_handle(v);
+	case EXIT_WRMSR:
+		return msr_write_handle(v);
+	case EXIT_CR:
+		return cr_handle(v, e);
+	case EXIT_DR:
+		return dr_handle(v, e);
+	case EXIT_XSETBV:
+		return xsetbv_handle(v);
+	case EXIT_RDTSC:
+		return handle_rdtsc(v, false);
+	case EXIT_RDTSCP:
+		return handle_rdtsc(v, true);
+	case EXIT_RDPMC:
+		return handle_gp(v); /* guests have no performance counters */
+	case EXIT_WBINVD:
+	case EXIT_INVLPG:
+		return ACT_ADVANCE; /* memory is coherent without passed-through devices */
+	case EXIT_MONITOR:
+	case EXIT_UNDEFINED_INSN:
+		return handle_fault(v, EXC_UD);
+	case EXIT_HYPERCALL:
+		return handle_hypercall(v);
+	case EXIT_NPF:
+		return handle_npf(v, e);
+	case EXIT_EXCEPTION:
+		return handle_exception(v, e);
+	case EXIT_TASK_SWITCH:
+		return handle_task_switch(v);
+	case EXIT_TRIPLE_FAULT:
+		return handle_triple_fault(v);
+	case EXIT_ENTRY_FAILED:
+		return handle_report(v, "the CPU refused to enter the guest's state");
+	case EXIT_MACHINE_CHECK:
+		panic("machine check while %s ran", v->vm->cfg->name);
+	case EXIT_UNKNOWN:
+	case EXIT_KIND_COUNT:
+		return handle_report(v, "an exit that nobody knows");
+	}
+	return handle_report(v, "an exit that nobody knows");
+}
+
+/*
+ * Moves RIP behind the instruction and ends what lasts for one instruction: the STI and MOV-SS shadow, and
+ * the single step, whose trap the hardware would have raised. False: a fault was raised instead.
+ */
+static bool advance(struct vcpu *v, struct vm_exit *e)
+{
+	uint64_t rip;
+
+	if (!e->insn_len) {
+		enum status s = insn_length(v, &e->insn_len);
+
+		if (s == ERR_FAULT)
+			return false;
+		if (s != OK) {
+			vm_crash(v, "the instruction at RIP can't be read: %s", status_str(s));
+			return false;
+		}
+	}
+	rip = v->rip + e->insn_len;
+	if (rip >> 32 != v->rip >> 32 && vcpu_mode(v) != MODE_LONG)
+		rip = (uint32_t)rip;
+	v->rip = rip;
+	ops->clear_shadow(v);
+	if (vcpu_reg_get(v, VREG_RFLAGS) & RFLAGS_TF) {
+		vcpu_reg_set(v, VREG_DR6, vcpu_reg_get(v, VREG_DR6) | DR6_BS);
+		event_raise(v, EXC_DB);
+	}
+	return true;
+}
+
+enum exit_action exit_dispatch(struct vcpu *v, struct vm_exit *e)
+{
+	enum exit_action act;
+
+	v->exits[e->kind]++;
+	act = handle(v, e);
+	switch (act) {
+	case ACT_ADVANCE:
+		(void)advance(v, e);
+		return ACT_RESUME;
+	case ACT_ADVANCE_HALT:
+		return advance(v, e) ? ACT_ADVANCE_HALT : ACT_RESUME;
+	case ACT_YIELD:
+		(void)advance(v, e);
+		return ACT_LEAVE;
+	case ACT_RESUME:
+	case ACT_LEAVE:
+	case ACT_STOPPED:
+		return act;
+	}
+	return act;
+}

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ending the whole machine: every CPU leaves virtualization first. */
+#pragma once
+
+/* Stops the other CPUs, turns VMX or SVM off everywhere, and resets or switches off. Interrupts off. */
+[[gnu::noreturn]] void host_reboot(void);
+[[gnu::noreturn]] void host_poweroff(void);

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Virtual CPUs: creation, reset, the loop from entry to exit, and the switch of the state that the
+ * hardware leaves alone.
+ *
+ * Who saves what, and when:
+ *
+ *   state                                   VMX                  SVM                  where
+ *   RIP, RSP, RFLAGS, CR0/3/4, segments     VMCS, each exit      VMCB, each exit      hardware
+ *   RAX                                     entry.asm            VMCB                 vmx/, svm/
+ *   other general registers                 entry.asm, each exit entry.asm, each exit vmx/, svm/
+ *   CR2                                     entry.asm            VMCB                 vmx/, svm/
+ *   EFER, PAT                               VMCS                 VMCB                 hardware
+ *   FS/GS bases, SYSENTER                   VMCS                 VMSAVE, put          vmx/, svm/
+ *   STAR, LSTAR, CSTAR, SFMASK, KernelGS    vCPU switch          VMSAVE, put          vmx/, svm/
+ *   DR7, DEBUGCTL                           VMCS                 VMCB                 hardware
+ *   DR6                                     vCPU switch          VMCB                 vmx/, svm/
+ *   DR0-3                                   vCPU switch          vCPU switch          vmx/, svm/
+ *   x87, SSE, AVX, PKRU (XSAVE), XCR0       vCPU switch          vCPU switch          here
+ *   XSS, TSC_AUX, SPEC_CTRL                 vCPU switch          vCPU switch          here
+ *
+ * "vCPU switch": when this CPU goes over to another vCPU, or its VM is parked. Until then the host runs
+ * with the guest's values, none of which it uses.
+ */
+#include "hv/vcpu.h"
+
+#include "hv/cpuid.h"
+#include "hv/lib/log.h"
+#include "hv/lib/panic.h"
+#include "hv/lib/string.h"
+#include "hv/lib/util.h"
+#include "hv/pcpu.h"
+#include "hv/sched.h"
+#include "hv/vm.h"
+#include "hv/xstate.h"
+#include "hv/x86/cr.h"
+#include "hv/x86/insn.h"
+#include "hv/x86/msr.h"
+#include "hv/x86/rflags.h"
+#include "mm/page_alloc.h"
+
+enum status vcpu_create(struct vm *vm, uint32_t id, struct vcpu **out)
+{
+	struct vcpu *v = page_alloc_bytes(ops->vcpu_size);
+	enum status s;
+
+	if (!v)
+		return ERR_NOMEM;
+	v->vm = vm;
+	v->id = id;
+	list_init(&v->run_link);
+	v->xsave = page_alloc_bytes(xstate_size());
+	if (!v->xsave) {
+		page_free_bytes(v, ops->vcpu_size);
+		return ERR_NOMEM;
+	}
+	s = ops->vcpu_init(v);
+	if (s != OK) {
+		page_free_bytes(v->xsave, xstate_size());
+		page_free_bytes(v, ops->vcpu_size);
+		return s;
+	}
+	vlapic_init(v);
+	*out = v;
+	return OK;
+}
+
+void vcpu_destroy(struct vcpu *v)
+{
+	vlapic_fini(v);
+	ops->vcpu_fini(v);
+	page_free_bytes(v->xsave, xstate_size());
+	page_free_bytes(v, ops->vcpu_size);
+}
+
+void vcpu_reset(struct vcpu *v)
+{
+	memset(v->gpr, 0, sizeof(v->gpr));
+	memset(v->dr, 0, sizeof(v->dr));
+	memset(&v->events, 0, sizeof(v->events));
+	v->cr2 = 0;
+	v->requests = 0;
+	v->msrs = (struct vcpu_msrs){};
+	v->xcr0 = XCR0_X87;
+	xstate_reset(v->xsave);
+	v->halted = false;
+	v->wait_sipi = v->id != 0;
+	vlapic_reset(v);
+	ops->vcpu_reset(v);
+}
+
+/* Brings v's switched state into the hardware, or takes it out (v NULL). */
+static void switch_to(struct pcpu *p, struct vcpu *v)
+{
+	struct vcpu *old = p->current;
+
+	if (old == v)
+		return;
+	if (old)
+		xstate_save(old);
+	if (v)
+		xstate_load(v);
+	p->current = v;
+}
+
+/* INIT puts a vCPU into the wait for a SIPI; see SDM Vol. 3A, "Processor State After Reset" and INIT. */
+static void take_init(struct vcpu *v)
+{
+	uint64_t cr0 = vcpu_reg_get(v, VREG_CR0);
+
+	memset(v->gpr, 0, sizeof(v->gpr));
+	memset(&v->events, 0, sizeof(v->events));
+	memset(v->dr, 0, sizeof(v->dr));
+	v->cr2 = 0;
+	ops->vcpu_reset(v);
+	vcpu_reg_set(v, VREG_CR0, CR0_ET | (cr0 & (CR0_CD | CR0_NW)));
+	vlapic_init_signal(v);
+	v->halted = false;
+	v->wait_sipi = v->id != 0;
+}
+
+/* A SIPI starts at VV000h; one that comes outside the wait is ignored. */
+static void take_sipi(struct vcpu *v)
+{
+	struct vseg_desc cs;
+
+	if (!v->wait_sipi)
+		return;
+	ops->seg_get(v, SEG_CS, &cs);
+	cs.selector = (uint16_t)(v->sipi_vector << 8);
+	cs.base = (uint64_t)v->sipi_vector << 12;
+	ops->seg_set(v, SEG_CS, &cs);
+	v->rip = 0;
+	v->wait_sipi = false;
+}
+
+void vcpu_init_signal(struct vcpu *v)
+{
+	__atomic_fetch_and(&v->requests, ~(uint32_t)VREQ_SIPI, __ATOMIC_SEQ_CST);
+	vcpu_request(v, VREQ_INIT);
+}
+
+void vcpu_sipi(struct vcpu *v, uint8_t vector)
+{
+	if (!v->wait_sipi && !(__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & VREQ_INIT))
+		return;
+	if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & VREQ_SIPI)
+		return;
+	v->sipi_vector = vector;
+	vcpu_request(v, VREQ_SIPI);
+}
+
+void vcpu_request(struct vcpu *v, uint32_t bits)
+{
+	struct pcpu *p = v->cpu;
+
+	__atomic_fetch_or(&v->requests, bits, __ATOMIC_SEQ_CST);
+	if (!p)
+		return; /* not bound: its VM is being built or taken down */
+	if (v->state == VCPU_HALTED || v->state == VCPU_WAIT_SIPI)
+		sched_wake(v);
+	else if (p != this_pcpu() && p->current == v)
+		pcpu_request(p, 0);
+}
+
+/* Deals with v->requests. False: v can't be entered now. */
+static bool take_requests(struct vcpu *v, enum vcpu_leave *why)
+{
+	uint32_t r = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
+
+	if (r & VREQ_PARK) {
+		/* What else has come is for when it goes on. */
+		__atomic_fetch_or(&v->requests, r & ~(uint32_t)VREQ_PARK, __ATOMIC_SEQ_CST);
+		*why = LEAVE_PARKED;
+		return false;
+	}
+	if (r & VREQ_FLUSH)
+		ops->npt_flush(v);
+	if (r & VREQ_INIT)
+		take_init(v);
+	if (r & VREQ_SIPI)
+		take_sipi(v);
+	if (v->halted && event_pending(v))
+		v->halted = false;
+	if (v->halted || v->wait_sipi) {
+		*why = LEAVE_ASLEEP;
+		return false;
+	}
+	event_inject_next(v);
+	return true;
+}
+
+enum vcpu_leave vcpu_execute(struct vcpu *v)
+{
+	struct pcpu *p = this_pcpu();
+	enum vcpu_leave why = LEAVE_READY;
+	enum exit_action act;
+
+	vm_enter_address_space(v->vm);
+	switch_to(p, v);
+	ops->vcpu_load(v);
+	__atomic_fetch_or(&v->requests, VREQ_EVENT, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&p->in_guest, true, __ATOMIC_SEQ_CST);
+	do {
+		if (__atomic_load_n(&p->requests, __ATOMIC_SEQ_CST))
+			break;
+		if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) && !take_requests(v, &why))
+			break;
+		ops->vcpu_run(v, &v->last_exit);
+		act = exit_dispatch(v, &v->last_exit);
+		if (act == ACT_ADVANCE_HALT) {
+			v->halted = true;
+			__atomic_fetch_or(&v->requests, VREQ_EVENT, __ATOMIC_SEQ_CST);
+			act = ACT_RESUME;
+		}
+	} while (act == ACT_RESUME);
+	__atomic_store_n(&p->in_guest, false, __ATOMIC_SEQ_CST);
+	ops->vcpu_put(v);
+	if (why == LEAVE_PARKED) {
+		switch_to(p, NULL);
+		vm_enter_address_space(NULL);
+	}
+	return why;
+}
+
+enum cpu_mode vcpu_mode(struct vcpu *v)
+{
+	struct vseg_desc cs;
+
+	if (!(vcpu_reg_get(v, VREG_CR0) & CR0_PE))
+		return MODE_REAL;
+	if (vcpu_reg_get(v, VREG_RFLAGS) & RFLAGS_VM)
+		return MODE_V86;
+	ops->seg_get(v, SEG_CS, &cs);
+	if (vcpu_reg_get(v, VREG_EFER) & EFER_LMA) {
+		if (cs.attr & SEG_ATTR_L)
+			return MODE_LONG;
+		return cs.attr & SEG_ATTR_DB ? MODE_COMPAT32 : MODE_COMPAT16;
+	}
+	return cs.attr & SEG_ATTR_DB ? MODE_PROT32 : MODE_PROT16;
+}
+
+/* The CPL is the DPL of SS: SDM Vol. 3C, "Guest Register State", and APM Vol. 2, "VMCB State Save Area". */
+unsigned vcpu_cpl(struct vcpu *v)
+{
+	struct vseg_desc ss;
+
+	if (!(vcpu_reg_get(v, VREG_CR0) & CR0_PE))
+		return 0;
+	ops->seg_get(v, SEG_SS, &ss);
+	return ss.attr >> 5 & 3;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The switch of extended CPU state: see xstate.h. SDM Vol. 1, ch. 13, "Managing State Using the XSAVE Feature Set". */
+#include "hv/xstate.h"
+
+#include "hv/lib/panic.h"
+#include "hv/lib/string.h"
+#include "hv/lib/util.h"
+#include "hv/vcpu.h"
+#include "hv/x86/cpuid.h"
+#include "hv/x86/cr.h"
+#include "hv/x86/insn.h"
+#include "hv/x86/msr.h"
+
+/* AMX (bits 17, 18) is hidden from guests whole; MPX (3, 4) is gone from the architecture. */
+#define XCR0_GUEST_MASK                                                                                      \
+	(XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM | XCR0_PKRU)
+
+#define FCW_AFTER_RESET   0x40
+#define FTW_AFTER_RESET   0xff /* abridged tag word: all valid, as FXSAVE writes the tag word 5555H */
+#define MXCSR_AFTER_RESET 0x1f80
+
+struct fxsave_head {
+	uint16_t fcw, fsw;
+	uint8_t ftw, reserved;
+	uint16_t fop;
+	uint64_t fip, fdp;
+	uint32_t mxcsr, mxcsr_mask;
+};
+static_assert(sizeof(struct fxsave_head) == 32);
+
+static uint64_t supported;
+static uint32_t area_size = XSAVE_LEGACY_SIZE;
+static bool has_xsave, has_tsc_aux;
+
+void xstate_init(void)
+{
+	struct cpuid_regs r = cpuid(1, 0);
+
+	has_xsave = r.ecx & CPUID_1_ECX_XSAVE;
+	r = cpuid(0x80000000, 0);
+	if (r.eax >= 0x80000001)
+		has_tsc_aux = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_RDTSCP;
+	if (!has_xsave) {
+		supported = XCR0_X87 | XCR0_SSE;
+		return;
+	}
+	r = cpuid(0xd, 0);
+	supported = (((uint64_t)r.edx << 32) | r.eax) & XCR0_GUEST_MASK;
+}
+
+void xstate_enable(void)
+{
+	uint64_t cr4 = read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT;
+
+	if (has_xsave)
+		cr4 |= CR4_OSXSAVE;
+	write_cr4(cr4);
+	write_cr0((read_cr0() | CR0_MP | CR0_NE) & ~(CR0_EM | CR0_TS));
+	if (!has_xsave)
+		return;
+	xsetbv(0, supported);
+	area_size = ALIGN_UP(cpuid(0xd, 0).ebx, 64U); /* for the bits in XCR0 now */
+}
+
+uint64_t xstate_supported(void)
+{
+	return supported;
+}
+
+uint32_t xstate_size(void)
+{
+	return area_size;
+}
+
+void xstate_reset(void *area)
+{
+	struct fxsave_head *head = area;
+
+	memset(area, 0, area_size);
+	head->fcw = FCW_AFTER_RESET;
+	head->ftw = FTW_AFTER_RESET;
+	head->mxcsr = MXCSR_AFTER_RESET;
+	if (has_xsave)
+		((uint64_t *)area)[64] = XCR0_X87 | XCR0_SSE; /* XSTATE_BV: these two come from the area */
+}
+
+void xstate_save(struct vcpu *v)
+{
+	if (has_tsc_aux)
+		v->msrs.tsc_aux = rdmsr(MSR_TSC_AUX);
+	if (!has_xsave) {
+		fxsave(v->xsave);
+		return;
+	}
+	if (v->xcr0 != supported)
+		xsetbv(0, supported);
+	xsave(v->xsave, supported);
+}
+
+void xstate_load(struct vcpu *v)
+{
+	if (has_tsc_aux)
+		wrmsr(MSR_TSC_AUX, v->msrs.tsc_aux);
+	if (!has_xsave) {
+		fxrstor(v->xsave);
+		return;
+	}
+	xsetbv(0, supported);
+	xrstor(v->xsave, supported);
+	if (v->xcr0 != supported)
+		xsetbv(0, v->xcr0);
+}
