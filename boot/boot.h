@@ -7,7 +7,7 @@
 
 #define MB2_MAGIC_HEADER 0xe85250d6u /* in the image's header */
 #define MB2_MAGIC_LOADER 0x36d76289u /* in EAX, from a Multiboot2 loader */
-#define BOOT_MAGIC_EFI	 0x49464549u /* boot/entry.asm says so: entered by ingot.efi */
+#define BOOT_MAGIC_EFI   0x49464549u /* boot/entry.asm says so: entered by ingot.efi */
 
 /*
  * In the higher half, on the boot stack and the boot page tables (the low 4 GiB one to one): info_pa is the

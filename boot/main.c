@@ -4,7 +4,10 @@
  * the loader's is needed afterwards but the modules.
  */
 #include "boot/boot.h"
+#include "boot/multiboot2.h"
 #include "hv/lib/string.h"
+#include "hv/lib/util.h"
+#include "hv/x86/image.h"
 
 static struct boot_info info;
 
@@ -16,6 +19,9 @@ void boot_main(uint32_t magic, uint32_t info_pa, uint64_t image_pa)
 		info.path = "efi";
 		break;
 	case MB2_MAGIC_LOADER:
+		/* The boot tables end at 4 GiB. */
+		multiboot2_parse(&info, (const void *)(uint64_t)info_pa, GIB(4) - info_pa, image_pa,
+				 (uint64_t)(image_end - image_start));
 		info.path = "multiboot2";
 		break;
 	default:
