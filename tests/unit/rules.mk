@@ -7,7 +7,7 @@ include tests/unit/unit.mk
 UNITS := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT ?= $(UNITS)
 CFLAGS_UNIT := -std=gnu2x -O1 -g -I. -I$(BUILD)/gen -DINGOT_HOST -fsanitize=address,undefined \
-	-fno-sanitize-recover=all -fno-omit-frame-pointer $(filter-out -Wmissing-prototypes,$(WARN)) -Wno-unused-parameter
+	-fno-sanitize-recover=all -fno-omit-frame-pointer $(filter-out -Wmissing-prototypes,$(WARN)) -Wno-unused-parameter -Wno-format-truncation
 
 # Objects are shared by the tests, but for a test with flags of its own (UNIT_NAME_FLAGS).
 $(BUILD)/unit/obj/%.o: %.c tests/unit/rules.mk | $(HEX)

@@ -8,3 +8,9 @@ UNIT_gpa := mm/gpa.c
 UNIT_memmap := mm/memmap.c
 UNIT_page_alloc := mm/page_alloc.c mm/bitset.c mm/memmap.c
 UNIT_pagetable := mm/pagetable.c mm/pt_format_host.c mm/pt_format_ept.c mm/pt_format_npt.c
+# Renamed, so that the host's own stay in use.
+UNIT_string := hv/lib/string.c hv/lib/str.c
+UNIT_string_FLAGS := -fno-builtin $(foreach f,memcpy memmove memset memcmp memchr strlen strcmp strncmp strchr,-D$(f)=image_$(f))
+UNIT_fmt := hv/lib/fmt.c hv/lib/str.c
+UNIT_log := hv/lib/log.c hv/lib/fmt.c hv/lib/str.c
+UNIT_multiboot2 := boot/multiboot2.c hv/lib/fmt.c hv/lib/str.c
