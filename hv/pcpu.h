@@ -14,6 +14,7 @@
 #include "hv/lib/lock.h"
 #include "hv/lib/status.h"
 #include "hv/lib/types.h"
+#include "hv/x86/desc.h"
 
 #define MAX_PCPUS       256
 #define STACK_SLOT_SIZE 0x8000UL /* address space of one stack: guard page below, pcpu pointer on top */
@@ -35,13 +36,17 @@ struct pcpu {
 	uint32_t requests;
 	bool in_guest; /* in hv/vcpu.c's loop: a request must be announced by an interrupt */
 	bool idle;
-	bool does_work; /* one of [host] cpuset: runs host work */
+	bool ready;    /* has come to pcpu_main and tried to enable virtualization */
 
 	struct spinlock sched_lock; /* guards what follows, and the state of the vCPUs bound here */
 	struct list run_queue;      /* vCPUs that are ready, by vruntime */
 	struct vcpu *running;
 	uint64_t run_start_ns, min_vruntime;
 	uint32_t bound; /* vCPUs that are bound here */
+
+	/* The CPU's own descriptor tables; VMX puts their addresses into the VMCS host area. */
+	uint64_t gdt[HOST_GDT_BYTES / sizeof(uint64_t)];
+	struct tss64 tss __attribute__((aligned(128))); /* must not cross a page */
 
 	uint64_t irq_count, nmi_count;
 	uint64_t guest_ns, idle_ns; /* time spent in guests' vCPUs, and idle */
@@ -50,7 +55,8 @@ struct pcpu {
 enum pcpu_request {
 	PCPU_RESCHEDULE = 1 << 0,
 	PCPU_WORK = 1 << 1,
-	PCPU_STOP = 1 << 2, /* leave virtualization and halt for ever: reboot, panic */
+	PCPU_STOP = 1 << 2,  /* leave virtualization and halt for ever: reboot */
+	PCPU_TIMER = 1 << 3, /* another CPU armed a timer here that is due first: timer_run_due() */
 };
 
 extern struct pcpu *pcpus[MAX_PCPUS];
@@ -63,5 +69,34 @@ static inline struct pcpu *this_pcpu(void)
 	return *(struct pcpu **)((sp | (STACK_SLOT_SIZE - 1)) - 7);
 }
 
-/* Sets request bits of p and, if it may be in a guest or idle, sends it VECTOR_KICK. */
+/*
+ * Sets request bits of p and, if it may be in a guest or idle, kicks it. p takes the bits by an atomic exchange;
+ * it sets in_guest or idle by pcpu_set_flag before its last look at them.
+ */
 void pcpu_request(struct pcpu *p, uint32_t bits);
+
+/* Kick CPUs that are in a guest by NMI, not by VECTOR_KICK. The back end sets it once, before guests run. */
+extern bool pcpu_kick_by_nmi;
+
+/* Stores before every later load: between "I am in the guest" and the last look at requests. */
+static inline void pcpu_set_flag(bool *flag, bool value)
+{
+	__atomic_store_n(flag, value, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Boot CPU, interrupts off, after host_map_init: gives pcpu 0 its guarded stacks and its TSS and goes on in
+ * `next` on the host stack. trap_init_early came before.
+ */
+[[gnu::noreturn]] void pcpu_init_boot(void (*next)(void));
+/* Allocates a further pcpu with stacks; not counted in pcpu_count yet. NULL: no memory. */
+struct pcpu *pcpu_alloc(uint32_t id, uint32_t apic_id);
+/* Loads p's GDT, TSS and the IDT with IST stacks on the calling CPU. Also repairs them after a guest (SVM). */
+void pcpu_load_tables(struct pcpu *p);
+/* "host", "NMI", "#DF" or "#MC" and the CPU, if va is in a stack's guard page; NULL otherwise. */
+const char *pcpu_guard_page(uint64_t va, uint32_t *cpu);
+/* True if va is in a mapped stack of a CPU, or in the boot stack, with at least `len` bytes up to its end. */
+bool pcpu_stack_contains(uint64_t va, uint64_t len);
+
+/* hv/sched.c: what a CPU does once it is up. Each application processor comes here from smp_start. */
+[[gnu::noreturn]] void pcpu_main(struct pcpu *p);

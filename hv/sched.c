@@ -10,9 +10,12 @@
 #include "hv/lib/panic.h"
 #include "hv/ops.h"
 #include "hv/pcpu.h"
+#include "hv/smp.h"
 #include "hv/timer.h"
 #include "hv/vcpu.h"
+#include "hv/virt.h"
 #include "hv/vm.h"
+#include "hv/xstate.h"
 #include "hv/work.h"
 #include "hv/x86/insn.h"
 
@@ -185,19 +188,10 @@ static void idle(struct pcpu *p)
 	uint64_t start = time_now_ns();
 
 	__atomic_store_n(&p->idle, true, __ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&p->requests, __ATOMIC_SEQ_CST) && !(p->does_work && work_pending()))
+	if (!__atomic_load_n(&p->requests, __ATOMIC_SEQ_CST) && !(work_is_mine() && work_pending()))
 		asm volatile("sti\n\thlt\n\tcli" ::: "memory");
 	__atomic_store_n(&p->idle, false, __ATOMIC_RELAXED);
 	p->idle_ns += time_now_ns() - start;
-}
-
-/* Halts for ever with virtualization off. */
-[[gnu::noreturn]] static void stop(struct pcpu *p)
-{
-	ops->cpu_disable();
-	__atomic_store_n(&p->online, false, __ATOMIC_RELEASE);
-	for (;;)
-		asm volatile("cli\n\thlt");
 }
 
 /*
@@ -216,17 +210,20 @@ static bool run_work(struct pcpu *p)
 {
 	timer_init(&slice_timer[p->id], slice_ended);
 	list_init(&p->run_queue);
+	xstate_enable();
+	virt_enable(p);
+	__atomic_store_n(&p->ready, true, __ATOMIC_RELEASE);
 	for (;;) {
 		uint32_t requests = __atomic_exchange_n(&p->requests, 0, __ATOMIC_SEQ_CST);
 		bool worked = false;
 		struct vcpu *v;
 
 		if (requests & PCPU_STOP)
-			stop(p);
+			smp_stop_self();
 		timer_run_due();
-		if (p->does_work)
+		if (work_is_mine())
 			worked = run_work(p);
-		v = pick(p, p->does_work && work_pending());
+		v = pick(p, work_is_mine() && work_pending());
 		if (v)
 			run_vcpu(p, v);
 		else if (!worked)

@@ -13,8 +13,6 @@ struct vcpu;
 /* How long a vCPU runs while another waits. */
 #define SCHED_SLICE_NS 5000000ULL
 
-/* A CPU's life, from the moment it is up: host work, timers, guests, idling. */
-[[gnu::noreturn]] void pcpu_main(struct pcpu *p);
 /* The CPU of the set (bit i of cpus[i / 64]) with the fewest vCPUs bound to it; NULL: none is usable. */
 struct pcpu *sched_place(const uint64_t *cpus);
 /* Binds v to p, not yet ready. */

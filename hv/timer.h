@@ -14,14 +14,19 @@ struct timer;
 typedef void (*timer_fn)(struct timer *t);
 
 struct timer {
-	struct list link;     /* in its CPU's queue, sorted by deadline */
+	struct list link; /* in its CPU's queue, sorted by deadline */
 	uint64_t deadline_ns;
-	timer_fn fn;          /* on the queue's CPU, host context, interrupts off, no lock held */
-	uint32_t cpu;         /* whose queue; valid while armed */
+	timer_fn fn;  /* on the queue's CPU, host context, interrupts off, no lock held */
+	uint32_t cpu; /* whose queue; valid while armed */
 	bool armed;
 };
 
-/* Nanoseconds since boot. */
+/* First thing in hv_main: from here on nanoseconds count. */
+void time_start(void);
+/* Sets the clock's rate, ticks per second, not 0; until then time_now_ns() is 0 and delay_us must not be called. */
+void time_init(uint64_t tsc_ticks_per_s);
+
+/* Nanoseconds since time_start. */
 uint64_t time_now_ns(void);
 /* Seconds since 1970-01-01 00:00 UTC when time_now_ns() was 0, from the machine's real-time clock. */
 uint64_t time_wall_at_boot(void);
@@ -32,9 +37,13 @@ uint64_t tsc_to_ns(uint64_t ticks);
 uint64_t ns_to_tsc(uint64_t ns);
 /* The TSC value at which time_now_ns() will be ns. */
 uint64_t time_ns_to_tsc_deadline(uint64_t ns);
-/* Waits by polling; only before guests run. */
+/* Waits by polling; only before guests run, and in panic. */
 void delay_us(uint32_t us);
+/* TSC ticks spent in delay_us so far: waits that hardware demands, left out of boot's instruction count. */
+extern uint64_t boot_wait_ticks;
 
+/* Boot CPU, after time_init and lapic_init: the queues and VECTOR_TIMER. Timers can be armed from then on. */
+void timer_init_queues(void);
 void timer_init(struct timer *t, timer_fn fn);
 /*
  * Arms t, or moves it, to call t->fn on CPU `cpu` at or soon after deadline_ns (a time that has passed: at

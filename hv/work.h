@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include "hv/lib/list.h"
 
+struct cpu_set;
 struct work;
 typedef void (*work_fn)(struct work *w);
 
@@ -17,6 +18,10 @@ struct work {
 	bool queued;
 };
 
+/* The CPUs that do host work ([host] cpuset), at least one of them online. Until it is called: CPU 0. */
+void work_set_cpus(const struct cpu_set *cpus);
+/* True if this CPU is one of them: others leave work_run_one alone. */
+bool work_is_mine(void);
 void work_init(struct work *w, work_fn fn);
 /* Queues w unless it is queued already, and wakes a host CPU. Any CPU, also from an interrupt handler. */
 void work_queue(struct work *w);

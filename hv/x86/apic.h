@@ -6,7 +6,7 @@
 #pragma once
 
 #define LAPIC_DEFAULT_BASE 0xfee00000UL
-#define LAPIC_MMIO_SIZE	   0x1000UL
+#define LAPIC_MMIO_SIZE    0x1000UL
 
 /* Offsets in the xAPIC page; in x2APIC mode the MSR is MSR_X2APIC_BASE + (offset >> 4). */
 enum lapic_reg {
@@ -39,102 +39,102 @@ enum lapic_reg {
 	LAPIC_SELF_IPI = 0x3f0, /* x2APIC mode only */
 };
 
-#define LAPIC_ID_SHIFT		       24 /* xAPIC: of LAPIC_ID, LAPIC_LDR and the ICR2's destination */
+#define LAPIC_ID_SHIFT                 24 /* xAPIC: of LAPIC_ID, LAPIC_LDR and the ICR2's destination */
 
 #define LAPIC_VERSION_MAX_LVT_SHIFT    16
 #define LAPIC_VERSION_EOI_SUPPRESS     (1u << 24)
 #define LAPIC_VERSION_INTEGRATED       0x14u
 
-#define LAPIC_SVR_ENABLE	       (1u << 8)
-#define LAPIC_SVR_FOCUS_OFF	       (1u << 9)
-#define LAPIC_SVR_EOI_SUPPRESS	       (1u << 12)
+#define LAPIC_SVR_ENABLE               (1u << 8)
+#define LAPIC_SVR_FOCUS_OFF            (1u << 9)
+#define LAPIC_SVR_EOI_SUPPRESS         (1u << 12)
 
-#define LAPIC_DFR_FLAT		       0xffffffffu
-#define LAPIC_DFR_CLUSTER	       0x0fffffffu
+#define LAPIC_DFR_FLAT                 0xffffffffu
+#define LAPIC_DFR_CLUSTER              0x0fffffffu
 
 /* ICR, LVT, I/O APIC redirection entry and MSI data share this layout. */
-#define APIC_VECTOR		       0xffu
-#define APIC_DELIVERY_SHIFT	       8
-#define APIC_DELIVERY_MASK	       (7u << 8)
-#define APIC_DELIVERY_FIXED	       (0u << 8)
-#define APIC_DELIVERY_LOWEST	       (1u << 8)
-#define APIC_DELIVERY_SMI	       (2u << 8)
-#define APIC_DELIVERY_NMI	       (4u << 8)
-#define APIC_DELIVERY_INIT	       (5u << 8)
-#define APIC_DELIVERY_SIPI	       (6u << 8)
-#define APIC_DELIVERY_EXTINT	       (7u << 8)
-#define APIC_DEST_LOGICAL	       (1u << 11)
+#define APIC_VECTOR                    0xffu
+#define APIC_DELIVERY_SHIFT            8
+#define APIC_DELIVERY_MASK             (7u << 8)
+#define APIC_DELIVERY_FIXED            (0u << 8)
+#define APIC_DELIVERY_LOWEST           (1u << 8)
+#define APIC_DELIVERY_SMI              (2u << 8)
+#define APIC_DELIVERY_NMI              (4u << 8)
+#define APIC_DELIVERY_INIT             (5u << 8)
+#define APIC_DELIVERY_SIPI             (6u << 8)
+#define APIC_DELIVERY_EXTINT           (7u << 8)
+#define APIC_DEST_LOGICAL              (1u << 11)
 
-#define LAPIC_ICR_PENDING	       (1u << 12) /* delivery status; not in x2APIC mode */
-#define LAPIC_ICR_ASSERT	       (1u << 14)
-#define LAPIC_ICR_LEVEL		       (1u << 15)
+#define LAPIC_ICR_PENDING              (1u << 12) /* delivery status; not in x2APIC mode */
+#define LAPIC_ICR_ASSERT               (1u << 14)
+#define LAPIC_ICR_LEVEL                (1u << 15)
 #define LAPIC_ICR_SHORTHAND_MASK       (3u << 18)
-#define LAPIC_ICR_SELF		       (1u << 18)
-#define LAPIC_ICR_ALL		       (2u << 18)
-#define LAPIC_ICR_OTHERS	       (3u << 18)
-#define LAPIC_ICR_DEST_SHIFT_X2	       32
-#define LAPIC_X2_BROADCAST	       0xffffffffu
-#define LAPIC_X1_BROADCAST	       0xffu
+#define LAPIC_ICR_SELF                 (1u << 18)
+#define LAPIC_ICR_ALL                  (2u << 18)
+#define LAPIC_ICR_OTHERS               (3u << 18)
+#define LAPIC_ICR_DEST_SHIFT_X2        32
+#define LAPIC_X2_BROADCAST             0xffffffffu
+#define LAPIC_X1_BROADCAST             0xffu
 
-#define LAPIC_LVT_PENDING	       (1u << 12)
-#define LAPIC_LVT_ACTIVE_LOW	       (1u << 13)
-#define LAPIC_LVT_REMOTE_IRR	       (1u << 14)
-#define LAPIC_LVT_LEVEL		       (1u << 15)
-#define LAPIC_LVT_MASKED	       (1u << 16)
-#define LAPIC_LVT_TIMER_MODE	       (3u << 17) /* mask */
-#define LAPIC_LVT_TIMER_ONESHOT	       (0u << 17)
+#define LAPIC_LVT_PENDING              (1u << 12)
+#define LAPIC_LVT_ACTIVE_LOW           (1u << 13)
+#define LAPIC_LVT_REMOTE_IRR           (1u << 14)
+#define LAPIC_LVT_LEVEL                (1u << 15)
+#define LAPIC_LVT_MASKED               (1u << 16)
+#define LAPIC_LVT_TIMER_MODE           (3u << 17) /* mask */
+#define LAPIC_LVT_TIMER_ONESHOT        (0u << 17)
 #define LAPIC_LVT_TIMER_PERIODIC       (1u << 17)
 #define LAPIC_LVT_TIMER_DEADLINE       (2u << 17)
 
 /* LAPIC_TIMER_DIVIDE; bit 2 is always 0. */
-#define LAPIC_TIMER_DIVIDE_BY_1	       0xbu
-#define LAPIC_TIMER_DIVIDE_BY_2	       0x0u
-#define LAPIC_TIMER_DIVIDE_BY_4	       0x1u
-#define LAPIC_TIMER_DIVIDE_BY_8	       0x2u
+#define LAPIC_TIMER_DIVIDE_BY_1        0xbu
+#define LAPIC_TIMER_DIVIDE_BY_2        0x0u
+#define LAPIC_TIMER_DIVIDE_BY_4        0x1u
+#define LAPIC_TIMER_DIVIDE_BY_8        0x2u
 #define LAPIC_TIMER_DIVIDE_BY_16       0x3u
 #define LAPIC_TIMER_DIVIDE_BY_32       0x8u
 #define LAPIC_TIMER_DIVIDE_BY_64       0x9u
 #define LAPIC_TIMER_DIVIDE_BY_128      0xau
 
-#define LAPIC_ESR_SEND_CHECKSUM	       (1u << 0)
-#define LAPIC_ESR_RECV_CHECKSUM	       (1u << 1)
-#define LAPIC_ESR_SEND_ACCEPT	       (1u << 2)
-#define LAPIC_ESR_RECV_ACCEPT	       (1u << 3)
-#define LAPIC_ESR_REDIRECTABLE	       (1u << 4)
-#define LAPIC_ESR_SEND_VECTOR	       (1u << 5)
-#define LAPIC_ESR_RECV_VECTOR	       (1u << 6)
-#define LAPIC_ESR_REGISTER	       (1u << 7)
+#define LAPIC_ESR_SEND_CHECKSUM        (1u << 0)
+#define LAPIC_ESR_RECV_CHECKSUM        (1u << 1)
+#define LAPIC_ESR_SEND_ACCEPT          (1u << 2)
+#define LAPIC_ESR_RECV_ACCEPT          (1u << 3)
+#define LAPIC_ESR_REDIRECTABLE         (1u << 4)
+#define LAPIC_ESR_SEND_VECTOR          (1u << 5)
+#define LAPIC_ESR_RECV_VECTOR          (1u << 6)
+#define LAPIC_ESR_REGISTER             (1u << 7)
 
 /* IA32_APIC_BASE. */
-#define APIC_BASE_BSP		       (1UL << 8)
-#define APIC_BASE_X2APIC	       (1UL << 10)
-#define APIC_BASE_ENABLE	       (1UL << 11)
-#define APIC_BASE_ADDR		       0x000ffffffffff000UL
+#define APIC_BASE_BSP                  (1UL << 8)
+#define APIC_BASE_X2APIC               (1UL << 10)
+#define APIC_BASE_ENABLE               (1UL << 11)
+#define APIC_BASE_ADDR                 0x000ffffffffff000UL
 
 /* MSI address and data. */
-#define MSI_ADDR_BASE		       0xfee00000u
-#define MSI_ADDR_BASE_MASK	       0xfff00000u
-#define MSI_ADDR_DEST_SHIFT	       12
-#define MSI_ADDR_REDIRECT	       (1u << 3)
-#define MSI_ADDR_LOGICAL	       (1u << 2)
-#define MSI_DATA_ASSERT		       (1u << 14)
-#define MSI_DATA_LEVEL		       (1u << 15)
+#define MSI_ADDR_BASE                  0xfee00000u
+#define MSI_ADDR_BASE_MASK             0xfff00000u
+#define MSI_ADDR_DEST_SHIFT            12
+#define MSI_ADDR_REDIRECT              (1u << 3)
+#define MSI_ADDR_LOGICAL               (1u << 2)
+#define MSI_DATA_ASSERT                (1u << 14)
+#define MSI_DATA_LEVEL                 (1u << 15)
 
 /* The I/O APIC's two windows and its registers. */
-#define IOAPIC_REGSEL		       0x00u
-#define IOAPIC_WIN		       0x10u
-#define IOAPIC_EOI		       0x40u /* version 0x20 and later */
+#define IOAPIC_REGSEL                  0x00u
+#define IOAPIC_WIN                     0x10u
+#define IOAPIC_EOI                     0x40u /* version 0x20 and later */
 
-#define IOAPIC_REG_ID		       0x00u
-#define IOAPIC_REG_VERSION	       0x01u
-#define IOAPIC_REG_ARBITRATION	       0x02u
-#define IOAPIC_REG_REDIR(n)	       (0x10u + 2u * (n)) /* low half; high half is the next */
+#define IOAPIC_REG_ID                  0x00u
+#define IOAPIC_REG_VERSION             0x01u
+#define IOAPIC_REG_ARBITRATION         0x02u
+#define IOAPIC_REG_REDIR(n)            (0x10u + 2u * (n)) /* low half; high half is the next */
 
 #define IOAPIC_VERSION_MAX_REDIR_SHIFT 16
 
-#define IOAPIC_REDIR_PENDING	       (1UL << 12)
-#define IOAPIC_REDIR_ACTIVE_LOW	       (1UL << 13)
-#define IOAPIC_REDIR_REMOTE_IRR	       (1UL << 14)
-#define IOAPIC_REDIR_LEVEL	       (1UL << 15)
-#define IOAPIC_REDIR_MASKED	       (1UL << 16)
-#define IOAPIC_REDIR_DEST_SHIFT	       56
+#define IOAPIC_REDIR_PENDING           (1UL << 12)
+#define IOAPIC_REDIR_ACTIVE_LOW        (1UL << 13)
+#define IOAPIC_REDIR_REMOTE_IRR        (1UL << 14)
+#define IOAPIC_REDIR_LEVEL             (1UL << 15)
+#define IOAPIC_REDIR_MASKED            (1UL << 16)
+#define IOAPIC_REDIR_DEST_SHIFT        56

@@ -20,20 +20,20 @@
 #define CR0_DEFINED                                                                                          \
 	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
 
-#define CR3_PWT	       (1UL << 3)
-#define CR3_PCD	       (1UL << 4)
-#define CR3_PCID       0xfffUL	   /* with CR4.PCIDE */
+#define CR3_PWT        (1UL << 3)
+#define CR3_PCD        (1UL << 4)
+#define CR3_PCID       0xfffUL     /* with CR4.PCIDE */
 #define CR3_NOFLUSH    (1UL << 63) /* MOV to CR3 with CR4.PCIDE: keep this PCID's translations */
 
-#define CR4_VME	       (1UL << 0)
-#define CR4_PVI	       (1UL << 1)
-#define CR4_TSD	       (1UL << 2)
-#define CR4_DE	       (1UL << 3)
-#define CR4_PSE	       (1UL << 4)
-#define CR4_PAE	       (1UL << 5)
-#define CR4_MCE	       (1UL << 6)
-#define CR4_PGE	       (1UL << 7)
-#define CR4_PCE	       (1UL << 8)
+#define CR4_VME        (1UL << 0)
+#define CR4_PVI        (1UL << 1)
+#define CR4_TSD        (1UL << 2)
+#define CR4_DE         (1UL << 3)
+#define CR4_PSE        (1UL << 4)
+#define CR4_PAE        (1UL << 5)
+#define CR4_MCE        (1UL << 6)
+#define CR4_PGE        (1UL << 7)
+#define CR4_PCE        (1UL << 8)
 #define CR4_OSFXSR     (1UL << 9)
 #define CR4_OSXMMEXCPT (1UL << 10)
 #define CR4_UMIP       (1UL << 11)
@@ -43,12 +43,12 @@
 #define CR4_FSGSBASE   (1UL << 16)
 #define CR4_PCIDE      (1UL << 17)
 #define CR4_OSXSAVE    (1UL << 18)
-#define CR4_KL	       (1UL << 19)
+#define CR4_KL         (1UL << 19)
 #define CR4_SMEP       (1UL << 20)
 #define CR4_SMAP       (1UL << 21)
-#define CR4_PKE	       (1UL << 22)
-#define CR4_CET	       (1UL << 23)
-#define CR4_PKS	       (1UL << 24)
+#define CR4_PKE        (1UL << 22)
+#define CR4_CET        (1UL << 23)
+#define CR4_PKS        (1UL << 24)
 #define CR4_UINTR      (1UL << 25)
 
 #define XCR0_X87       (1UL << 0)
@@ -63,24 +63,24 @@
 #define XCR0_TILECFG   (1UL << 17)
 #define XCR0_TILEDATA  (1UL << 18)
 
-#define DR6_B0	       (1UL << 0)
-#define DR6_B1	       (1UL << 1)
-#define DR6_B2	       (1UL << 2)
-#define DR6_B3	       (1UL << 3)
-#define DR6_BLD	       (1UL << 11) /* active low */
-#define DR6_BD	       (1UL << 13)
-#define DR6_BS	       (1UL << 14)
-#define DR6_BT	       (1UL << 15)
-#define DR6_RTM	       (1UL << 16)  /* active low */
+#define DR6_B0         (1UL << 0)
+#define DR6_B1         (1UL << 1)
+#define DR6_B2         (1UL << 2)
+#define DR6_B3         (1UL << 3)
+#define DR6_BLD        (1UL << 11) /* active low */
+#define DR6_BD         (1UL << 13)
+#define DR6_BS         (1UL << 14)
+#define DR6_BT         (1UL << 15)
+#define DR6_RTM        (1UL << 16)  /* active low */
 #define DR6_INIT       0xffff0ff0UL /* after reset; also the bits that read as 1 without RTM */
 
 #define DR7_L(n)       (1UL << ((n)*2))
 #define DR7_G(n)       (2UL << ((n)*2))
-#define DR7_LE	       (1UL << 8)
-#define DR7_GE	       (1UL << 9)
+#define DR7_LE         (1UL << 8)
+#define DR7_GE         (1UL << 9)
 #define DR7_FIXED      (1UL << 10) /* always 1 */
-#define DR7_RTM	       (1UL << 11)
-#define DR7_GD	       (1UL << 13)
+#define DR7_RTM        (1UL << 11)
+#define DR7_GD         (1UL << 13)
 #define DR7_RW(n)      (16 + (n)*4) /* shift of the two-bit condition */
 #define DR7_LEN(n)     (18 + (n)*4) /* shift of the two-bit length */
 #define DR7_INIT       0x400UL

@@ -40,11 +40,11 @@ enum exception_vector {
 	 (1u << EXC_PF) | (1u << EXC_AC) | (1u << EXC_CP) | (1u << EXC_VC) | (1u << EXC_SX))
 
 /* Page-fault error code. */
-#define PFERR_P	     (1u << 0)
-#define PFERR_W	     (1u << 1)
-#define PFERR_U	     (1u << 2)
+#define PFERR_P      (1u << 0)
+#define PFERR_W      (1u << 1)
+#define PFERR_U      (1u << 2)
 #define PFERR_RSVD   (1u << 3)
-#define PFERR_I	     (1u << 4)
+#define PFERR_I      (1u << 4)
 #define PFERR_PK     (1u << 5)
 #define PFERR_SS     (1u << 6)
 
@@ -75,7 +75,7 @@ _Static_assert(sizeof(struct desc_ptr) == 10, "pseudo-descriptor");
 struct seg_descriptor {
 	uint16_t limit_low, base_low;
 	uint8_t base_mid;
-	uint8_t access;	     /* DESC_TYPE, DESC_S, DPL << 5, DESC_P */
+	uint8_t access;      /* DESC_TYPE, DESC_S, DPL << 5, DESC_P */
 	uint8_t flags_limit; /* limit 19:16, DESC_AVL, DESC_L, DESC_DB, DESC_G */
 	uint8_t base_high;
 } __attribute__((packed));
@@ -88,24 +88,24 @@ struct system_descriptor {
 } __attribute__((packed));
 _Static_assert(sizeof(struct system_descriptor) == 16, "system descriptor");
 
-#define DESC_TYPE	      0x0fu /* mask */
-#define DESC_S		      0x10u /* code or data */
-#define DESC_P		      0x80u
-#define DESC_AVL	      0x10u
-#define DESC_L		      0x20u
-#define DESC_DB		      0x40u
-#define DESC_G		      0x80u
+#define DESC_TYPE             0x0fu /* mask */
+#define DESC_S                0x10u /* code or data */
+#define DESC_P                0x80u
+#define DESC_AVL              0x10u
+#define DESC_L                0x20u
+#define DESC_DB               0x40u
+#define DESC_G                0x80u
 
 /* Types with DESC_S. */
 #define DESC_TYPE_ACCESSED    0x1u
-#define DESC_TYPE_WRITE	      0x2u /* data */
+#define DESC_TYPE_WRITE       0x2u /* data */
 #define DESC_TYPE_EXPAND      0x4u /* data: expand-down */
-#define DESC_TYPE_READ	      0x2u /* code */
+#define DESC_TYPE_READ        0x2u /* code */
 #define DESC_TYPE_CONFORMING  0x4u /* code */
-#define DESC_TYPE_CODE	      0x8u
+#define DESC_TYPE_CODE        0x8u
 /* System types. */
 #define DESC_TYPE_TSS16_AVAIL 0x1u
-#define DESC_TYPE_LDT	      0x2u
+#define DESC_TYPE_LDT         0x2u
 #define DESC_TYPE_TSS16_BUSY  0x3u
 #define DESC_TYPE_TASK_GATE   0x5u
 #define DESC_TYPE_TSS_AVAIL   0x9u /* 32-bit; 64-bit in long mode */

@@ -265,7 +265,7 @@ INSN_DEFINE_SELECTOR(es)
 INSN_DEFINE_SELECTOR(fs)
 INSN_DEFINE_SELECTOR(gs)
 
-static inline uint16_t str(void)
+static inline uint16_t read_tr(void)
 {
 	uint16_t v;
 
