@@ -80,7 +80,7 @@ uint64_t vm_time_to_host_ns(const struct vm *vm, uint64_t t)
 	return t + vm->time_base_ns;
 }
 
-static void time_start(struct vm *vm)
+static void guest_time_start(struct vm *vm)
 {
 	vm->time_base_ns = time_now_ns();
 	vm->paused_at_ns = 0;
@@ -88,7 +88,7 @@ static void time_start(struct vm *vm)
 		vm->vcpu[i]->tsc_offset = -(int64_t)__builtin_ia32_rdtsc();
 }
 
-static void time_stop(struct vm *vm)
+static void guest_time_stop(struct vm *vm)
 {
 	if (!vm->paused_at_ns)
 		vm->paused_at_ns = time_now_ns();
@@ -96,7 +96,7 @@ static void time_stop(struct vm *vm)
 }
 
 /* The guest's clocks, TSC included, go on where they stood. */
-static void time_continue(struct vm *vm)
+static void guest_time_continue(struct vm *vm)
 {
 	uint64_t gap = time_now_ns() - vm->paused_at_ns;
 
@@ -290,7 +290,7 @@ static void step_to(struct vm *vm, enum vm_step step)
 /* Power-on: devices, clocks, vCPUs; then the guest runs. */
 static void run(struct vm *vm)
 {
-	time_start(vm);
+	guest_time_start(vm);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
 		struct vcpu *v = vm->vcpu[i];
 
@@ -468,7 +468,7 @@ static void ended(struct vm *vm)
 {
 	enum config_end_action action = action_after(vm);
 
-	time_stop(vm);
+	guest_time_stop(vm);
 	vm->crashed = vm->end == VM_END_CRASH;
 	say_end(vm);
 	if (action == END_RESTART && !may_restart(vm)) {
@@ -543,7 +543,7 @@ static void vm_life(struct work *w)
 		return;
 	case VM_PAUSING:
 		if (all_parked(vm) && state_change(vm, VM_PAUSING, VM_PAUSED)) {
-			time_stop(vm);
+			guest_time_stop(vm);
 			log_info("vm %s: paused", vm->cfg->name);
 		}
 		return;
@@ -606,7 +606,7 @@ enum status vm_resume(struct vm *vm)
 {
 	if (vm->state != VM_PAUSED)
 		return ERR_BUSY;
-	time_continue(vm);
+	guest_time_continue(vm);
 	vdevs_resume(vm);
 	vm->state = VM_RUNNING;
 	log_info("vm %s: resumed", vm->cfg->name);
