@@ -26,7 +26,10 @@ struct gmem {
 	struct gmem_slot slot[GMEM_SLOT_MAX]; /* ascending, disjoint */
 };
 
-/* Adds a slot; ERR_INVAL where it overlaps or wraps, ERR_NOMEM where the table is full. */
+/*
+ * Adds a slot; ERR_INVAL where it overlaps, isn't whole pages, or ends above 512 GiB; ERR_NOMEM where the
+ * table is full.
+ */
 enum status gmem_add(struct gmem *m, uint64_t base, uint64_t size, bool readonly);
 /* The slot that holds a, or NULL: the address is not backed by memory. */
 const struct gmem_slot *gmem_find(const struct gmem *m, gpa_t a);
@@ -38,7 +41,7 @@ enum status gpa_write(const struct gmem *m, gpa_t a, const void *src, size_t n);
 /* For loaders: writes ROM too. */
 enum status gpa_load(const struct gmem *m, gpa_t a, const void *src, size_t n);
 enum status gpa_zero(const struct gmem *m, gpa_t a, size_t n);
-/* Naturally aligned 4- and 8-byte accesses, one bus access each: for paging structures. */
+/* Naturally aligned (else ERR_INVAL) 4- and 8-byte accesses, one bus access each: for paging structures. */
 enum status gpa_read64(const struct gmem *m, gpa_t a, uint64_t *v);
 enum status gpa_read32(const struct gmem *m, gpa_t a, uint32_t *v);
 /* Atomically sets *a to desired if it holds expected; ERR_AGAIN if it held something else. RAM only. */
