@@ -6,9 +6,10 @@
  *   0xffffc00000000000  slot 384, only in a VM's host CR3: that VM's guest-physical memory
  *   0xffffa00000000000  slot 320: stacks, a guard page below each
  *   0xffff900000000000  slot 288: devices and firmware tables, mapped on demand
- *   0xffff800000000000  slot 256: the direct map: host frames (read-write) and boot modules (read-only)
+ *   0xffff800000000000  slots 256-287: the direct map: host frames (read-write) and boot modules (read-only)
  *
- * Nothing is mapped both writable and executable, and nothing below slot 256.
+ * Nothing is mapped both writable and executable, and nothing below slot 256. Any CPU may call what is
+ * declared here, unless it says otherwise.
  */
 #pragma once
 
@@ -27,11 +28,13 @@
 
 /*
  * Takes over from the boot page tables: splits RAM into the host zone and the guest zone, builds the
- * tables above, loads CR3, sets CR0.WP and EFER.NXE. `map` must have every range in use marked; `image_pa`
- * is where image_start lies. Panics where there is too little memory. Boot CPU, once.
+ * tables above, loads CR3, sets CR0.WP, CR4.PGE and EFER.NXE, starts the page allocator. `map` must have
+ * every range in use marked, and stays in use; `image_pa` is where image_start lies. From here on nothing is mapped one to
+ * one: RAM below 1 MiB, the loader's data and devices need host_map_device. Lowers max_leaf_level of
+ * the host format and NPT where the CPU has no 1G pages. Panics where there is too little memory. Boot CPU, once.
  */
 void host_map_init(struct memmap *map, uint64_t image_pa);
-/* On each further CPU: the CR3 of the common address space, and CR0/CR4/EFER bits as the boot CPU has them. */
+/* The CR3 of the common address space. A CPU that loads it has CR0.WP, CR4.PGE and EFER.NXE set before. */
 uint64_t host_map_cr3(void);
 
 /* Direct map: only for host frames and boot modules. */
@@ -42,18 +45,31 @@ static inline void *host_ptr(hpa_t pa)
 /* Physical address of anything in the direct map or the image. */
 hpa_t host_pa(const void *p);
 
-/* Maps a boot module read-only in the direct map (page-rounded). */
+/* Maps a boot module read-only in the direct map (page-rounded). NULL: no memory, or above 16 TiB. */
 const void *host_map_module(uint64_t pa, uint64_t size);
-/* Maps device registers (uncached, or write-combining) or firmware tables (PT_WB, read-only). NULL: no room. */
+/*
+ * Maps device registers (PT_UC, or PT_WC for a frame buffer), or RAM that is in no zone (PT_WB), read-write;
+ * firmware tables read-only. The address keeps pa's place in its page. NULL: no room, size 0, or an
+ * address that the CPU doesn't have. Each mapping gets addresses never used before, so that unmapping needs
+ * no other CPU's TLB flushed.
+ */
 void *host_map_device(uint64_t pa, uint64_t size, enum pt_memtype type);
 const void *host_map_firmware(uint64_t pa, uint64_t size);
+/* Undoes one of the two above; nobody may use the address any more. NULL is allowed. */
 void host_unmap(const void *p, uint64_t size);
-/* A stack of slot_size bytes of address space, lowest page unmapped; returns its lowest mapped address. */
+/*
+ * A stack in its own slot of slot_size bytes (a power of two, aligned to that), zeroed, lowest page
+ * unmapped; returns its lowest mapped address, slot_size - PAGE_SIZE below the end. NULL: no memory.
+ */
 void *host_map_stack(size_t slot_size);
 
-/* A VM's host view: shares everything above and adds slot 384. The caller maps guest memory into vt. */
+/*
+ * An address space that shares everything above and has slots 0-255 and 384 of its own: a VM's host view
+ * (the caller maps guest memory at GMEM_VM_BASE), or tables to start other CPUs on. Its root: vt->root.
+ */
 enum status host_view_init(struct page_table *vt);
+/* Frees its own tables; no CPU may have it loaded. */
 void host_view_fini(struct page_table *vt);
 
-/* Walks the loaded tables: false, with the address, where a leaf is writable and executable, or in slots 0-255. */
+/* Walks the common tables: false, with the address, where a leaf is writable and executable, or in slots 0-255. */
 bool host_map_check(uint64_t *bad_va);
