@@ -25,25 +25,27 @@ enum walk_access {
 struct guest_paging {
 	const struct gmem *mem;
 	uint64_t cr0, cr3, cr4, efer, rflags;
-	uint64_t pdpte[4]; /* PAE outside long mode */
-	uint32_t pkru;
+	uint64_t pdpte[4]; /* PAE outside long mode; as the CPU loaded them */
 	uint8_t phys_bits;
 	bool page1g;
-	bool pdpte_from_memory; /* SVM with nested paging: the CPU reads PDPTEs from memory at each walk */
 };
 
 void guest_paging_get(struct vcpu *v, struct guest_paging *p);
 
 /*
- * Translates one address. ERR_FAULT: *error is the #PF's error code (PFERR_...). ERR_RANGE: a paging structure isn't in
- * memory. The result's page is the same for the whole 4 KiB around a.
+ * Translates one address, canonical in long mode and below 4 GiB else. Sets accessed and dirty bits. ERR_FAULT:
+ * *error is the #PF's error code (PFERR_...). ERR_RANGE: a paging structure isn't in memory. ERR_AGAIN: others
+ * kept changing the entries; enter the guest again.
  */
 enum status guest_walk(const struct guest_paging *p, gva_t a, uint32_t access, gpa_t *out, uint32_t *error);
 
+/* guest_walk for v in its present state. ERR_FAULT: #PF was raised in v, or enter the guest again. */
+enum status guest_translate(struct vcpu *v, gva_t a, uint32_t access, gpa_t *out);
+
 /*
  * Copies between guest-virtual memory and a buffer, across pages; all pages are translated before a byte is
- * written. n is at most one page. ERR_FAULT: #PF was raised in v. ERR_RANGE: not memory (perhaps a device);
- * nothing was copied.
+ * written. n is at most one page; addresses wrap as guest_walk's do. ERR_FAULT: #PF was raised in v, or enter
+ * the guest again. ERR_RANGE: not RAM (ROM for a write, a device); nothing was copied.
  */
 enum status guest_read(struct vcpu *v, gva_t a, void *dst, size_t n, uint32_t access);
 enum status guest_write(struct vcpu *v, gva_t a, const void *src, size_t n, uint32_t access);

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Fetch of the instruction at RIP, and its length. The common exits of a 64-bit guest take a short way: the
+ * CPU has just fetched the same bytes itself, so rights need no second check, and two or three bytes tell.
+ */
+#include "hv/insn.h"
+
+#include "hv/event.h"
+#include "hv/guest_walk.h"
+#include "hv/lib/util.h"
+#include "hv/vm.h"
+#include "hv/x86/cr.h"
+#include "hv/x86/msr.h"
+
+#define PTE_P      BIT(0)
+#define PTE_PS     BIT(7)
+#define PTE_ADDR   BITS(51, 12)
+
+#define FAST_BYTES 8
+
+static enum insn_mode decode_mode(enum cpu_mode mode)
+{
+	switch (mode) {
+	case MODE_REAL:
+	case MODE_V86:
+	case MODE_PROT16:
+	case MODE_COMPAT16:
+		return INSN_16;
+	case MODE_PROT32:
+	case MODE_COMPAT32:
+		return INSN_32;
+	case MODE_LONG:
+		return INSN_64;
+	}
+	return INSN_64;
+}
+
+/*
+ * Reads 8 bytes at linear address a by 4-level paging without any check of rights. False: the short way doesn't
+ * go here (other paging, a page end, not memory).
+ */
+static bool read_fast(struct vcpu *v, uint64_t a, uint64_t *bytes)
+{
+	const struct gmem *m = &v->vm->mem;
+	uint64_t entry = ops->reg_get(v, VREG_CR3);
+
+	if ((a & (PAGE_SIZE - 1)) > PAGE_SIZE - FAST_BYTES)
+		return false;
+	for (unsigned shift = 39;; shift -= 9) {
+		if (gpa_read64(m, gpa((entry & PTE_ADDR) + ((a >> shift & 511) << 3)), &entry) != OK)
+			return false;
+		if (!(entry & PTE_P))
+			return false;
+		if (shift == PAGE_SHIFT || (entry & PTE_PS)) {
+			uint64_t at = (entry & PTE_ADDR & ~(BIT(shift) - 1)) | (a & (BIT(shift) - 1));
+
+			return gpa_read(m, gpa(at), bytes, FAST_BYTES) == OK;
+		}
+	}
+}
+
+/* Length by the first bytes, lowest first; 0: look closer. */
+static uint8_t length_fast(uint64_t bytes)
+{
+	switch (bytes & 0xff) {
+	case 0xf4: /* HLT */
+	case 0xec: /* IN AL, DX */
+	case 0xed: /* IN eAX, DX */
+	case 0xee: /* OUT DX, AL */
+	case 0xef: /* OUT DX, eAX */
+		return 1;
+	case 0xe4: /* IN AL, imm8 */
+	case 0xe5: /* IN eAX, imm8 */
+	case 0xe6: /* OUT imm8, AL */
+	case 0xe7: /* OUT imm8, eAX */
+		return 2;
+	case 0xf3: /* PAUSE */
+		return (bytes >> 8 & 0xff) == 0x90 ? 2 : 0;
+	case 0x0f:
+		break;
+	default:
+		return 0;
+	}
+	switch (bytes >> 8 & 0xff) {
+	case 0xa2: /* CPUID */
+	case 0x30: /* WRMSR */
+	case 0x31: /* RDTSC */
+	case 0x32: /* RDMSR */
+	case 0x33: /* RDPMC */
+	case 0x06: /* CLTS */
+	case 0x08: /* INVD */
+	case 0x09: /* WBINVD */
+		return 2;
+	case 0x20: /* MOV r, CRn */
+	case 0x21: /* MOV r, DRn */
+	case 0x22: /* MOV CRn, r */
+	case 0x23: /* MOV DRn, r */
+		return 3;
+	case 0x01: /* VMCALL, VMMCALL, XSETBV, RDTSCP, MONITOR, ...: register forms of groups 7 */
+		return (bytes >> 16 & 0xc0) == 0xc0 ? 3 : 0;
+	default:
+		return 0;
+	}
+}
+
+/* One part of a fetch that crosses no page. */
+static enum status fetch_part(struct vcpu *v, uint64_t linear, uint8_t *bytes, unsigned n, uint32_t access)
+{
+	enum status s;
+	gpa_t at;
+
+	s = guest_translate(v, gva(linear), access, &at);
+	if (s != OK)
+		return s;
+	return gpa_read(&v->vm->mem, at, bytes, n);
+}
+
+struct fetch {
+	uint64_t linear;
+	bool wraps;     /* addresses are of 32 bits */
+	unsigned room;  /* bytes up to the end of CS, at most INSN_MAX */
+	unsigned first; /* of them in the first page */
+	uint32_t access;
+};
+
+/* ERR_FAULT: RIP is outside CS; #GP was raised. */
+static enum status fetch_begin(struct vcpu *v, struct fetch *f)
+{
+	enum cpu_mode mode = vcpu_mode(v);
+	struct vseg_desc cs;
+
+	f->access = WALK_FETCH | (vcpu_cpl(v) == 3 ? WALK_USER : 0);
+	f->room = INSN_MAX;
+	f->linear = v->rip;
+	f->wraps = mode != MODE_LONG;
+	if (f->wraps) {
+		uint32_t ip = (uint32_t)v->rip;
+
+		ops->seg_get(v, SEG_CS, &cs);
+		if (ip > cs.limit) {
+			event_raise_error(v, EXC_GP, 0);
+			return ERR_FAULT;
+		}
+		f->room = (unsigned)MIN((uint64_t)INSN_MAX, (uint64_t)cs.limit - ip + 1);
+		f->linear = (uint32_t)(cs.base + ip);
+	}
+	f->first = (unsigned)MIN((uint64_t)f->room, PAGE_SIZE - (f->linear & (PAGE_SIZE - 1)));
+	return OK;
+}
+
+static uint64_t second_page(const struct fetch *f)
+{
+	uint64_t a = f->linear + f->first;
+
+	return f->wraps ? (uint32_t)a : a;
+}
+
+enum status insn_fetch(struct vcpu *v, uint8_t bytes[INSN_MAX], unsigned *count)
+{
+	struct fetch f;
+	enum status s = fetch_begin(v, &f);
+
+	if (s == OK)
+		s = fetch_part(v, f.linear, bytes, f.first, f.access);
+	if (s != OK)
+		return s;
+	*count = f.first;
+	if (f.room > f.first && fetch_part(v, second_page(&f), bytes + f.first, f.room - f.first,
+					   f.access | WALK_NO_UPDATE) == OK)
+		*count = f.room;
+	return OK;
+}
+
+enum status insn_at_rip(struct vcpu *v, struct insn *insn)
+{
+	enum insn_mode mode = decode_mode(vcpu_mode(v));
+	uint8_t bytes[INSN_MAX];
+	struct fetch f;
+	enum status s = fetch_begin(v, &f);
+
+	if (s == OK)
+		s = fetch_part(v, f.linear, bytes, f.first, f.access);
+	if (s == OK)
+		s = insn_decode(insn, mode, bytes, f.first);
+	else
+		return s;
+	/* The second page is touched only by an instruction that reaches into it. */
+	if (s == ERR_RANGE && f.room > f.first) {
+		s = fetch_part(v, second_page(&f), bytes + f.first, f.room - f.first, f.access);
+		if (s != OK)
+			return s;
+		s = insn_decode(insn, mode, bytes, f.room);
+	}
+	/* SDM Vol. 3A, "Limit Checking"; and more than 15 bytes are a #GP as well. */
+	if (s == ERR_RANGE) {
+		event_raise_error(v, EXC_GP, 0);
+		return ERR_FAULT;
+	}
+	return s;
+}
+
+enum status insn_length(struct vcpu *v, uint8_t *len)
+{
+	struct insn insn;
+	uint64_t bytes;
+	enum status s;
+
+	if (vcpu_mode(v) == MODE_LONG && read_fast(v, v->rip, &bytes)) {
+		*len = length_fast(bytes);
+		if (*len)
+			return OK;
+	}
+	s = insn_at_rip(v, &insn);
+	if (s == OK)
+		*len = insn.len;
+	return s;
+}
