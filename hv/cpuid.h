@@ -43,7 +43,8 @@ struct cpuid_policy {
 	uint64_t cr4_mask;  /* bits that it may set in CR4, by its features */
 	uint64_t efer_mask; /* bits that it may set in EFER */
 	struct cpuid_leaf basic[CPUID_BASIC_MAX], ext[CPUID_EXT_MAX];
-	uint16_t xsave_offset[20], xsave_size[20]; /* of XSAVE components, standard format */
+	uint16_t xsave_offset[8], xsave_size[8]; /* of XSAVE components, standard format */
+	bool xsave_align[8];                     /* in the compacted format */
 	uint32_t count;
 	struct cpuid_regs entry[CPUID_ENTRY_MAX];
 };
@@ -65,10 +66,14 @@ struct cpuid_feature {
 #define FEATURE_SMEP                           CPUID_FEATURE(7, 0, CPUID_EBX, 7)
 #define FEATURE_INVPCID                        CPUID_FEATURE(7, 0, CPUID_EBX, 10)
 #define FEATURE_SMAP                           CPUID_FEATURE(7, 0, CPUID_EBX, 20)
-#define FEATURE_PKU                            CPUID_FEATURE(7, 0, CPUID_ECX, 3)
 #define FEATURE_RDPID                          CPUID_FEATURE(7, 0, CPUID_ECX, 22)
 #define FEATURE_SPEC_CTRL                      CPUID_FEATURE(7, 0, CPUID_EDX, 26)
-#define FEATURE_ARCH_CAPS                      CPUID_FEATURE(7, 0, CPUID_EDX, 29)
+#define FEATURE_AMD_IBPB                       CPUID_FEATURE(0x80000008, 0, CPUID_EBX, 12)
+#define FEATURE_AMD_IBRS                       CPUID_FEATURE(0x80000008, 0, CPUID_EBX, 14)
+#define FEATURE_STIBP                          CPUID_FEATURE(7, 0, CPUID_EDX, 27)
+#define FEATURE_SSBD                           CPUID_FEATURE(7, 0, CPUID_EDX, 31)
+#define FEATURE_AMD_STIBP                      CPUID_FEATURE(0x80000008, 0, CPUID_EBX, 15)
+#define FEATURE_AMD_SSBD                       CPUID_FEATURE(0x80000008, 0, CPUID_EBX, 24)
 #define FEATURE_NX                             CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 20)
 #define FEATURE_PAGE1G                         CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 26)
 #define FEATURE_RDTSCP                         CPUID_FEATURE(0x80000001, 0, CPUID_EDX, 27)
@@ -76,7 +81,7 @@ struct cpuid_feature {
 
 /*
  * Computes p for a VM of `vcpus` virtual CPUs on a host with this CPUID, whose XCR0 is host_xcr0 (0: the host
- * doesn't use XSAVE, so guests don't get it). tsc_hz goes into Intel's leaf 0x15. ERR_UNSUPPORTED: no long mode.
+ * doesn't use XSAVE, so guests don't get it). tsc_hz goes into Intel's leaf 0x16. ERR_UNSUPPORTED: no long mode.
  */
 enum status cpuid_policy_build(struct cpuid_policy *p, cpuid_fn host, uint64_t host_xcr0, uint32_t vcpus,
 			       uint64_t tsc_hz);
@@ -91,5 +96,7 @@ void cpuid_drop(struct cpuid_policy *p, struct cpuid_feature f);
 struct cpuid_regs cpuid_lookup(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf);
 /* What v sees now. */
 struct cpuid_regs cpuid_query(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
+/* Bytes of an XSAVE area with these components, in the standard or the compacted format. */
+uint32_t cpuid_xsave_size(const struct cpuid_policy *p, uint64_t xcr0, bool compact);
 /* EXIT_CPUID. */
 enum exit_action cpuid_handle(struct vcpu *v);
