@@ -69,6 +69,7 @@ $(BUILD)/gen/%.hex: %.asl Makefile
 # Host unit tests, and the lint.
 -include tests/unit/rules.mk
 -include tests/lint/rules.mk
+-include tests/guests/guests.mk
 
 .PHONY: clean
 clean: ## removes build/
