@@ -67,6 +67,7 @@ $(BUILD)/gen/%.hex: %.asl Makefile
 -include $(shell find $(BUILD)/obj $(BUILD)/gen -name '*.d' 2>/dev/null)
 
 # Host unit tests, and the lint.
+-include tests/tools/tools.mk
 -include tests/unit/rules.mk
 -include tests/lint/rules.mk
 -include tests/guests/guests.mk

@@ -60,8 +60,6 @@ struct apic_message {
 void vlapic_init(struct vcpu *v);
 /* Before the vCPU is freed; its timer is disarmed. */
 void vlapic_fini(struct vcpu *v);
-/* Before the vCPU goes: no timer of it runs or will run. */
-void vlapic_fini(struct vcpu *v);
 /* Power-on; on vCPU 0 then virtual wire mode, as firmware leaves it: enabled, LINT0 ExtINT, LINT1 NMI. */
 void vlapic_reset(struct vcpu *v);
 /* The state after an INIT: IA32_APIC_BASE and the ID stay. */

@@ -14,4 +14,4 @@ UNIT_string_FLAGS := -fno-builtin $(foreach f,memcpy memmove memset memcmp memch
 UNIT_fmt := hv/lib/fmt.c hv/lib/str.c
 UNIT_log := hv/lib/log.c hv/lib/fmt.c hv/lib/str.c
 UNIT_multiboot2 := boot/multiboot2.c hv/lib/fmt.c hv/lib/str.c
-UNIT_lapic := hv/vdev/lapic.c hv/vdev/lapic_ipi.c hv/vdev/lapic_regs.c hv/vdev/lapic_timer.c
+UNIT_config := hv/config.c hv/config_keys.c hv/config_value.c hv/config_print.c hv/lib/ini.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The host's side of `make config` and `make iso`: checks a configuration with the image's own code.
+ *
+ *   ingot-config FILE              prints it with every default filled in
+ *   ingot-config --files FILE      prints the files that it names, relative to its folder, one a line
+ *   ingot-config --reference       prints the table of keys, in Markdown
+ *
+ * Mistakes go to the standard error, and the exit status is 1. 2: the file can't be read, wrong usage.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "hv/config.h"
+#include "hv/config_keys.h"
+
+enum { EXIT_OK, EXIT_MISTAKES, EXIT_USAGE };
+
+static struct config config;
+static const char *config_path;
+
+static void print_error(void *arg, const char *text)
+{
+	(void)arg;
+	fprintf(stderr, "%s\n", text);
+}
+
+static void print_line(void *arg, const char *line)
+{
+	(void)arg;
+	puts(line);
+}
+
+/* A file beside the configuration. */
+static bool file_exists(void *arg, const char *file)
+{
+	const char *slash = strrchr(config_path, '/');
+	int folder = slash ? (int)(slash + 1 - config_path) : 0;
+	char path[4096];
+	struct stat st;
+
+	(void)arg;
+	if ((size_t)snprintf(path, sizeof(path), "%.*s%s", folder, config_path, file) >= sizeof(path))
+		return false;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static char *read_all(const char *path, size_t *len)
+{
+	FILE *f = fopen(path, "rb");
+	char *text = NULL;
+	size_t size = 0, n;
+
+	*len = 0;
+	if (f == NULL)
+		return NULL;
+	do {
+		if (*len == size) {
+			size = size ? size * 2 : 65536;
+			char *more = realloc(text, size);
+			if (more == NULL)
+				break;
+			text = more;
+		}
+		n = fread(text + *len, 1, size - *len, f);
+		*len += n;
+	} while (n > 0);
+	if (ferror(f)) {
+		free(text);
+		text = NULL;
+	}
+	fclose(f);
+	return text;
+}
+
+/* Every file once, however many guests share it. */
+static void print_files(void)
+{
+	static const char *printed[CONFIG_VM_MAX * (CONFIG_MODULE_MAX + 2)];
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < config.vm_count; i++) {
+		const struct vm_config *vm = &config.vm[i];
+
+		for (uint32_t n = 0; n < vm->module_count + 2; n++) {
+			const char *file = n == 0 ? vm->kernel : n == 1 ? vm->initrd : vm->module[n - 2].file;
+			size_t k = 0;
+
+			while (k < count && strcmp(printed[k], file) != 0)
+				k++;
+			if (*file == '\0' || k < count)
+				continue;
+			printed[count++] = file;
+			puts(file);
+		}
+	}
+}
+
+static void print_reference(void)
+{
+	static const char *const sections[] = {[SECTION_HOST] = "[host]", [SECTION_VM] = "[vm NAME]"};
+
+	puts("| section | key | default | meaning |\n|---|---|---|---|");
+	for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+		const struct config_key *k = &config_keys[i];
+
+		printf("| `%s` | `%s` | ", sections[k->section], k->name);
+		if (k->type == KEY_LATER)
+			printf("not built in yet");
+		else if (k->def)
+			printf("`%s`", k->def);
+		else
+			printf("required");
+		printf(" | %s", k->help);
+		for (const struct config_word *w = k->words; w && w->word; w++) {
+			if (w->value != WORD_LATER)
+				printf("%s`%s`", w == k->words ? ": " : ", ", w->word);
+		}
+		puts(" |");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	bool files = argc == 3 && strcmp(argv[1], "--files") == 0;
+	size_t len;
+
+	if (argc == 2 && strcmp(argv[1], "--reference") == 0) {
+		print_reference();
+		return EXIT_OK;
+	}
+	if (!files && (argc != 2 || argv[1][0] == '-')) {
+		fprintf(stderr, "usage: ingot-config [--files] FILE | --reference\n");
+		return EXIT_USAGE;
+	}
+	config_path = argv[argc - 1];
+	char *text = read_all(config_path, &len);
+	if (text == NULL) {
+		perror(config_path);
+		return EXIT_USAGE;
+	}
+	config_parse(&config, config_path, text, len, print_error, NULL);
+	config_check_files(&config, config_path, file_exists, print_error, NULL);
+	free(text);
+	if (config.errors > 0) {
+		fprintf(stderr, "%s: %u mistake%s\n", config_path, config.errors,
+			config.errors == 1 ? "" : "s");
+		return EXIT_MISTAKES;
+	}
+	if (files)
+		print_files();
+	else
+		config_print(&config, print_line, NULL);
+	return EXIT_OK;
+}
