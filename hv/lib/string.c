@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* String functions. The copies use the string instructions: short, and fast on every CPU with ERMS. */
+/*
+ * String functions. The copies use the string instructions, eight bytes at a time: short, and few iterations
+ * (emulators and counts of instructions take each one for an instruction).
+ */
 #include "hv/lib/string.h"
+
+#include <stdint.h>
 
 void *memcpy(void *dst, const void *src, size_t n)
 {
 	void *d = dst;
+	size_t words = n / 8;
 
+	n %= 8;
+	asm volatile("rep movsq" : "+D"(d), "+S"(src), "+c"(words)::"memory");
 	asm volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(n)::"memory");
 	return dst;
 }
@@ -28,8 +36,12 @@ void *memmove(void *dst, const void *src, size_t n)
 void *memset(void *dst, int c, size_t n)
 {
 	void *d = dst;
+	size_t words = n / 8;
+	uint64_t pattern = (unsigned char)c * 0x0101010101010101ULL;
 
-	asm volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
+	n %= 8;
+	asm volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(pattern) : "memory");
+	asm volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(pattern) : "memory");
 	return dst;
 }
 
