@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Decodes exits; see svm/exit.h. Each kind reads the fields that it needs and no others. */
+#include "svm/exit.h"
+#include "hv/decode.h"
+#include "hv/x86/cr.h"
+#include "hv/x86/desc.h"
+
+/* Kinds of the low exit codes; what isn't named is EXIT_NONE (0) here and becomes EXIT_UNKNOWN. */
+static const uint8_t exit_kinds[VMEXIT_LOW_COUNT] = {
+    [VMEXIT_CR0_READ... VMEXIT_CR0_READ + 15] = EXIT_CR,
+    [VMEXIT_CR0_WRITE... VMEXIT_CR0_WRITE + 15] = EXIT_CR,
+    [VMEXIT_DR0_READ... VMEXIT_DR0_READ + 15] = EXIT_DR,
+    [VMEXIT_DR0_WRITE... VMEXIT_DR0_WRITE + 15] = EXIT_DR,
+    [VMEXIT_EXCP0... VMEXIT_EXCP0 + EXC_MC - 1] = EXIT_EXCEPTION,
+    [VMEXIT_EXCP0 + EXC_MC] = EXIT_MACHINE_CHECK,
+    [VMEXIT_EXCP0 + EXC_MC + 1 ... VMEXIT_EXCP0 + EXC_COUNT - 1] = EXIT_EXCEPTION,
+    [VMEXIT_INTR] = EXIT_INTERRUPT,
+    [VMEXIT_NMI] = EXIT_NMI,
+    [VMEXIT_SMI] = EXIT_INTERRUPT, /* taken, like one, when GIF is 1 again */
+    [VMEXIT_INIT] = EXIT_INIT,
+    [VMEXIT_VINTR] = EXIT_INTR_WINDOW,
+    [VMEXIT_CR0_SEL_WRITE] = EXIT_CR,
+    [VMEXIT_RDTSC] = EXIT_RDTSC,
+    [VMEXIT_RDPMC] = EXIT_RDPMC,
+    [VMEXIT_CPUID] = EXIT_CPUID,
+    [VMEXIT_INVD] = EXIT_WBINVD,
+    [VMEXIT_PAUSE] = EXIT_PAUSE,
+    [VMEXIT_HLT] = EXIT_HLT,
+    [VMEXIT_INVLPG] = EXIT_INVLPG,
+    [VMEXIT_INVLPGA] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_IOIO] = EXIT_IO,
+    [VMEXIT_MSR] = EXIT_RDMSR, /* or EXIT_WRMSR: EXITINFO1 tells */
+    [VMEXIT_SHUTDOWN] = EXIT_TRIPLE_FAULT,
+    [VMEXIT_VMRUN] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_VMMCALL] = EXIT_HYPERCALL,
+    [VMEXIT_VMLOAD] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_VMSAVE] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_STGI] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_CLGI] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_SKINIT] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_RDTSCP] = EXIT_RDTSCP,
+    [VMEXIT_WBINVD] = EXIT_WBINVD,
+    [VMEXIT_MONITOR] = EXIT_MONITOR,
+    [VMEXIT_MWAIT] = EXIT_MONITOR,
+    [VMEXIT_MWAIT_CONDITIONAL] = EXIT_MONITOR,
+    [VMEXIT_XSETBV] = EXIT_XSETBV,
+    [VMEXIT_RDPRU] = EXIT_UNDEFINED_INSN,
+};
+
+/* DR6 bits that VMX's exit qualification has at the same places, and BT. */
+#define DB_PAYLOAD (DR6_B0 | DR6_B1 | DR6_B2 | DR6_B3 | DR6_BD | DR6_BS | DR6_BT)
+
+/* Bytes between RIP and next, 0 where that can't be one instruction. */
+static uint8_t length_to(const struct vmcb *b, uint64_t next)
+{
+	uint64_t len = next - b->rip;
+
+	return len <= INSN_MAX ? (uint8_t)len : 0;
+}
+
+static void decode_io(const struct vmcb *b, struct vm_exit *e)
+{
+	uint64_t info = b->exit_info1;
+
+	e->qual[0] = info;
+	e->qual[1] = b->exit_info2;
+	/* EXITINFO2 is the next RIP, NRIPS or not. */
+	e->insn_len = length_to(b, b->exit_info2);
+	e->io.port = (uint16_t)(info >> IOIO_PORT_SHIFT);
+	e->io.size = (info >> IOIO_SIZE_SHIFT) & IOIO_SIZE;
+	e->io.in = info & IOIO_IN;
+	e->io.string = info & IOIO_STRING;
+	e->io.rep = info & IOIO_REP;
+}
+
+/*
+ * Without decode assists the register isn't told, nor whether a write of CR0 was MOV or LMSW: with
+ * EXIT_GPR_DECODE `access` says no more than read or write.
+ */
+static void decode_cr(const struct vmcb *b, struct vm_exit *e)
+{
+	uint64_t info = b->exit_info1;
+	uint64_t code = b->exit_code;
+
+	e->qual[0] = info;
+	e->cr.number = code == VMEXIT_CR0_SEL_WRITE ? 0 : code & 0xf;
+	e->cr.access = code >= VMEXIT_CR0_WRITE ? CR_WRITE : CR_READ;
+	e->cr.gpr = info & CR_INFO_MOV ? info & CR_INFO_GPR : EXIT_GPR_DECODE;
+}
+
+static void decode_dr(const struct vmcb *b, struct vm_exit *e)
+{
+	e->dr.number = b->exit_code & 0xf;
+	e->dr.write = b->exit_code >= VMEXIT_DR0_WRITE;
+	e->dr.gpr = EXIT_GPR_DECODE;
+}
+
+static void decode_exception(const struct vmcb *b, struct vm_exit *e)
+{
+	uint8_t vector = (uint8_t)(b->exit_code - VMEXIT_EXCP0);
+
+	e->qual[0] = b->exit_info1;
+	e->qual[1] = b->exit_info2;
+	e->insn_len = 0;
+	e->exc.vector = vector;
+	e->exc.has_error = EXC_WITH_ERROR >> vector & 1;
+	e->exc.error = e->exc.has_error ? (uint32_t)b->exit_info1 : 0;
+	e->exc.payload = 0;
+	if (vector == EXC_PF)
+		e->exc.payload = b->exit_info2;
+	else if (vector == EXC_DB)
+		e->exc.payload = b->dr6 & DB_PAYLOAD;
+}
+
+static void decode_npf(const struct vmcb *b, struct vm_exit *e)
+{
+	uint64_t info = b->exit_info1;
+
+	e->kind = EXIT_NPF;
+	e->insn_len = 0;
+	e->qual[0] = info;
+	e->qual[1] = b->exit_info2;
+	e->npf.gpa = gpa(b->exit_info2);
+	e->npf.present = info & PFERR_P;
+	e->npf.write = info & PFERR_W;
+	e->npf.fetch = info & PFERR_I;
+	e->npf.table_walk = info & NPF_TABLE_WALK;
+}
+
+static void decode_other(const struct vmcb *b, struct vm_exit *e)
+{
+	e->insn_len = 0;
+	e->qual[0] = b->exit_info1;
+	e->qual[1] = b->exit_info2;
+	e->kind = (uint32_t)b->exit_code == VMEXIT_INVALID32 ? EXIT_ENTRY_FAILED : EXIT_UNKNOWN;
+}
+
+void svm_exit_decode(const struct vmcb *b, bool nrips, struct vm_exit *e)
+{
+	uint64_t code = b->exit_code;
+
+	e->reason = code;
+	if (code == VMEXIT_NPF)
+		return decode_npf(b, e);
+	if (code >= VMEXIT_LOW_COUNT || exit_kinds[code] == EXIT_NONE)
+		return decode_other(b, e);
+
+	e->kind = exit_kinds[code];
+	e->insn_len = nrips ? length_to(b, b->next_rip) : 0;
+	switch (code) {
+	case VMEXIT_IOIO:
+		return decode_io(b, e);
+	case VMEXIT_MSR:
+		e->qual[0] = b->exit_info1;
+		if (b->exit_info1 & MSR_INFO_WRITE)
+			e->kind = EXIT_WRMSR;
+		return;
+	case VMEXIT_INTR:
+	case VMEXIT_SMI:
+		e->irq.acknowledged = false;
+		return;
+	case VMEXIT_CR0_READ ... VMEXIT_CR0_WRITE + 15:
+	case VMEXIT_CR0_SEL_WRITE:
+		return decode_cr(b, e);
+	case VMEXIT_DR0_READ ... VMEXIT_DR0_WRITE + 15:
+		return decode_dr(b, e);
+	case VMEXIT_EXCP0 ... VMEXIT_EXCP0 + EXC_COUNT - 1:
+		return decode_exception(b, e);
+	default:
+		return;
+	}
+}
+
+bool svm_exit_interrupted(const struct vmcb *b, struct guest_event *ev)
+{
+	uint64_t info = b->exit_int_info;
+	uint8_t vector = info & EVENT_VECTOR;
+	uint8_t type = info >> EVENT_TYPE_SHIFT & EVENT_TYPE;
+
+	if (!(info & EVENT_VALID))
+		return false;
+	/* INT3 and INTO have the type of exceptions. */
+	if (type == EVENT_SOFT_INTERRUPT)
+		return false;
+	if (type == EVENT_EXCEPTION && (vector == EXC_BP || vector == EXC_OF))
+		return false;
+	*ev = (struct guest_event){
+	    .valid = true,
+	    .type = type,
+	    .vector = vector,
+	    .has_error = info & EVENT_ERROR_VALID,
+	    .error = (uint32_t)(info >> EVENT_ERROR_SHIFT),
+	};
+	return true;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Events in the VMCB: injection, the two windows, what blocks them. What is injected when is hv/event.c's.
+ *
+ * NMI blocking (APM Vol. 2, "Virtual NMIs" are newer than the CPUs we run on): an injected NMI blocks
+ * further ones until the guest's IRET, which is intercepted. It must not be followed by an NMI before it has
+ * been executed, else the new frame would overwrite the one that it reads. So where an NMI waits, the IRET is
+ * single-stepped.
+ */
+#include "svm/svm.h"
+
+#include "hv/lib/panic.h"
+#include "hv/x86/cr.h"
+#include "hv/x86/desc.h"
+#include "hv/x86/rflags.h"
+#include "svm/exit.h"
+
+static void intercept(struct vmcb *b, uint32_t bit, bool on)
+{
+	b->intercept_misc1 = on ? b->intercept_misc1 | bit : b->intercept_misc1 & ~bit;
+	b->clean &= ~CLEAN_INTERCEPTS;
+}
+
+/* The IRET that ends NMI blocking has been executed when RIP has moved. */
+static void nmi_look(struct svm_vcpu *s)
+{
+	if (s->nmi == NMI_IRET && s->base.rip != s->iret_rip)
+		s->nmi = NMI_OPEN;
+}
+
+uint32_t svm_blocking(struct vcpu *v)
+{
+	struct svm_vcpu *s = to_svm(v);
+	uint32_t blocking = 0;
+
+	nmi_look(s);
+	if (!(s->vmcb.rflags & RFLAGS_IF))
+		blocking |= BLOCK_IF;
+	if (s->vmcb.int_state & INT_STATE_SHADOW)
+		blocking |= BLOCK_SHADOW;
+	if (s->nmi != NMI_OPEN)
+		blocking |= BLOCK_NMI;
+	return blocking;
+}
+
+void svm_clear_shadow(struct vcpu *v)
+{
+	to_svm(v)->vmcb.int_state = 0;
+}
+
+void svm_inject(struct vcpu *v, const struct guest_event *ev)
+{
+	struct svm_vcpu *s = to_svm(v);
+	uint64_t inj = EVENT_VALID | (uint64_t)ev->type << EVENT_TYPE_SHIFT | ev->vector;
+
+	/* Soft ones are never requeued here (svm_exit_interrupted), and nothing else makes them. */
+	CHECK(ev->type == EVENT_INTERRUPT || ev->type == EVENT_NMI || ev->type == EVENT_EXCEPTION);
+	if (ev->has_error)
+		inj |= EVENT_ERROR_VALID | (uint64_t)ev->error << EVENT_ERROR_SHIFT;
+	s->vmcb.event_inj = inj;
+	if (ev->type == EVENT_NMI) {
+		s->nmi = NMI_BLOCKED;
+		intercept(&s->vmcb, INTERCEPT_IRET, true);
+		s->pending &= ~(uint32_t)PENDING_STEP;
+	}
+}
+
+/* A virtual interrupt that is never delivered: its intercept comes when it could be, whatever the TPR says. */
+void svm_interrupt_window(struct vcpu *v, bool on)
+{
+	struct vmcb *b = &to_svm(v)->vmcb;
+
+	b->int_ctl &= ~(INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO | INT_CTL_V_IGN_TPR);
+	if (on)
+		b->int_ctl |= INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO | INT_CTL_V_IGN_TPR;
+	b->clean &= ~CLEAN_TPR;
+	intercept(b, INTERCEPT_VINTR, on);
+}
+
+void svm_nmi_window(struct vcpu *v, bool on)
+{
+	struct svm_vcpu *s = to_svm(v);
+
+	s->nmi_window = on;
+	if (on && s->nmi != NMI_BLOCKED)
+		s->pending |= PENDING_STEP;
+	else
+		s->pending &= ~(uint32_t)PENDING_STEP;
+}
+
+void svm_iret_intercepted(struct svm_vcpu *s)
+{
+	s->nmi = NMI_IRET;
+	s->iret_rip = s->base.rip;
+	intercept(&s->vmcb, INTERCEPT_IRET, false);
+	if (s->nmi_window)
+		s->pending |= PENDING_STEP;
+}
+
+/* Sets TF for one instruction. Not where an event is injected: its frame would show the flag. */
+void svm_step_begin(struct svm_vcpu *s)
+{
+	struct vmcb *b = &s->vmcb;
+
+	if (b->event_inj & EVENT_VALID)
+		return;
+	s->stepping = true;
+	s->step_tf = b->rflags & RFLAGS_TF;
+	s->step_bs = b->dr6 & DR6_BS;
+	b->rflags |= RFLAGS_TF;
+}
+
+void svm_step_end(struct svm_vcpu *s, struct vm_exit *e)
+{
+	struct vmcb *b = &s->vmcb;
+	bool trapped = e->kind == EXIT_EXCEPTION && e->exc.vector == EXC_DB && (b->dr6 & DR6_BS);
+	bool iret_done = s->nmi == NMI_IRET && s->base.rip != s->iret_rip;
+
+	s->stepping = false;
+	nmi_look(s);
+	/* IRET has loaded the flags from its frame. */
+	if (!iret_done)
+		b->rflags = (b->rflags & ~RFLAGS_TF) | s->step_tf;
+	if (!trapped || s->step_tf)
+		return; /* something came first: once more; or the trap is the guest's own too */
+	svm_reg_set(&s->base, VREG_DR6, (b->dr6 & ~DR6_BS) | s->step_bs);
+	e->kind = EXIT_NMI_WINDOW;
+}
+
+void svm_requeue(struct svm_vcpu *s)
+{
+	struct guest_event ev;
+
+	if (!svm_exit_interrupted(&s->vmcb, &ev))
+		return;
+	if (ev.type == EVENT_NMI) {
+		/* Not delivered: nothing is blocked yet. */
+		s->nmi = NMI_OPEN;
+		intercept(&s->vmcb, INTERCEPT_IRET, false);
+	}
+	event_requeue(&s->base, &ev);
+}

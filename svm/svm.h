@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of svm/ share: the vCPU, the physical CPU, what the CPU can do. Nobody outside includes it;
+ * svm_ops is the way in.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "hv/vcpu.h"
+#include "svm/asid.h"
+#include "svm/vmcb.h"
+
+/* What the boot CPU has; every other CPU must have it too. */
+struct svm_caps {
+	uint32_t asids; /* the host's included */
+	bool nrips, flush_by_asid, pause_filter, lbrv;
+};
+extern struct svm_caps svm_caps;
+
+/* Permission maps, the same for every VM: all ports exit, and the MSRs that msr_passthrough_list doesn't name. */
+extern uint64_t svm_iopm_pa, svm_msrpm_pa;
+
+/* Of each physical CPU that has SVM enabled. */
+struct svm_cpu {
+	_Alignas(PAGE_SIZE) struct vmcb host; /* the host's part of what VMLOAD loads */
+	uint8_t host_save[PAGE_SIZE];        /* VM_HSAVE_PA: the CPU's own */
+	uint64_t host_pa;
+	struct asid_pool asids;
+	struct svm_vcpu *loaded; /* between vcpu_load and vcpu_put; then GIF is 0 */
+};
+
+/* Why a vCPU's next entry is not a plain one. */
+enum svm_pending {
+	PENDING_ASID = 1 << 0,  /* its ASID may be old, or this CPU owes a flush */
+	PENDING_FLUSH = 1 << 1, /* its translations are stale */
+	PENDING_STEP = 1 << 2,  /* stop it after one instruction, for the NMI window */
+};
+
+/* The end of NMI blocking, which the hardware does not report. */
+enum svm_nmi {
+	NMI_OPEN,
+	NMI_BLOCKED, /* an NMI was injected; IRET is intercepted */
+	NMI_IRET,    /* IRET at iret_rip was intercepted and is to be executed next */
+};
+
+struct svm_vcpu {
+	struct vcpu base;
+	uint64_t vmcb_pa;
+	uint32_t pending;      /* enum svm_pending */
+	struct svm_cpu *cpu;   /* where it is loaded; NULL: nowhere */
+	struct svm_cpu *clean; /* the CPU that may have parts of the VMCB cached */
+	struct asid asid;
+	uint64_t cr0_hidden; /* CD and NW as the guest wrote them; the hardware's copy has neither */
+	bool debug_live;     /* DR0-3 are switched with the vCPU and not intercepted */
+
+	enum svm_nmi nmi;
+	bool nmi_window;
+	uint64_t iret_rip;
+	bool stepping;    /* TF was set for the entry that is being made, or has ended */
+	uint64_t step_tf; /* RFLAGS.TF and DR6.BS as the guest has them */
+	uint64_t step_bs;
+
+	_Alignas(PAGE_SIZE) struct vmcb vmcb;
+};
+
+static inline struct svm_vcpu *to_svm(struct vcpu *v)
+{
+	return container_of(v, struct svm_vcpu, base);
+}
+
+/* entry.asm. */
+void svm_enter(struct vcpu *v, uint64_t vmcb_pa, uint32_t shadow);
+
+/* vcpu.c: what VMLOAD loads, brought into the VMCB of a loaded vCPU; and back after a change of it. */
+void svm_state_sync(struct svm_vcpu *s);
+void svm_state_reload(struct svm_vcpu *s);
+
+/* state.c: registers, in the VMCB. */
+uint64_t svm_reg_get(struct vcpu *v, enum vreg r);
+void svm_reg_set(struct vcpu *v, enum vreg r, uint64_t value);
+void svm_seg_get(struct vcpu *v, enum vseg seg, struct vseg_desc *d);
+void svm_seg_set(struct vcpu *v, enum vseg seg, const struct vseg_desc *d);
+uint64_t svm_msr_get(struct vcpu *v, enum vmsr m);
+void svm_msr_set(struct vcpu *v, enum vmsr m, uint64_t value);
+void svm_tsc_offset(struct vcpu *v, int64_t offset);
+void svm_debug_set_live(struct svm_vcpu *s, bool live);
+/* Everything but the addresses of the maps and of the nested page table. */
+void svm_state_reset(struct svm_vcpu *s);
+
+/* inject.c: events. */
+uint32_t svm_blocking(struct vcpu *v);
+void svm_clear_shadow(struct vcpu *v);
+void svm_inject(struct vcpu *v, const struct guest_event *ev);
+void svm_interrupt_window(struct vcpu *v, bool on);
+void svm_nmi_window(struct vcpu *v, bool on);
+/* Before an entry with PENDING_STEP, and after it. */
+void svm_step_begin(struct svm_vcpu *s);
+void svm_step_end(struct svm_vcpu *s, struct vm_exit *e);
+/* VMEXIT_IRET. */
+void svm_iret_intercepted(struct svm_vcpu *s);
+/* The exit came during an event's delivery: hands it back to the core. */
+void svm_requeue(struct svm_vcpu *s);
+
+/* describe.c. */
+int svm_describe_exit(struct vcpu *v, const struct vm_exit *e, char *buf, size_t size);
+void svm_dump(struct vcpu *v, void (*line)(void *arg, const char *text), void *arg);
+
+/* vcpu.c. */
+enum status svm_vcpu_init(struct vcpu *v);
+void svm_vcpu_fini(struct vcpu *v);
+void svm_vcpu_reset(struct vcpu *v);
+void svm_vcpu_load(struct vcpu *v);
+void svm_vcpu_put(struct vcpu *v);
+void svm_vcpu_run(struct vcpu *v, struct vm_exit *e);
+void svm_npt_flush(struct vcpu *v);
+
+/* svm.c: the calling CPU's; NULL where SVM is off. */
+struct svm_cpu *svm_this_cpu(void);

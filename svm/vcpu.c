@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A vCPU's way onto a physical CPU and off it, and the entry itself.
+ *
+ * From vcpu_load to vcpu_put GIF is 0, so that neither interrupts nor NMIs reach the host while TR, LDTR, FS, GS
+ * and the SYSCALL MSRs are the guest's. IF is 1 all that time: VMRUN with V_INTR_MASKING takes it as the
+ * host's permission for interrupts to end the guest (APM Vol. 2, "Virtualizing RFLAGS.IF"), and what is pending
+ * is taken after vcpu_put. So a round trip has no instruction but VMRUN that an outer hypervisor would trap.
+ */
+#include "svm/svm.h"
+
+#include "hv/lib/panic.h"
+#include "hv/trap.h"
+#include "hv/vm.h"
+#include "hv/x86/insn.h"
+#include "hv/x86/msr.h"
+#include "mm/host_map.h"
+#include "svm/exit.h"
+#include "svm/insn.h"
+
+#define V_TPR_SHIFT 4 /* CR8 is the upper half of the TPR's low byte */
+
+enum status svm_vcpu_init(struct vcpu *v)
+{
+	struct svm_vcpu *s = to_svm(v);
+	struct vmcb *b = &s->vmcb;
+
+	s->vmcb_pa = host_pa(b).v;
+	b->iopm_base_pa = svm_iopm_pa;
+	b->msrpm_base_pa = svm_msrpm_pa;
+	b->n_cr3 = host_pa(v->vm->npt.root).v;
+	b->g_pat = PAT_RESET;
+	svm_state_reset(s);
+	return OK;
+}
+
+void svm_vcpu_fini(struct vcpu *v)
+{
+	CHECK(!to_svm(v)->cpu);
+}
+
+void svm_vcpu_reset(struct vcpu *v)
+{
+	struct svm_vcpu *s = to_svm(v);
+
+	svm_state_sync(s);
+	svm_state_reset(s);
+	svm_state_reload(s);
+}
+
+void svm_state_sync(struct svm_vcpu *s)
+{
+	if (s->cpu)
+		vmsave(s->vmcb_pa);
+}
+
+void svm_state_reload(struct svm_vcpu *s)
+{
+	if (s->cpu)
+		vmload(s->vmcb_pa);
+}
+
+static void debug_load(const struct vcpu *v)
+{
+	write_dr0(v->dr[0]);
+	write_dr1(v->dr[1]);
+	write_dr2(v->dr[2]);
+	write_dr3(v->dr[3]);
+}
+
+static void debug_save(struct vcpu *v)
+{
+	v->dr[0] = read_dr0();
+	v->dr[1] = read_dr1();
+	v->dr[2] = read_dr2();
+	v->dr[3] = read_dr3();
+}
+
+void svm_vcpu_load(struct vcpu *v)
+{
+	struct svm_vcpu *s = to_svm(v);
+	struct svm_cpu *cpu = svm_this_cpu();
+
+	clgi();
+	lidt(&trap_idt_no_ist);
+	if (s->clean != cpu) {
+		s->clean = cpu;
+		s->vmcb.clean = 0;
+	}
+	s->cpu = cpu;
+	cpu->loaded = s;
+	s->pending |= PENDING_ASID;
+	vmload(s->vmcb_pa);
+	if (s->debug_live)
+		debug_load(v);
+	sti();
+}
+
+void svm_vcpu_put(struct vcpu *v)
+{
+	struct svm_vcpu *s = to_svm(v);
+	struct svm_cpu *cpu = s->cpu;
+
+	cli();
+	vmsave(s->vmcb_pa);
+	if (s->debug_live)
+		debug_save(v);
+	s->cpu = NULL;
+	cpu->loaded = NULL;
+	vmload(cpu->host_pa);
+	lidt(&trap_idt);
+	stgi();
+}
+
+void svm_npt_flush(struct vcpu *v)
+{
+	to_svm(v)->pending |= PENDING_FLUSH;
+}
+
+/* Gives s a valid ASID and turns what is owed into the TLB_CONTROL of this entry. */
+static void prepare_tlb(struct svm_vcpu *s)
+{
+	struct asid_pool *pool = &s->cpu->asids;
+	struct vmcb *b = &s->vmcb;
+
+	if ((s->pending & PENDING_FLUSH) && svm_caps.flush_by_asid)
+		b->tlb_control = TLB_FLUSH_ASID;
+	if (!asid_is_valid(pool, &s->asid) || ((s->pending & PENDING_FLUSH) && !svm_caps.flush_by_asid))
+		asid_take(pool, &s->asid);
+	if (b->asid != s->asid.number) {
+		b->asid = s->asid.number;
+		b->clean &= ~CLEAN_ASID;
+	}
+	if (asid_take_flush(pool))
+		b->tlb_control = TLB_FLUSH_ALL;
+	s->pending &= ~(uint32_t)(PENDING_ASID | PENDING_FLUSH);
+}
+
+static void prepare(struct svm_vcpu *s)
+{
+	if (s->pending & (PENDING_ASID | PENDING_FLUSH))
+		prepare_tlb(s);
+	if (s->pending & PENDING_STEP)
+		svm_step_begin(s);
+}
+
+/* The exits that end here. The first access to a debug register makes them the guest's, and is made again. */
+static void handle_own_exit(struct svm_vcpu *s, struct vm_exit *e)
+{
+	if (e->kind == EXIT_DR) {
+		svm_debug_set_live(s, true);
+		debug_load(&s->base);
+		e->kind = EXIT_NONE;
+	} else if (e->reason == VMEXIT_IRET) {
+		svm_iret_intercepted(s);
+		e->kind = EXIT_NONE;
+	} else if (e->kind == EXIT_ENTRY_FAILED) {
+		s->cpu->asids.flush = true; /* whatever flush was asked for, it may not have been made */
+		s->clean = NULL;
+	}
+}
+
+void svm_vcpu_run(struct vcpu *v, struct vm_exit *e)
+{
+	struct svm_vcpu *s = to_svm(v);
+	struct vmcb *b = &s->vmcb;
+	uint8_t v_tpr = (uint8_t)v->lapic.tpr >> V_TPR_SHIFT;
+
+	b->rip = v->rip;
+	b->rax = v->gpr[RAX];
+	b->cr2 = v->cr2;
+	if ((uint8_t)b->int_ctl != v_tpr) {
+		b->int_ctl = (b->int_ctl & ~INT_CTL_V_TPR) | v_tpr;
+		b->clean &= ~CLEAN_TPR;
+	}
+	if (s->pending)
+		prepare(s);
+
+	svm_enter(v, s->vmcb_pa, b->int_state & INT_STATE_SHADOW);
+
+	v->rip = b->rip;
+	v->gpr[RAX] = b->rax;
+	v->cr2 = b->cr2;
+	b->clean = CLEAN_ALL;
+	b->tlb_control = TLB_KEEP;
+	b->event_inj = 0;
+	if (b->exit_int_info & EVENT_VALID)
+		svm_requeue(s);
+	svm_exit_decode(b, svm_caps.nrips, e);
+	if (s->stepping)
+		svm_step_end(s, e);
+	if (e->kind == EXIT_UNKNOWN || e->kind == EXIT_DR || e->kind == EXIT_ENTRY_FAILED)
+		handle_own_exit(s, e);
+}
