@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A guest that goes wrong in the way that its command line names; it must end alone, with a report. */
+#include "hv/x86/desc.h"
+#include "tests/guests/lib/guest.h"
+
+static void triple_fault(void)
+{
+	struct desc_ptr none = {0, 0};
+
+	lidt(&none);
+	asm volatile("ud2");
+}
+
+/* Code where there is no memory. */
+static void run_off(void)
+{
+	((void (*)(void))0xd0000000UL)();
+}
+
+/* An instruction on device memory that no emulator has. */
+static void vector_mmio(void)
+{
+	asm volatile("movups %%xmm0, (%0)" ::"r"(0xd0000000UL) : "memory");
+}
+
+static void page_tables(void)
+{
+	write_cr3(0xd0000000UL);
+}
+
+static void keyboard_reset(void)
+{
+	out8(0x64, 0xfe);
+}
+
+static void cf9_reset(void)
+{
+	out8(0xcf9, 6);
+}
+
+static void spin(void)
+{
+	for (;;)
+		asm volatile("");
+}
+
+static void halt(void)
+{
+	for (;;)
+		asm volatile("cli\n\thlt");
+}
+
+/* Floods the serial port for ever. */
+static void flood(void)
+{
+	for (;;)
+		guest_printf("flood flood flood flood flood flood flood flood flood flood flood flood\n");
+}
+
+static const struct {
+	const char *word;
+	void (*fn)(void);
+} ways[] = {
+    {"triple", triple_fault},
+    {"run-off", run_off},
+    {"vector-mmio", vector_mmio},
+    {"page-tables", page_tables},
+    {"keyboard", keyboard_reset},
+    {"cf9", cf9_reset},
+    {"spin", spin},
+    {"halt", halt},
+    {"flood", flood},
+};
+
+void test_main(void)
+{
+	for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		if (!guest_cmdline_has(ways[i].word))
+			continue;
+		guest_printf("now: %s\n", ways[i].word);
+		ways[i].fn();
+	}
+	guest_printf("no way named\n");
+}

@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs the system tests: a line per case, the end of the log of each that fails, JUnit XML under build/.
+
+run.py [--vendor amd|intel|all] [--case boot/grub-bios]   (VENDOR= and CASE= of `make test`)
+"""
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+LAST_LINES = 40
+
+
+def case_name(item):
+    return item.path.stem.replace("test_", "", 1) + "/" + item.name.replace("test_", "", 1).replace("_", "-")
+
+
+class Reporter:
+    """Prints what `make test` promises, and tries a case again whose emulator aborted by itself."""
+
+    def __init__(self, vendor, case):
+        self.vendor, self.case = vendor, case
+        self.passed = self.failed = self.skipped = 0
+        self.retried = []
+
+    def pytest_collection_modifyitems(self, session, config, items):
+        if self.case:
+            items[:] = [i for i in items if case_name(i) == self.case or case_name(i).startswith(self.case + "/")
+                        or i.path.stem == "test_" + self.case]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item, nextitem):
+        from _pytest.runner import runtestprotocol
+        start = time.time()
+        for attempt in (1, 2):
+            reports = runtestprotocol(item, nextitem=nextitem, log=False)
+            text = "".join(str(r.longrepr) for r in reports if r.failed)
+            if "MachineAborted" not in text or attempt == 2:
+                break
+            self.retried.append(case_name(item))
+            item._initrequest()
+        for r in reports:
+            item.ihook.pytest_runtest_logreport(report=r)
+        self.tell(item, reports, time.time() - start)
+        return True
+
+    def tell(self, item, reports, seconds):
+        name = case_name(item)
+        if any(r.failed for r in reports):
+            self.failed += 1
+            print(f"FAIL {self.vendor} {name} {seconds:.1f}s", flush=True)
+            self.explain(item, name, reports)
+        elif any(r.skipped for r in reports):
+            self.skipped += 1
+            reason = next(r.longrepr[2] for r in reports if r.skipped)
+            print(f"SKIP {self.vendor} {name} {reason.replace('Skipped: ', '')}", flush=True)
+        else:
+            self.passed += 1
+            print(f"PASS {self.vendor} {name} {seconds:.1f}s", flush=True)
+
+    def explain(self, item, name, reports):
+        for r in reports:
+            if r.failed:
+                crash = getattr(r.longrepr, "reprcrash", None)
+                print("  " + (crash.message.splitlines()[0] if crash else str(r.longrepr)))
+                if crash:
+                    print(f"  at {os.path.relpath(crash.path, ROOT)}:{crash.lineno}")
+        m = getattr(item, "machine", None)
+        if m:
+            for line in m.log().splitlines()[-LAST_LINES:]:
+                print("  | " + line)
+            print("  the whole log: " + os.path.relpath(m.log_path, ROOT))
+        print(f"  again: make test CASE={name} VENDOR={self.vendor}", flush=True)
+
+
+def run_one(vendor, case):
+    reporter = Reporter(vendor, case)
+    junit = os.path.join(ROOT, "build", f"system-{vendor}.xml")
+    args = [HERE, "-p", "no:terminal", "-p", "no:cacheprovider", f"--vendor={vendor}", f"--junitxml={junit}",
+            f"--rootdir={HERE}"]
+    status = pytest.main(args, plugins=[reporter])
+    for name in reporter.retried:
+        print(f"RETRIED {vendor} {name}: the emulator aborted by itself")
+    print(f"{vendor}: {reporter.passed} passed, {reporter.failed} failed, {reporter.skipped} skipped", flush=True)
+    return 0 if status == 0 and reporter.passed and not reporter.failed else 1
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--vendor", default="all", choices=("amd", "intel", "all"))
+    parser.add_argument("--case", default="")
+    args = parser.parse_args()
+    sys.dont_write_bytecode = True
+    if args.vendor != "all":
+        return run_one(args.vendor, args.case)
+    # The two emulators are single programs each: one runs beside the other.
+    children = [subprocess.Popen([sys.executable, __file__, "--vendor", v, "--case", args.case])
+                for v in ("amd", "intel")]
+    return 1 if any([c.wait() for c in children]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
