@@ -15,3 +15,5 @@ UNIT_fmt := hv/lib/fmt.c hv/lib/str.c
 UNIT_log := hv/lib/log.c hv/lib/fmt.c hv/lib/str.c
 UNIT_multiboot2 := boot/multiboot2.c hv/lib/fmt.c hv/lib/str.c
 UNIT_config := hv/config.c hv/config_keys.c hv/config_value.c hv/config_print.c hv/lib/ini.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c
+UNIT_svm_exit := svm/exit.c
+UNIT_svm_state := svm/state.c svm/inject.c svm/exit.c svm/asid.c svm/msrpm.c svm/check.c
