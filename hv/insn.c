@@ -9,8 +9,7 @@
 #include "hv/guest_walk.h"
 #include "hv/lib/util.h"
 #include "hv/vm.h"
-#include "hv/x86/cr.h"
-#include "hv/x86/msr.h"
+#include "hv/x86/desc.h"
 
 #define PTE_P      BIT(0)
 #define PTE_PS     BIT(7)
@@ -214,4 +213,79 @@ enum status insn_length(struct vcpu *v, uint8_t *len)
 	if (s == OK)
 		*len = insn.len;
 	return s;
+}
+
+#define CANONICAL_SHIFT 16 /* 64 - 48 bits of linear address */
+
+static bool canonical(uint64_t a)
+{
+	return (uint64_t)((int64_t)(a << CANONICAL_SHIFT) >> CANONICAL_SHIFT) == a;
+}
+
+static enum status segment_fault(struct vcpu *v, unsigned seg)
+{
+	event_raise_error(v, seg == SEG_SS ? EXC_SS : EXC_GP, 0);
+	return ERR_FAULT;
+}
+
+/* SDM Vol. 3A, "Limit Checking", "Type Checking": data access through a segment outside 64-bit mode. */
+static bool segment_allows(const struct vseg_desc *d, enum cpu_mode mode, uint64_t offset, unsigned size,
+			   bool write)
+{
+	uint64_t last = offset + size - 1;
+	uint64_t top = (d->attr & SEG_ATTR_DB) ? UINT32_MAX : UINT16_MAX;
+	bool code = d->attr & DESC_TYPE_CODE;
+
+	if (mode == MODE_REAL || mode == MODE_V86)
+		return last <= d->limit;
+	if (d->attr & SEG_ATTR_UNUSABLE)
+		return false;
+	if (write && (code || !(d->attr & DESC_TYPE_WRITE)))
+		return false;
+	if (!write && code && !(d->attr & DESC_TYPE_READ))
+		return false;
+	if (!code && (d->attr & DESC_TYPE_EXPAND))
+		return offset > d->limit && last <= top;
+	return last <= d->limit;
+}
+
+enum status insn_segment(struct vcpu *v, unsigned seg, uint64_t offset, unsigned size, bool write, gva_t *out)
+{
+	enum cpu_mode mode = vcpu_mode(v);
+	struct vseg_desc d;
+
+	if (mode == MODE_LONG) {
+		out->v = offset;
+		if (seg == SEG_FS || seg == SEG_GS)
+			out->v += ops->msr_get(v, seg == SEG_FS ? VMSR_FS_BASE : VMSR_GS_BASE);
+		if (!canonical(out->v) || !canonical(out->v + size - 1))
+			return segment_fault(v, seg);
+		return OK;
+	}
+	ops->seg_get(v, seg, &d);
+	if (!segment_allows(&d, mode, offset, size, write))
+		return segment_fault(v, seg);
+	out->v = (uint32_t)(d.base + offset);
+	return OK;
+}
+
+static uint64_t address_mask(uint8_t addrsize)
+{
+	return addrsize == 8 ? UINT64_MAX : BITS(addrsize * 8U - 1, 0);
+}
+
+enum status insn_operand(struct vcpu *v, const struct insn *insn, unsigned size, bool write, gva_t *out)
+{
+	/* Addresses made from the stack pointer or frame pointer lie in SS. */
+	bool stack = insn->has_base && (insn->base == RSP || insn->base == RBP);
+	unsigned seg = insn->seg != INSN_NO_SEG ? insn->seg : stack ? SEG_SS : SEG_DS;
+	uint64_t offset = (uint64_t)insn->disp;
+
+	if (insn->rip_relative)
+		offset += v->rip + insn->len;
+	if (insn->has_base)
+		offset += vcpu_gpr(v, insn->base);
+	if (insn->has_index)
+		offset += vcpu_gpr(v, insn->index) << insn->scale;
+	return insn_segment(v, seg, offset & address_mask(insn->addrsize), size, write, out);
 }

@@ -9,6 +9,7 @@
 #include "hv/decode.h"
 #include "hv/exit.h"
 #include "hv/lib/status.h"
+#include "hv/lib/types.h"
 
 struct vcpu;
 
@@ -30,3 +31,12 @@ enum status insn_at_rip(struct vcpu *v, struct insn *insn);
  * bytes of the usual short ones itself and decodes else. Results as insn_at_rip.
  */
 enum status insn_length(struct vcpu *v, uint8_t *len);
+
+/*
+ * The linear address of insn's memory operand of `size` bytes, with the checks of segments and canonical form
+ * (stack faults for SS). ERR_FAULT: #GP or #SS was raised.
+ */
+enum status insn_operand(struct vcpu *v, const struct insn *insn, unsigned size, bool write, gva_t *out);
+/* The same for an offset in segment seg: for string instructions and the stack. */
+enum status insn_segment(struct vcpu *v, unsigned seg, uint64_t offset, unsigned size, bool write,
+			 gva_t *out);

@@ -29,20 +29,21 @@ extern const size_t msr_passthrough_count;
 
 /* Values of emulated MSRs. Part of struct vcpu. */
 struct msr_state {
-	uint64_t apic_base;
 	uint64_t misc_enable;
 	uint64_t tsc_adjust;
 	uint64_t mtrr_def_type;
 	uint64_t mtrr_fixed[11];
 	uint64_t mtrr_base[MSR_MTRR_VAR_COUNT], mtrr_mask[MSR_MTRR_VAR_COUNT];
-	uint64_t mcg_status, mcg_ctl;
+	uint64_t mcg_status;
 	uint64_t mc[MSR_MC_BANKS][4]; /* CTL, STATUS, ADDR, MISC */
-	uint64_t bios_sign_id;
 	uint64_t hwcr;
 	uint64_t de_cfg;
 };
 
-/* State after power-on, with the MTRRs as firmware leaves them; INIT changes none of it (SDM Vol. 3A, Table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT"). */
+/*
+ * State after power-on, with the MTRRs as firmware leaves them; after the CPUID policy was built. INIT changes
+ * none of it (SDM Vol. 3A, "Processor State After Reset").
+ */
 void msr_reset(struct vcpu *v);
 
 /* One access by the guest. False: #GP(0). */
