@@ -19,6 +19,9 @@
 #define MAX_PCPUS       256
 #define STACK_SLOT_SIZE 0x8000UL /* address space of one stack: guard page below, pcpu pointer on top */
 
+/* IST entries of the TSS, by number: index in tss.ist plus 1. */
+enum pcpu_ist { PCPU_IST_NMI = 1, PCPU_IST_DF = 2, PCPU_IST_MC = 3, PCPU_IST_COUNT = 3 };
+
 struct vcpu;
 struct vm;
 
@@ -36,7 +39,7 @@ struct pcpu {
 	uint32_t requests;
 	bool in_guest; /* in hv/vcpu.c's loop: a request must be announced by an interrupt */
 	bool idle;
-	bool ready;    /* has come to pcpu_main and tried to enable virtualization */
+	bool ready; /* has come to pcpu_main and tried to enable virtualization */
 
 	struct spinlock sched_lock; /* guards what follows, and the state of the vCPUs bound here */
 	struct list run_queue;      /* vCPUs that are ready, by vruntime */
@@ -71,7 +74,7 @@ static inline struct pcpu *this_pcpu(void)
 
 /*
  * Sets request bits of p and, if it may be in a guest or idle, kicks it. p takes the bits by an atomic exchange;
- * it sets in_guest or idle by pcpu_set_flag before its last look at them.
+ * it sets in_guest or idle by pcpu_set_flag before its last look at them. bits may be 0: only the kick.
  */
 void pcpu_request(struct pcpu *p, uint32_t bits);
 
