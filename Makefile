@@ -17,6 +17,7 @@ LD ?= ld
 ifeq ($(origin LD),default)
 LD := ld
 endif
+NM ?= nm
 IASL ?= iasl
 HOSTCC ?= gcc
 
@@ -43,9 +44,20 @@ HEX := $(ASL_SRC:%.asl=$(BUILD)/gen/%.hex)
 .PHONY: all
 all: $(BUILD)/ingot.elf
 
-$(BUILD)/ingot.elf: linker.ld $(OBJ)
+# Linked twice: the second time with the table of the first one's functions, for panic's backtraces.
+$(BUILD)/ingot.nosyms.elf: linker.ld $(OBJ)
 	@mkdir -p $(@D)
-	$(LD) $(LDFLAGS) -T linker.ld -Map $(BUILD)/ingot.map -o $@ $(OBJ)
+	$(LD) $(LDFLAGS) -T linker.ld -o $@ $(OBJ)
+
+$(BUILD)/gen/symbols.asm: $(BUILD)/ingot.nosyms.elf hv/symbols.awk
+	@mkdir -p $(@D)
+	$(NM) -n $< | awk -f hv/symbols.awk > $@
+
+$(BUILD)/obj/symbols.o: $(BUILD)/gen/symbols.asm
+	$(NASM) -f elf64 -o $@ $<
+
+$(BUILD)/ingot.elf: linker.ld $(OBJ) $(BUILD)/obj/symbols.o
+	$(LD) $(LDFLAGS) -T linker.ld -Map $(BUILD)/ingot.map -o $@ $(OBJ) $(BUILD)/obj/symbols.o
 
 $(BUILD)/obj/%.c.o: %.c Makefile | $(HEX)
 	@mkdir -p $(@D)

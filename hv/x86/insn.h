@@ -249,6 +249,11 @@ static inline void lldt(uint16_t selector)
 	asm volatile("lldt %0" : : "r"(selector) : "memory");
 }
 
+static inline void load_data_segments(uint16_t selector)
+{
+	asm volatile("mov %0, %%ss; mov %0, %%ds; mov %0, %%es" : : "r"((uint32_t)selector) : "memory");
+}
+
 #define INSN_DEFINE_SELECTOR(name)                                                                           \
 	static inline uint16_t read_##name(void)                                                             \
 	{                                                                                                    \
