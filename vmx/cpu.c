@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VMX on a physical CPU: probing, VMXON and VMXOFF, VPIDs and the flushes of cached translations. */
+#include "hv/lib/panic.h"
+#include "hv/trap.h"
+#include "hv/x86/cpuid.h"
+#include "hv/x86/cr.h"
+#include "hv/x86/insn.h"
+#include "hv/x86/msr.h"
+#include "mm/host_map.h"
+#include "mm/page_alloc.h"
+#include "vmx/insn.h"
+#include "vmx/vmx.h"
+
+#define VPID_LAST UINT16_MAX
+
+struct vmx_caps vmx_caps;
+
+static struct vmx_cpu vmx_cpus[MAX_PCPUS];
+
+struct vmx_cpu *vmx_this_cpu(void)
+{
+	return &vmx_cpus[this_pcpu()->id];
+}
+
+void vmcs_access_failed(enum vmcs_field f, bool write)
+{
+	panic("%s of VMCS field 0x%x failed", write ? "VMWRITE" : "VMREAD", (unsigned)f);
+}
+
+static void capture(struct vmx_msrs *m)
+{
+	vmx_msrs_capture(m, cpuid(CPUID_LEAF_FEATURES, 0).ecx & CPUID_1_ECX_VMX, rdmsr);
+}
+
+enum status vmx_probe(const char **why)
+{
+	struct vmx_msrs m;
+	enum status s;
+
+	capture(&m);
+	s = vmx_caps_decide(&m, &vmx_caps, why);
+	if (s != OK)
+		return s;
+	pt_ept.max_leaf_level = vmx_caps.ept_leaf_level;
+	nmi_window_register(vmx_nmi_window_start, vmx_nmi_window_end, vmx_nmi_restart);
+	return OK;
+}
+
+/* SDM Vol. 3C, "Restrictions on VMX Operation" and "Enabling and Entering VMX Operation" */
+static void set_fixed_bits(void)
+{
+	write_cr0((read_cr0() | vmx_caps.cr0_fixed0) & vmx_caps.cr0_fixed1);
+	write_cr4((read_cr4() | CR4_VMXE | vmx_caps.cr4_fixed0) & vmx_caps.cr4_fixed1);
+}
+
+static void write_revision(void *region)
+{
+	*(uint32_t *)region = vmx_caps.revision;
+}
+
+enum status vmx_cpu_enable(const char **why)
+{
+	struct vmx_cpu *c = vmx_this_cpu();
+	struct vmx_msrs m;
+	enum status s;
+
+	capture(&m);
+	s = vmx_caps_match(&m, &vmx_caps, why);
+	if (s != OK)
+		return s;
+	if (!(m.feature_control & FEATURE_CONTROL_LOCK))
+		wrmsr(MSR_IA32_FEATURE_CONTROL,
+		      m.feature_control | FEATURE_CONTROL_VMX_OUT_SMX | FEATURE_CONTROL_LOCK);
+	if (!c->region)
+		c->region = page_alloc(0);
+	if (!c->region) {
+		*why = "no memory for the VMXON region";
+		return ERR_NOMEM;
+	}
+	write_revision(c->region);
+	set_fixed_bits();
+	if (!vmxon(host_pa(c->region))) {
+		write_cr4(read_cr4() & ~CR4_VMXE);
+		*why = "VMXON failed although IA32_FEATURE_CONTROL allows it: is another hypervisor active?";
+		return ERR_IO;
+	}
+	/* Whatever ran VMX before us may have left translations behind. */
+	vmx_flush_ept(0);
+	c->vpid_generation++;
+	c->next_vpid = 1;
+	if (vmx_caps_has(&vmx_caps, CTL_PROC2, PROC2_VPID))
+		CHECK(invvpid(INVVPID_ALL, 0) || vmx_caps.invvpid_single);
+	c->on = true;
+	return OK;
+}
+
+void vmx_cpu_disable(void)
+{
+	struct vmx_cpu *c = vmx_this_cpu();
+
+	if (!c->on)
+		return;
+	c->on = false;
+	c->loaded = NULL;
+	vmxoff();
+	write_cr4(read_cr4() & ~CR4_VMXE);
+}
+
+void vmx_vpid_assign(struct vmx_cpu *c, struct vmx_vcpu *x)
+{
+	if (c->next_vpid == VPID_LAST) {
+		/* All are used up: void them all, and begin anew with clean ones. */
+		for (unsigned id = 1; vmx_caps.invvpid_all ? id == 1 : id < VPID_LAST; id++)
+			vmx_flush_vpid(vmx_caps.invvpid_all ? 0 : (uint16_t)id);
+		c->next_vpid = 1;
+		c->vpid_generation++;
+	}
+	x->vpid = c->next_vpid++;
+	x->vpid_generation = c->vpid_generation;
+	vmcs_write(VMCS_VPID, x->vpid);
+}

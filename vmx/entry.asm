@@ -1,0 +1,125 @@
+; SPDX-License-Identifier: BSD-2-Clause
+; The world switch and nothing else: general registers and CR2 of the host and of the guest change places.
+; Everything else that a guest has is in the VMCS or was loaded with the vCPU.
+
+%include "vmx/asm_offsets.inc"
+
+default rel
+section .text
+
+; Where the guest's register number %1 is kept, off the struct vmx_vcpu in %2.
+%define GPR(v, n) qword [v + VCPU_GPR + 8 * (n)]
+
+; enum vmx_entry_result vmx_enter(struct vmx_vcpu *x, struct pcpu *p)
+; In: RDI x, RSI p; x's VMCS is current, interrupts are disabled. Out: EAX. Clobbers what the C ABI lets it,
+; all of it zeroed after a guest ran, so that no value of a guest's is left for speculation.
+global vmx_enter
+vmx_enter:
+	push rbp
+	push rbx
+	push r12
+	push r13
+	push r14
+	push r15
+	push rdi		; x, for the way out
+
+	cmp rsp, [rdi + VMX_HOST_RSP]
+	je .host_rsp_set
+	mov eax, VMCS_HOST_RSP
+	vmwrite rax, rsp
+	jna vmx_entry_failed
+	mov [rdi + VMX_HOST_RSP], rsp
+.host_rsp_set:
+	mov rax, cr2
+	mov rbx, [rdi + VCPU_CR2]
+	cmp rax, rbx
+	je .cr2_set
+	mov cr2, rbx
+.cr2_set:
+
+; From here to the end of the window an NMI's handler returns to vmx_nmi_restart: what it came to tell would
+; otherwise wait until the next exit.
+global vmx_nmi_window_start
+vmx_nmi_window_start:
+	mov eax, [rdi + VCPU_REQUESTS]
+	or eax, [rsi + PCPU_REQUESTS]
+	jnz vmx_nmi_restart
+	cmp byte [rdi + VMX_LAUNCHED], 0	; MOV keeps the flags
+	mov rax, GPR(rdi, GPR_RAX)
+	mov rcx, GPR(rdi, GPR_RCX)
+	mov rdx, GPR(rdi, GPR_RDX)
+	mov rbx, GPR(rdi, GPR_RBX)
+	mov rbp, GPR(rdi, GPR_RBP)
+	mov rsi, GPR(rdi, GPR_RSI)
+	mov r8, GPR(rdi, 8)
+	mov r9, GPR(rdi, 9)
+	mov r10, GPR(rdi, 10)
+	mov r11, GPR(rdi, 11)
+	mov r12, GPR(rdi, 12)
+	mov r13, GPR(rdi, 13)
+	mov r14, GPR(rdi, 14)
+	mov r15, GPR(rdi, 15)
+	mov rdi, GPR(rdi, GPR_RDI)
+	jne .resume
+	vmlaunch
+	jmp vmx_entry_failed
+.resume:
+	vmresume
+global vmx_nmi_window_end
+vmx_nmi_window_end:
+
+vmx_entry_failed:
+	mov eax, VMX_ENTRY_FAILED
+	jmp vmx_leave
+
+; In: RSP as vmx_enter left it; everything else undefined.
+global vmx_nmi_restart
+vmx_nmi_restart:
+	mov eax, VMX_ENTRY_REQUESTED
+	jmp vmx_leave
+
+; VMCS_HOST_RIP. In: RSP is VMCS_HOST_RSP, general registers are the guest's, RFLAGS is 2.
+global vmx_exit_entry
+vmx_exit_entry:
+	push rdi
+	mov rdi, [rsp + 8]	; x
+	mov GPR(rdi, GPR_RAX), rax
+	mov GPR(rdi, GPR_RCX), rcx
+	mov GPR(rdi, GPR_RDX), rdx
+	mov GPR(rdi, GPR_RBX), rbx
+	mov GPR(rdi, GPR_RBP), rbp
+	mov GPR(rdi, GPR_RSI), rsi
+	mov GPR(rdi, 8), r8
+	mov GPR(rdi, 9), r9
+	mov GPR(rdi, 10), r10
+	mov GPR(rdi, 11), r11
+	mov GPR(rdi, 12), r12
+	mov GPR(rdi, 13), r13
+	mov GPR(rdi, 14), r14
+	mov GPR(rdi, 15), r15
+	pop GPR(rdi, GPR_RDI)
+	mov rax, cr2
+	mov [rdi + VCPU_CR2], rax
+	mov byte [rdi + VMX_LAUNCHED], 1
+	xor eax, eax		; VMX_ENTRY_EXITED
+%if VMX_ENTRY_EXITED != 0
+%error "vmx_enter returns 0 for an exit"
+%endif
+
+; In: EAX the result; RSP as vmx_enter left it.
+vmx_leave:
+	xor ecx, ecx
+	xor edx, edx
+	xor esi, esi
+	xor r8d, r8d
+	xor r9d, r9d
+	xor r10d, r10d
+	xor r11d, r11d
+	pop rdi			; x
+	pop r15
+	pop r14
+	pop r13
+	pop r12
+	pop rbx
+	pop rbp
+	ret

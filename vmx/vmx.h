@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of vmx/ share: the vCPU with its VMCS, a physical CPU's VMX state, the world switch. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "hv/lib/status.h"
+#include "hv/lib/util.h"
+#include "hv/pcpu.h"
+#include "hv/vcpu.h"
+#include "vmx/caps.h"
+#include "vmx/vmcs.h"
+
+/* Registers that are read from the VMCS at most once an exit. */
+enum vmx_cached { CACHED_RSP, CACHED_RFLAGS, CACHED_INTERRUPTIBILITY, CACHED_COUNT };
+
+/* MSRs that SYSCALL and SWAPGS use: the host uses none of them, so they stay the guest's from load to put. */
+enum vmx_live_msr { LIVE_KERNEL_GS_BASE, LIVE_STAR, LIVE_LSTAR, LIVE_CSTAR, LIVE_SFMASK, LIVE_COUNT };
+
+/* Elements of the MSR areas, where the controls for PAT or EFER are missing. */
+enum vmx_msr_slot { SLOT_PAT, SLOT_EFER, SLOT_COUNT };
+
+#define NO_CPU UINT32_MAX
+
+struct vmx_vcpu {
+	struct vcpu base;
+	void *vmcs;
+	uint64_t host_rsp; /* as VMCS_HOST_RSP holds it */
+	uint64_t hw_rip;   /* as VMCS_GUEST_RIP holds it */
+	uint8_t launched;  /* VMRESUME, not VMLAUNCH */
+
+	uint64_t cache[CACHED_COUNT];
+	uint32_t cached; /* bit n: cache[n] is valid */
+
+	uint32_t proc_controls, entry_controls; /* as the VMCS holds them */
+	uint64_t cr0_shadow, cr4_shadow, efer, pat;
+	uint64_t dr6;             /* while not loaded */
+	uint64_t live[LIVE_COUNT]; /* while not loaded */
+
+	struct guest_event injected; /* programmed for the entry that is being made */
+	bool nmi_delivered;          /* the guest may be between an NMI and its IRET */
+
+	uint32_t last_cpu;        /* where it was loaded last */
+	uint16_t vpid;            /* of vpid_cpu's generation vpid_generation */
+	uint64_t vpid_generation;
+	bool flush_vpid, flush_ept; /* before the next entry */
+
+	alignas(16) struct vmx_msr_entry entry_area[SLOT_COUNT], exit_area[SLOT_COUNT];
+};
+
+static inline struct vmx_vcpu *to_vmx(struct vcpu *v)
+{
+	return container_of(v, struct vmx_vcpu, base);
+}
+
+struct vmx_cpu {
+	void *region; /* VMXON region */
+	bool on;
+	struct vmx_vcpu *loaded; /* between vcpu_load and vcpu_put */
+	uint16_t next_vpid;
+	uint64_t vpid_generation; /* VPIDs of an older one are void */
+};
+
+extern struct vmx_caps vmx_caps; /* of every CPU, as decided on the boot CPU */
+
+/* vmx/cpu.c */
+enum status vmx_probe(const char **why);
+enum status vmx_cpu_enable(const char **why);
+void vmx_cpu_disable(void);
+struct vmx_cpu *vmx_this_cpu(void);
+/* Gives x a VPID of this CPU if it has none that is valid here. */
+void vmx_vpid_assign(struct vmx_cpu *c, struct vmx_vcpu *x);
+void vmx_flush_vpid(uint16_t vpid);
+void vmx_flush_ept(uint64_t eptp);
+
+/* vmx/vcpu.c: x's VMCS is current between the two, wherever x is loaded or parked. */
+struct vmx_scope {
+	struct vmx_vcpu *x;
+	bool borrowed;
+};
+struct vmx_scope vmx_scope_enter(struct vmx_vcpu *x);
+void vmx_scope_leave(struct vmx_scope s);
+
+/* vmx/regs.c */
+uint64_t vmx_reg_get(struct vcpu *v, enum vreg r);
+void vmx_reg_set(struct vcpu *v, enum vreg r, uint64_t value);
+void vmx_seg_get(struct vcpu *v, enum vseg s, struct vseg_desc *d);
+void vmx_seg_set(struct vcpu *v, enum vseg s, const struct vseg_desc *d);
+uint64_t vmx_msr_get(struct vcpu *v, enum vmsr m);
+void vmx_msr_set(struct vcpu *v, enum vmsr m, uint64_t value);
+/* Moves the live registers between x and the CPU that it is being loaded on or put from. */
+void vmx_live_load(struct vmx_vcpu *x);
+void vmx_live_save(struct vmx_vcpu *x);
+/* A cached field; x's VMCS is current. */
+uint64_t vmx_cached_read(struct vmx_vcpu *x, enum vmx_cached n);
+void vmx_cached_write(struct vmx_vcpu *x, enum vmx_cached n, uint64_t value);
+void vmx_regs_init(struct vmx_vcpu *x);
+void vmx_regs_reset(struct vmx_vcpu *x);
+
+/* vmx/describe.c */
+int vmx_describe_exit(struct vcpu *v, const struct vm_exit *e, char *buf, size_t size);
+void vmx_dump(struct vcpu *v, void (*line)(void *arg, const char *text), void *arg);
+
+/* vmx/entry.asm */
+enum vmx_entry_result {
+	VMX_ENTRY_EXITED,      /* the guest ran, and left */
+	VMX_ENTRY_REQUESTED,   /* a request was waiting, or an NMI came: the guest did not run */
+	VMX_ENTRY_FAILED,      /* VMLAUNCH or VMRESUME failed: VMCS_VM_INSTRUCTION_ERROR */
+};
+/* Runs x on this CPU, p, until it exits. x->base.gpr and cr2 go in and out. */
+enum vmx_entry_result vmx_enter(struct vmx_vcpu *x, struct pcpu *p);
+/* The window in which an NMI means that the entry is not to be made, and where its handler returns to then. */
+extern char vmx_nmi_window_start[], vmx_nmi_window_end[], vmx_nmi_restart[];
+/* VMCS_HOST_RIP */
+extern char vmx_exit_entry[];
