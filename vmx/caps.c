@@ -173,8 +173,7 @@ static const char *choose_controls(const struct vmx_msrs *m, struct vmx_caps *c)
 /* A control that is of no use without another one, or without the instructions to go with it. */
 static void drop_incomplete(const struct vmx_msrs *m, struct vmx_caps *c)
 {
-	if (!(m->ept_vpid & VPID_CAP_INVVPID) ||
-	    !(m->ept_vpid & (VPID_CAP_SINGLE | VPID_CAP_ALL)))
+	if (!(m->ept_vpid & VPID_CAP_INVVPID) || !(m->ept_vpid & VPID_CAP_ALL))
 		c->ctl[CTL_PROC2] &= ~PROC2_VPID;
 	if (!vmx_caps_has(c, CTL_EXIT, VMEXIT_LOAD_PAT) || !vmx_caps_has(c, CTL_ENTRY, VMENTRY_LOAD_PAT)) {
 		c->ctl[CTL_EXIT] &= ~VMEXIT_LOAD_PAT;
@@ -203,7 +202,8 @@ enum status vmx_caps_decide(const struct vmx_msrs *m, struct vmx_caps *c, const 
 	c->timer_shift = (uint8_t)(m->misc & VMX_MISC_TIMER_SHIFT);
 	c->ept_leaf_level = !(m->ept_vpid & EPT_CAP_2M) ? 1 : !(m->ept_vpid & EPT_CAP_1G) ? 2 : 3;
 	c->invept_single = m->ept_vpid & EPT_CAP_INVEPT_SINGLE;
-	c->invvpid_single = m->ept_vpid & VPID_CAP_SINGLE;
+	c->invept_all = m->ept_vpid & EPT_CAP_INVEPT_ALL;
+	c->invvpid_single = m->ept_vpid & VPID_CAP_SINGLE; /* else: all */
 	c->cr0_fixed0 = m->cr0_fixed0;
 	c->cr0_fixed1 = m->cr0_fixed1;
 	c->cr4_fixed0 = m->cr4_fixed0;
@@ -229,6 +229,7 @@ static const char *find_difference(const struct vmx_msrs *m, const struct vmx_ca
 			return word_text[w];
 	}
 	if (mine->ept_leaf_level < boot->ept_leaf_level || mine->invept_single < boot->invept_single ||
+	    mine->invept_all < boot->invept_all ||
 	    mine->invvpid_single < boot->invvpid_single)
 		return "VMX differs from the boot processor's (IA32_VMX_EPT_VPID_CAP)";
 	if ((mine->cr0_fixed0 & ~boot->cr0_fixed0) || (boot->cr0_fixed1 & ~mine->cr0_fixed1))

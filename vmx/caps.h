@@ -71,7 +71,7 @@ struct vmx_caps {
 	bool set_feature_control; /* IA32_FEATURE_CONTROL is unlocked: set it */
 	uint8_t timer_shift; /* the preemption timer counts TSC >> this */
 	uint8_t ept_leaf_level; /* 1: 4K, 2: 2M, 3: 1G */
-	bool invept_single, invvpid_single;
+	bool invept_single, invept_all, invvpid_single;
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 };
 

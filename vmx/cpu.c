@@ -58,6 +58,17 @@ static void write_revision(void *region)
 	*(uint32_t *)region = vmx_caps.revision;
 }
 
+/* Forgets all cached translations of this CPU, and with them every VPID that was given out. */
+static void flush_all(struct vmx_cpu *c)
+{
+	if (vmx_caps.invept_all)
+		CHECK(invept(INVEPT_ALL, 0));
+	if (vmx_caps_has(&vmx_caps, CTL_PROC2, PROC2_VPID))
+		CHECK(invvpid(INVVPID_ALL, 0));
+	c->vpid_generation++;
+	c->next_vpid = 1; /* 0 is the host's */
+}
+
 enum status vmx_cpu_enable(const char **why)
 {
 	struct vmx_cpu *c = vmx_this_cpu();
@@ -85,11 +96,7 @@ enum status vmx_cpu_enable(const char **why)
 		return ERR_IO;
 	}
 	/* Whatever ran VMX before us may have left translations behind. */
-	vmx_flush_ept(0);
-	c->vpid_generation++;
-	c->next_vpid = 1;
-	if (vmx_caps_has(&vmx_caps, CTL_PROC2, PROC2_VPID))
-		CHECK(invvpid(INVVPID_ALL, 0) || vmx_caps.invvpid_single);
+	flush_all(c);
 	c->on = true;
 	return OK;
 }
@@ -108,14 +115,19 @@ void vmx_cpu_disable(void)
 
 void vmx_vpid_assign(struct vmx_cpu *c, struct vmx_vcpu *x)
 {
-	if (c->next_vpid == VPID_LAST) {
-		/* All are used up: void them all, and begin anew with clean ones. */
-		for (unsigned id = 1; vmx_caps.invvpid_all ? id == 1 : id < VPID_LAST; id++)
-			vmx_flush_vpid(vmx_caps.invvpid_all ? 0 : (uint16_t)id);
-		c->next_vpid = 1;
-		c->vpid_generation++;
-	}
+	if (c->next_vpid == VPID_LAST)
+		flush_all(c);
 	x->vpid = c->next_vpid++;
 	x->vpid_generation = c->vpid_generation;
 	vmcs_write(VMCS_VPID, x->vpid);
+}
+
+void vmx_flush_vpid(uint16_t vpid)
+{
+	CHECK(invvpid(vmx_caps.invvpid_single ? INVVPID_SINGLE : INVVPID_ALL, vpid));
+}
+
+void vmx_flush_ept(uint64_t eptp)
+{
+	CHECK(invept(vmx_caps.invept_single ? INVEPT_SINGLE : INVEPT_ALL, eptp));
 }

@@ -157,6 +157,8 @@ enum vmcs_field {
 /* SDM Vol. 3C, "Basic VM-Exit Information" */
 #define VMX_REASON_BASIC(r)     ((r)&0xffffu)
 #define VMX_REASON_ENTRY_FAILED (1u << 31)
+/* Not the hardware's: VMLAUNCH or VMRESUME itself failed, qual[0] is the VM-instruction error. */
+#define VMX_REASON_NONE         0xffffu
 
 /* Interruption information: of exits, of IDT vectoring, and of entries. SDM Vol. 3C, "Information for VM Exits
  * Due to Vectored Events". Types are those of enum event_type. */

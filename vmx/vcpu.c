@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmx_ops: a vCPU's VMCS from its creation on, its loading onto a CPU, entry and exit, injection. The registers
+ * are vmx/regs.c's, the meaning of an exit vmx/exit.c's.
+ */
+#include "hv/lib/panic.h"
+#include "hv/timer.h"
+#include "hv/trap.h"
+#include "hv/vm.h"
+#include "hv/x86/insn.h"
+#include "hv/x86/msr.h"
+#include "hv/x86/rflags.h"
+#include "mm/host_map.h"
+#include "mm/page_alloc.h"
+#include "vmx/exit.h"
+#include "vmx/insn.h"
+#include "vmx/msr_bitmap.h"
+#include "vmx/vmx.h"
+
+/* The longest time in the guest without an exit: the backstop of every kick and of the host's timer. */
+#define PREEMPTION_HZ 1000
+
+/* SDM Vol. 3C, "Pause-Loop Exiting": ticks between two PAUSEs of one loop, and of the whole loop. */
+#define PLE_GAP_TICKS    128
+#define PLE_WINDOW_TICKS 4096
+
+/*
+ * #MC is the host's. #AC and #DB could be raised without end by their own delivery, which no interrupt would
+ * break; as exits, each round comes by here.
+ */
+#define EXCEPTIONS_INTERCEPTED ((1u << EXC_MC) | (1u << EXC_AC) | (1u << EXC_DB))
+
+static uint8_t msr_bitmap[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+
+static bool has(enum vmx_ctl_word w, uint32_t bit)
+{
+	return vmx_caps_has(&vmx_caps, w, bit);
+}
+
+struct vmx_scope vmx_scope_enter(struct vmx_vcpu *x)
+{
+	struct vmx_scope s = {x, vmx_this_cpu()->loaded != x};
+
+	if (s.borrowed)
+		CHECK(vmptrld(host_pa(x->vmcs)));
+	return s;
+}
+
+static void clear_vmcs(struct vmx_vcpu *x)
+{
+	CHECK(vmclear(host_pa(x->vmcs)));
+	x->launched = false;
+}
+
+void vmx_scope_leave(struct vmx_scope s)
+{
+	struct vmx_cpu *c = vmx_this_cpu();
+
+	if (!s.borrowed)
+		return;
+	clear_vmcs(s.x);
+	if (c->loaded)
+		CHECK(vmptrld(host_pa(c->loaded->vmcs)));
+}
+
+static enum status probe(const char **why)
+{
+	enum status s = vmx_probe(why);
+
+	if (s != OK)
+		return s;
+	s = vmx_msr_bitmap_build(msr_bitmap, msr_passthrough_list, msr_passthrough_count);
+	CHECK(s == OK);
+	return OK;
+}
+
+static enum status vm_init(struct vm *vm)
+{
+	(void)vm;
+	return OK;
+}
+
+static void vm_fini(struct vm *vm)
+{
+	(void)vm;
+}
+
+static void set_controls(struct vmx_vcpu *x)
+{
+	x->proc_controls = vmx_caps.ctl[CTL_PROC];
+	x->entry_controls = vmx_caps.ctl[CTL_ENTRY];
+	vmcs_write(VMCS_PIN_BASED_CONTROLS, vmx_caps.ctl[CTL_PIN]);
+	vmcs_write(VMCS_PROC_BASED_CONTROLS, x->proc_controls);
+	vmcs_write(VMCS_PROC_BASED_CONTROLS2, vmx_caps.ctl[CTL_PROC2]);
+	vmcs_write(VMCS_EXIT_CONTROLS, vmx_caps.ctl[CTL_EXIT]);
+	vmcs_write(VMCS_ENTRY_CONTROLS, x->entry_controls);
+	vmcs_write(VMCS_EXCEPTION_BITMAP, EXCEPTIONS_INTERCEPTED);
+	vmcs_write(VMCS_PF_ERROR_MASK, 0);
+	vmcs_write(VMCS_PF_ERROR_MATCH, 0);
+	vmcs_write(VMCS_CR3_TARGET_COUNT, 0);
+	vmcs_write(VMCS_MSR_BITMAP, host_pa(msr_bitmap).v);
+	vmcs_write(VMCS_LINK_POINTER, UINT64_MAX);
+	vmcs_write(VMCS_TSC_OFFSET, 0);
+	if (has(CTL_PROC2, PROC2_XSAVES))
+		vmcs_write(VMCS_XSS_EXITING_BITMAP, 0);
+	if (has(CTL_PROC2, PROC2_PAUSE_LOOP_EXITING)) {
+		vmcs_write(VMCS_PLE_GAP, PLE_GAP_TICKS);
+		vmcs_write(VMCS_PLE_WINDOW, PLE_WINDOW_TICKS);
+	}
+	if (has(CTL_PIN, PIN_PREEMPTION_TIMER)) {
+		uint64_t ticks = (tsc_hz() / PREEMPTION_HZ) >> vmx_caps.timer_shift;
+
+		vmcs_write(VMCS_PREEMPTION_TIMER_VALUE, MIN(MAX(ticks, 1UL), (uint64_t)UINT32_MAX));
+	}
+}
+
+/* PAT and EFER change at entry and exit by controls, or else by the MSR areas. */
+static void set_msr_areas(struct vmx_vcpu *x)
+{
+	bool pat = !has(CTL_ENTRY, VMENTRY_LOAD_PAT), efer = !has(CTL_ENTRY, VMENTRY_LOAD_EFER);
+	uint32_t first = pat ? SLOT_PAT : SLOT_EFER, count = (uint32_t)pat + (uint32_t)efer;
+
+	x->entry_area[SLOT_PAT].index = x->exit_area[SLOT_PAT].index = MSR_IA32_PAT;
+	x->entry_area[SLOT_EFER].index = x->exit_area[SLOT_EFER].index = MSR_EFER;
+	x->exit_area[SLOT_PAT].value = rdmsr(MSR_IA32_PAT);
+	x->exit_area[SLOT_EFER].value = rdmsr(MSR_EFER);
+	vmcs_write(VMCS_ENTRY_MSR_LOAD_COUNT, count);
+	vmcs_write(VMCS_EXIT_MSR_LOAD_COUNT, count);
+	vmcs_write(VMCS_EXIT_MSR_STORE_COUNT, 0);
+	vmcs_write(VMCS_ENTRY_MSR_LOAD_ADDRESS, host_pa(&x->entry_area[first]).v);
+	vmcs_write(VMCS_EXIT_MSR_LOAD_ADDRESS, host_pa(&x->exit_area[first]).v);
+	if (!pat)
+		vmcs_write(VMCS_HOST_PAT, x->exit_area[SLOT_PAT].value);
+	if (!efer)
+		vmcs_write(VMCS_HOST_EFER, x->exit_area[SLOT_EFER].value);
+}
+
+/* The part of the host's state that is the same on every CPU. */
+static void set_host_state(void)
+{
+	vmcs_write(VMCS_HOST_CS_SELECTOR, HOST_CS);
+	vmcs_write(VMCS_HOST_SS_SELECTOR, HOST_DS);
+	vmcs_write(VMCS_HOST_DS_SELECTOR, HOST_DS);
+	vmcs_write(VMCS_HOST_ES_SELECTOR, HOST_DS);
+	vmcs_write(VMCS_HOST_FS_SELECTOR, 0);
+	vmcs_write(VMCS_HOST_GS_SELECTOR, 0);
+	vmcs_write(VMCS_HOST_TR_SELECTOR, HOST_TR);
+	vmcs_write(VMCS_HOST_FS_BASE, 0);
+	vmcs_write(VMCS_HOST_GS_BASE, 0);
+	vmcs_write(VMCS_HOST_SYSENTER_CS, 0);
+	vmcs_write(VMCS_HOST_SYSENTER_ESP, 0);
+	vmcs_write(VMCS_HOST_SYSENTER_EIP, 0);
+	vmcs_write(VMCS_HOST_IDTR_BASE, trap_idt.base);
+	vmcs_write(VMCS_HOST_RIP, (uint64_t)vmx_exit_entry);
+}
+
+static enum status vcpu_init(struct vcpu *v)
+{
+	struct vmx_vcpu *x = to_vmx(v);
+	struct vmx_scope s;
+
+	x->vmcs = page_alloc(0);
+	if (!x->vmcs)
+		return ERR_NOMEM;
+	*(uint32_t *)x->vmcs = vmx_caps.revision;
+	x->last_cpu = NO_CPU;
+	x->hw_rip = UINT64_MAX; /* the field holds nothing yet */
+	x->injected.valid = false;
+	clear_vmcs(x);
+	s = vmx_scope_enter(x);
+	set_controls(x);
+	set_msr_areas(x);
+	set_host_state();
+	vmx_regs_init(x);
+	vmx_scope_leave(s);
+	return OK;
+}
+
+static void vcpu_fini(struct vcpu *v)
+{
+	struct vmx_vcpu *x = to_vmx(v);
+
+	clear_vmcs(x);
+	page_free(x->vmcs, 0);
+	x->vmcs = NULL;
+}
+
+static void vcpu_reset(struct vcpu *v)
+{
+	struct vmx_scope s = vmx_scope_enter(to_vmx(v));
+
+	vmx_regs_reset(s.x);
+	vmx_scope_leave(s);
+}
+
+static uint64_t ept_pointer(const struct vmx_vcpu *x)
+{
+	return host_pa(x->base.vm->npt.root).v | EPTP_WALK_4 | EPTP_WRITE_BACK;
+}
+
+/* What belongs to the CPU that runs the VMCS. */
+static void set_host_cpu(struct pcpu *p)
+{
+	vmcs_write(VMCS_HOST_CR0, read_cr0());
+	vmcs_write(VMCS_HOST_CR4, read_cr4());
+	vmcs_write(VMCS_HOST_TR_BASE, (uint64_t)&p->tss);
+	vmcs_write(VMCS_HOST_GDTR_BASE, (uint64_t)p->gdt);
+}
+
+static void vcpu_load(struct vcpu *v)
+{
+	struct vmx_vcpu *x = to_vmx(v);
+	struct vmx_cpu *c = vmx_this_cpu();
+	struct pcpu *p = this_pcpu();
+	bool moved = x->last_cpu != p->id;
+
+	CHECK(!c->loaded);
+	CHECK(vmptrld(host_pa(x->vmcs)));
+	c->loaded = x;
+	x->cached = 0;
+	vmcs_write(VMCS_HOST_CR3, host_pa(v->vm->view.root).v);
+	if (moved) {
+		set_host_cpu(p);
+		vmcs_write(VMCS_EPT_POINTER, ept_pointer(x));
+		/* This CPU may hold translations from a time when x, or another VM's tables, were here. */
+		x->flush_ept = true;
+		x->last_cpu = p->id;
+	}
+	if (has(CTL_PROC2, PROC2_VPID) && (moved || x->vpid_generation != c->vpid_generation)) {
+		vmx_vpid_assign(c, x);
+		x->flush_vpid = false;
+	}
+	vmx_live_load(x);
+}
+
+static void vcpu_put(struct vcpu *v)
+{
+	struct vmx_vcpu *x = to_vmx(v);
+	struct vmx_cpu *c = vmx_this_cpu();
+
+	CHECK(c->loaded == x);
+	vmx_live_save(x);
+	/* Out of the CPU's own memory, so that any CPU can look at it or load it. */
+	clear_vmcs(x);
+	c->loaded = NULL;
+}
+
+static void flush(struct vmx_vcpu *x)
+{
+	if (x->flush_ept)
+		vmx_flush_ept(ept_pointer(x));
+	/* Without VPIDs every entry flushes. */
+	if (x->flush_vpid && has(CTL_PROC2, PROC2_VPID))
+		vmx_flush_vpid(x->vpid);
+	x->flush_ept = x->flush_vpid = false;
+}
+
+/* Reads what this exit has: SDM Vol. 3C, "VM-Exit Information Fields". */
+static void capture(struct vmx_raw *raw)
+{
+	uint32_t fields;
+
+	raw->reason = (uint32_t)vmcs_read(VMCS_EXIT_REASON);
+	fields = vmx_reason_info(raw->reason)->fields;
+	if (fields & FIELD_LENGTH)
+		raw->length = (uint32_t)vmcs_read(VMCS_EXIT_INSN_LENGTH);
+	if (fields & FIELD_QUALIFICATION)
+		raw->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	if (fields & FIELD_GPA)
+		raw->gpa = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
+	if (fields & FIELD_INTR) {
+		raw->intr_info = (uint32_t)vmcs_read(VMCS_EXIT_INTR_INFO);
+		if (raw->intr_info & VMX_INTR_ERROR_VALID)
+			raw->intr_error = (uint32_t)vmcs_read(VMCS_EXIT_INTR_ERROR);
+	}
+	if (fields & FIELD_IDT) {
+		raw->idt_info = (uint32_t)vmcs_read(VMCS_IDT_VECTORING_INFO);
+		if (!(raw->idt_info & VMX_INTR_VALID))
+			return;
+		if (raw->idt_info & VMX_INTR_ERROR_VALID)
+			raw->idt_error = (uint32_t)vmcs_read(VMCS_IDT_VECTORING_ERROR);
+		raw->length = (uint32_t)vmcs_read(VMCS_EXIT_INSN_LENGTH);
+	}
+}
+
+static void change_interruptibility(struct vmx_vcpu *x, uint64_t set, uint64_t clear)
+{
+	uint64_t old = vmx_cached_read(x, CACHED_INTERRUPTIBILITY), new = (old & ~clear) | set;
+
+	if (new != old)
+		vmx_cached_write(x, CACHED_INTERRUPTIBILITY, new);
+}
+
+/* What could not wait, or would be lost, before the core looks at the exit. */
+static void settle(struct vmx_vcpu *x, const struct vm_exit *e, const struct vmx_fixup *fix)
+{
+	if (e->kind == EXIT_NMI) {
+		nmi_from_guest();
+		/*
+		 * Bochs 2.7 sets the guest's blocking by NMI here, although the NMI was not the guest's. Keep it
+		 * only where the guest may be in its own handler; then its IRET clears it.
+		 */
+		if (!x->nmi_delivered)
+			change_interruptibility(x, 0, VMX_BLOCKING_NMI);
+	} else if (e->kind == EXIT_MACHINE_CHECK) {
+		asm volatile("int %0" : : "i"(EXC_MC) : "memory");
+	}
+	if (fix->block_nmi)
+		change_interruptibility(x, VMX_BLOCKING_NMI, 0);
+	if (fix->unblock_nmi)
+		change_interruptibility(x, 0, VMX_BLOCKING_NMI);
+	if (fix->requeue.valid)
+		event_requeue(&x->base, &fix->requeue);
+}
+
+/* The guest did not run: what was programmed for it goes back to the queue. */
+static void entry_not_made(struct vmx_vcpu *x, struct vm_exit *e)
+{
+	*e = (struct vm_exit){.kind = EXIT_NONE};
+	if (!x->injected.valid)
+		return;
+	vmcs_write(VMCS_ENTRY_INTR_INFO, 0);
+	event_requeue(&x->base, &x->injected);
+}
+
+static void entry_failed(struct vm_exit *e)
+{
+	*e = (struct vm_exit){.kind = EXIT_ENTRY_FAILED,
+			      .reason = VMX_REASON_NONE,
+			      .qual = {vmcs_read(VMCS_VM_INSTRUCTION_ERROR)}};
+}
+
+static void vcpu_run(struct vcpu *v, struct vm_exit *e)
+{
+	struct vmx_vcpu *x = to_vmx(v);
+	enum vmx_entry_result result;
+	struct vmx_fixup fix;
+	struct vmx_raw raw;
+
+	if (v->rip != x->hw_rip)
+		vmcs_write(VMCS_GUEST_RIP, v->rip);
+	x->hw_rip = v->rip;
+	if (x->flush_ept || x->flush_vpid)
+		flush(x);
+
+	result = vmx_enter(x, this_pcpu());
+	if (result == VMX_ENTRY_EXITED) {
+		x->cached = 0;
+		v->rip = x->hw_rip = vmcs_read(VMCS_GUEST_RIP);
+		capture(&raw);
+		vmx_exit_decode(&raw, e, &fix);
+		settle(x, e, &fix);
+	} else if (result == VMX_ENTRY_REQUESTED) {
+		entry_not_made(x, e);
+	} else {
+		entry_failed(e);
+	}
+	x->injected.valid = false;
+}
+
+static uint32_t blocking(struct vcpu *v)
+{
+	struct vmx_scope s = vmx_scope_enter(to_vmx(v));
+	uint64_t state = vmx_cached_read(s.x, CACHED_INTERRUPTIBILITY);
+	uint32_t blocking = 0;
+
+	if (!(vmx_cached_read(s.x, CACHED_RFLAGS) & RFLAGS_IF))
+		blocking |= BLOCK_IF;
+	if (state & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS))
+		blocking |= BLOCK_SHADOW;
+	if (state & VMX_BLOCKING_NMI)
+		blocking |= BLOCK_NMI;
+	else
+		s.x->nmi_delivered = false;
+	vmx_scope_leave(s);
+	return blocking;
+}
+
+static void clear_shadow(struct vcpu *v)
+{
+	change_interruptibility(to_vmx(v), 0, VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS);
+}
+
+static void inject(struct vcpu *v, const struct guest_event *ev)
+{
+	struct vmx_vcpu *x = to_vmx(v);
+	uint32_t info = VMX_INTR_VALID | ((uint32_t)ev->type << VMX_INTR_TYPE_SHIFT) | ev->vector;
+
+	/* Real mode pushes no error codes, and VM entry refuses to: "VM-Entry Controls for Event Injection". */
+	if (ev->has_error && (x->cr0_shadow & CR0_PE)) {
+		info |= VMX_INTR_ERROR_VALID;
+		vmcs_write(VMCS_ENTRY_ERROR_CODE, ev->error);
+	}
+	if (ev->type >= EVENT_SOFT_INTERRUPT)
+		vmcs_write(VMCS_ENTRY_INSN_LENGTH, ev->insn_len);
+	if (ev->type == EVENT_NMI)
+		x->nmi_delivered = true;
+	vmcs_write(VMCS_ENTRY_INTR_INFO, info);
+	x->injected = *ev;
+}
+
+static void set_proc_control(struct vcpu *v, uint32_t bit, bool on)
+{
+	struct vmx_scope s = vmx_scope_enter(to_vmx(v));
+	uint32_t controls = on ? s.x->proc_controls | bit : s.x->proc_controls & ~bit;
+
+	if (controls != s.x->proc_controls) {
+		vmcs_write(VMCS_PROC_BASED_CONTROLS, controls);
+		s.x->proc_controls = controls;
+	}
+	vmx_scope_leave(s);
+}
+
+static void interrupt_window(struct vcpu *v, bool on)
+{
+	set_proc_control(v, PROC_INTERRUPT_WINDOW, on);
+}
+
+static void nmi_window(struct vcpu *v, bool on)
+{
+	set_proc_control(v, PROC_NMI_WINDOW, on);
+}
+
+static void tsc_offset(struct vcpu *v, int64_t offset)
+{
+	struct vmx_scope s = vmx_scope_enter(to_vmx(v));
+
+	vmcs_write(VMCS_TSC_OFFSET, (uint64_t)offset);
+	vmx_scope_leave(s);
+}
+
+static void npt_flush(struct vcpu *v)
+{
+	to_vmx(v)->flush_ept = true;
+}
+
+const struct hv_ops vmx_ops = {
+	.name = "VMX",
+	.vcpu_size = sizeof(struct vmx_vcpu),
+	.npt_format = &pt_ept,
+	.probe = probe,
+	.cpu_enable = vmx_cpu_enable,
+	.cpu_disable = vmx_cpu_disable,
+	.vm_init = vm_init,
+	.vm_fini = vm_fini,
+	.vcpu_init = vcpu_init,
+	.vcpu_fini = vcpu_fini,
+	.vcpu_reset = vcpu_reset,
+	.vcpu_load = vcpu_load,
+	.vcpu_put = vcpu_put,
+	.vcpu_run = vcpu_run,
+	.reg_get = vmx_reg_get,
+	.reg_set = vmx_reg_set,
+	.seg_get = vmx_seg_get,
+	.seg_set = vmx_seg_set,
+	.msr_get = vmx_msr_get,
+	.msr_set = vmx_msr_set,
+	.blocking = blocking,
+	.clear_shadow = clear_shadow,
+	.inject = inject,
+	.interrupt_window = interrupt_window,
+	.nmi_window = nmi_window,
+	.tsc_offset = tsc_offset,
+	.npt_flush = npt_flush,
+	.describe_exit = vmx_describe_exit,
+	.dump = vmx_dump,
+};
