@@ -17,42 +17,42 @@ enum vmx_ctl_word { CTL_PIN, CTL_PROC, CTL_PROC2, CTL_EXIT, CTL_ENTRY, CTL_WORDS
 #define PIN_VIRTUAL_NMIS               (1u << 5)
 #define PIN_PREEMPTION_TIMER           (1u << 6)
 /* "Processor-Based VM-Execution Controls" */
-#define PROC_INTERRUPT_WINDOW  (1u << 2)
-#define PROC_TSC_OFFSETTING    (1u << 3)
-#define PROC_HLT_EXITING       (1u << 7)
-#define PROC_INVLPG_EXITING    (1u << 9)
-#define PROC_MWAIT_EXITING     (1u << 10)
-#define PROC_RDPMC_EXITING     (1u << 11)
-#define PROC_RDTSC_EXITING     (1u << 12)
-#define PROC_CR3_LOAD_EXITING  (1u << 15)
-#define PROC_CR3_STORE_EXITING (1u << 16)
-#define PROC_CR8_LOAD_EXITING  (1u << 19)
-#define PROC_CR8_STORE_EXITING (1u << 20)
-#define PROC_NMI_WINDOW        (1u << 22)
-#define PROC_UNCONDITIONAL_IO  (1u << 24)
-#define PROC_MSR_BITMAPS       (1u << 28)
-#define PROC_MONITOR_EXITING   (1u << 29)
-#define PROC_SECONDARY         (1u << 31)
+#define PROC_INTERRUPT_WINDOW          (1u << 2)
+#define PROC_TSC_OFFSETTING            (1u << 3)
+#define PROC_HLT_EXITING               (1u << 7)
+#define PROC_INVLPG_EXITING            (1u << 9)
+#define PROC_MWAIT_EXITING             (1u << 10)
+#define PROC_RDPMC_EXITING             (1u << 11)
+#define PROC_RDTSC_EXITING             (1u << 12)
+#define PROC_CR3_LOAD_EXITING          (1u << 15)
+#define PROC_CR3_STORE_EXITING         (1u << 16)
+#define PROC_CR8_LOAD_EXITING          (1u << 19)
+#define PROC_CR8_STORE_EXITING         (1u << 20)
+#define PROC_NMI_WINDOW                (1u << 22)
+#define PROC_UNCONDITIONAL_IO          (1u << 24)
+#define PROC_MSR_BITMAPS               (1u << 28)
+#define PROC_MONITOR_EXITING           (1u << 29)
+#define PROC_SECONDARY                 (1u << 31)
 /* "Secondary Processor-Based VM-Execution Controls" */
-#define PROC2_EPT                (1u << 1)
-#define PROC2_RDTSCP             (1u << 3)
-#define PROC2_VPID               (1u << 5)
-#define PROC2_WBINVD_EXITING     (1u << 6)
-#define PROC2_UNRESTRICTED_GUEST (1u << 7)
-#define PROC2_PAUSE_LOOP_EXITING (1u << 10)
-#define PROC2_INVPCID            (1u << 12)
-#define PROC2_XSAVES             (1u << 20)
+#define PROC2_EPT                      (1u << 1)
+#define PROC2_RDTSCP                   (1u << 3)
+#define PROC2_VPID                     (1u << 5)
+#define PROC2_WBINVD_EXITING           (1u << 6)
+#define PROC2_UNRESTRICTED_GUEST       (1u << 7)
+#define PROC2_PAUSE_LOOP_EXITING       (1u << 10)
+#define PROC2_INVPCID                  (1u << 12)
+#define PROC2_XSAVES                   (1u << 20)
 /* "VM-Exit Controls" */
-#define VMEXIT_SAVE_DEBUG_CONTROLS (1u << 2)
-#define VMEXIT_HOST_64             (1u << 9)
-#define VMEXIT_ACK_INTERRUPT       (1u << 15)
-#define VMEXIT_LOAD_PAT            (1u << 19)
-#define VMEXIT_LOAD_EFER           (1u << 21)
+#define VMEXIT_SAVE_DEBUG_CONTROLS     (1u << 2)
+#define VMEXIT_HOST_64                 (1u << 9)
+#define VMEXIT_ACK_INTERRUPT           (1u << 15)
+#define VMEXIT_LOAD_PAT                (1u << 19)
+#define VMEXIT_LOAD_EFER               (1u << 21)
 /* "VM-Entry Controls" */
-#define VMENTRY_LOAD_DEBUG_CONTROLS (1u << 2)
-#define VMENTRY_IA32E_GUEST         (1u << 9)
-#define VMENTRY_LOAD_PAT            (1u << 14)
-#define VMENTRY_LOAD_EFER           (1u << 15)
+#define VMENTRY_LOAD_DEBUG_CONTROLS    (1u << 2)
+#define VMENTRY_IA32E_GUEST            (1u << 9)
+#define VMENTRY_LOAD_PAT               (1u << 14)
+#define VMENTRY_LOAD_EFER              (1u << 15)
 
 /* As the processor reports them; what it doesn't have reads as 0 here. */
 struct vmx_msrs {
@@ -66,11 +66,11 @@ struct vmx_msrs {
 };
 
 struct vmx_caps {
-	uint32_t revision; /* first word of every VMXON region and VMCS */
-	uint32_t ctl[CTL_WORDS]; /* values for a new VMCS */
+	uint32_t revision;        /* first word of every VMXON region and VMCS */
+	uint32_t ctl[CTL_WORDS];  /* values for a new VMCS */
 	bool set_feature_control; /* IA32_FEATURE_CONTROL is unlocked: set it */
-	uint8_t timer_shift; /* the preemption timer counts TSC >> this */
-	uint8_t ept_leaf_level; /* 1: 4K, 2: 2M, 3: 1G */
+	uint8_t timer_shift;      /* the preemption timer counts TSC >> this */
+	uint8_t ept_leaf_level;   /* 1: 4K, 2: 2M, 3: 1G */
 	bool invept_single, invept_all, invvpid_single;
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 };

@@ -17,16 +17,16 @@ static void capture(struct vmx_guest_state *g)
 {
 	*g = (struct vmx_guest_state){
 #define X(name, encoding) .name = vmcs_read(VMCS_##name),
-		VMCS_GUEST_FIELDS(X)
+	    VMCS_GUEST_FIELDS(X)
 #undef X
-			.entry_controls = (uint32_t)vmcs_read(VMCS_ENTRY_CONTROLS),
-		.pin_controls = (uint32_t)vmcs_read(VMCS_PIN_BASED_CONTROLS),
-		.entry_intr_info = (uint32_t)vmcs_read(VMCS_ENTRY_INTR_INFO),
-		.cr0_fixed0 = vmx_caps.cr0_fixed0,
-		.cr0_fixed1 = vmx_caps.cr0_fixed1,
-		.cr4_fixed0 = vmx_caps.cr4_fixed0,
-		.cr4_fixed1 = vmx_caps.cr4_fixed1,
-		.physical_bits = physical_bits(),
+		.entry_controls = (uint32_t)vmcs_read(VMCS_ENTRY_CONTROLS),
+	    .pin_controls = (uint32_t)vmcs_read(VMCS_PIN_BASED_CONTROLS),
+	    .entry_intr_info = (uint32_t)vmcs_read(VMCS_ENTRY_INTR_INFO),
+	    .cr0_fixed0 = vmx_caps.cr0_fixed0,
+	    .cr0_fixed1 = vmx_caps.cr0_fixed1,
+	    .cr4_fixed0 = vmx_caps.cr4_fixed0,
+	    .cr4_fixed1 = vmx_caps.cr4_fixed1,
+	    .physical_bits = physical_bits(),
 	};
 	if (g->entry_controls & VMENTRY_LOAD_PAT)
 		g->GUEST_PAT = vmcs_read(VMCS_GUEST_PAT);
@@ -47,7 +47,8 @@ int vmx_describe_exit(struct vcpu *v, const struct vm_exit *e, char *buf, size_t
 	capture(&g);
 	vmx_scope_leave(s);
 	bad = vmx_guest_state_check(&g);
-	return n + fmt_snprintf(buf + n, size - (size_t)n, ": %s", bad ? bad : "no check that is known here fails");
+	return n + fmt_snprintf(buf + n, size - (size_t)n, ": %s",
+				bad ? bad : "no check that is known here fails");
 }
 
 struct named_field {
@@ -57,7 +58,7 @@ struct named_field {
 
 static const struct named_field dump_fields[] = {
 #define X(name, encoding) {#name, VMCS_##name},
-	VMCS_GUEST_FIELDS(X) VMCS_CONTROL_FIELDS(X)
+    VMCS_GUEST_FIELDS(X) VMCS_CONTROL_FIELDS(X)
 #undef X
 };
 

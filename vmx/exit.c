@@ -15,71 +15,71 @@
  * "Information for VM Exits During Event Delivery". An instruction's exit never does.
  */
 const struct vmx_reason_info vmx_reasons[REASON_COUNT + 1] = {
-	[REASON_EXCEPTION_NMI] = {"exception or NMI", EXIT_EXCEPTION, INTR | QUAL | IDT},
-	[REASON_EXTERNAL_INTERRUPT] = {"external interrupt", EXIT_INTERRUPT, INTR},
-	[REASON_TRIPLE_FAULT] = {"triple fault", EXIT_TRIPLE_FAULT, 0},
-	[REASON_INIT] = {"INIT signal", EXIT_INIT, 0},
-	[REASON_SIPI] = {"start-up IPI", EXIT_UNKNOWN, QUAL},
-	[REASON_IO_SMI] = {"I/O SMI", EXIT_UNKNOWN, QUAL},
-	[REASON_OTHER_SMI] = {"other SMI", EXIT_UNKNOWN, QUAL},
-	[REASON_INTERRUPT_WINDOW] = {"interrupt window", EXIT_INTR_WINDOW, 0},
-	[REASON_NMI_WINDOW] = {"NMI window", EXIT_NMI_WINDOW, 0},
-	[REASON_TASK_SWITCH] = {"task switch", EXIT_TASK_SWITCH, QUAL | LEN | IDT},
-	[REASON_CPUID] = {"CPUID", EXIT_CPUID, LEN},
-	[REASON_GETSEC] = {"GETSEC", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_HLT] = {"HLT", EXIT_HLT, LEN},
-	[REASON_INVD] = {"INVD", EXIT_WBINVD, LEN},
-	[REASON_INVLPG] = {"INVLPG", EXIT_INVLPG, LEN | QUAL},
-	[REASON_RDPMC] = {"RDPMC", EXIT_RDPMC, LEN},
-	[REASON_RDTSC] = {"RDTSC", EXIT_RDTSC, LEN},
-	[REASON_RSM] = {"RSM", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_VMCALL] = {"VMCALL", EXIT_HYPERCALL, LEN},
-	[REASON_VMCLEAR] = {"VMCLEAR", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_VMLAUNCH] = {"VMLAUNCH", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_VMPTRLD] = {"VMPTRLD", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_VMPTRST] = {"VMPTRST", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_VMREAD] = {"VMREAD", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_VMRESUME] = {"VMRESUME", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_VMWRITE] = {"VMWRITE", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_VMXOFF] = {"VMXOFF", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_VMXON] = {"VMXON", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_CR_ACCESS] = {"control-register access", EXIT_CR, LEN | QUAL},
-	[REASON_MOV_DR] = {"MOV DR", EXIT_DR, LEN | QUAL},
-	[REASON_IO] = {"I/O instruction", EXIT_IO, LEN | QUAL},
-	[REASON_RDMSR] = {"RDMSR", EXIT_RDMSR, LEN},
-	[REASON_WRMSR] = {"WRMSR", EXIT_WRMSR, LEN},
-	[REASON_ENTRY_GUEST_STATE] = {"entry failure, invalid guest state", EXIT_ENTRY_FAILED, QUAL},
-	[REASON_ENTRY_MSR_LOADING] = {"entry failure, MSR loading", EXIT_ENTRY_FAILED, QUAL},
-	[REASON_MWAIT] = {"MWAIT", EXIT_MONITOR, LEN},
-	[REASON_MONITOR_TRAP] = {"monitor trap flag", EXIT_UNKNOWN, 0},
-	[REASON_MONITOR] = {"MONITOR", EXIT_MONITOR, LEN},
-	[REASON_PAUSE] = {"PAUSE", EXIT_PAUSE, LEN},
-	[REASON_ENTRY_MACHINE_CHECK] = {"entry failure, machine check", EXIT_MACHINE_CHECK, 0},
-	[REASON_TPR_BELOW_THRESHOLD] = {"TPR below threshold", EXIT_UNKNOWN, 0},
-	[REASON_APIC_ACCESS] = {"APIC access", EXIT_UNKNOWN, QUAL | IDT},
-	[REASON_VIRTUALIZED_EOI] = {"virtualized EOI", EXIT_UNKNOWN, QUAL},
-	[REASON_GDTR_IDTR] = {"access to GDTR or IDTR", EXIT_UNKNOWN, LEN | QUAL},
-	[REASON_LDTR_TR] = {"access to LDTR or TR", EXIT_UNKNOWN, LEN | QUAL},
-	[REASON_EPT_VIOLATION] = {"EPT violation", EXIT_NPF, QUAL | GPA | IDT},
-	[REASON_EPT_MISCONFIG] = {"EPT misconfiguration", EXIT_UNKNOWN, GPA | IDT},
-	[REASON_INVEPT] = {"INVEPT", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_RDTSCP] = {"RDTSCP", EXIT_RDTSCP, LEN},
-	[REASON_PREEMPTION_TIMER] = {"preemption timer", EXIT_PREEMPT_TIMER, 0},
-	[REASON_INVVPID] = {"INVVPID", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_WBINVD] = {"WBINVD", EXIT_WBINVD, LEN},
-	[REASON_XSETBV] = {"XSETBV", EXIT_XSETBV, LEN},
-	[REASON_APIC_WRITE] = {"APIC write", EXIT_UNKNOWN, QUAL},
-	[REASON_RDRAND] = {"RDRAND", EXIT_UNKNOWN, LEN},
-	[REASON_INVPCID] = {"INVPCID", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_VMFUNC] = {"VMFUNC", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_ENCLS] = {"ENCLS", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_RDSEED] = {"RDSEED", EXIT_UNKNOWN, LEN},
-	[REASON_PML_FULL] = {"page-modification log full", EXIT_UNKNOWN, QUAL | IDT},
-	[REASON_XSAVES] = {"XSAVES", EXIT_UNKNOWN, LEN},
-	[REASON_XRSTORS] = {"XRSTORS", EXIT_UNKNOWN, LEN},
-	[REASON_UMWAIT] = {"UMWAIT", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_TPAUSE] = {"TPAUSE", EXIT_UNDEFINED_INSN, LEN},
-	[REASON_COUNT] = {NULL, EXIT_UNKNOWN, 0},
+    [REASON_EXCEPTION_NMI] = {"exception or NMI", EXIT_EXCEPTION, INTR | QUAL | IDT},
+    [REASON_EXTERNAL_INTERRUPT] = {"external interrupt", EXIT_INTERRUPT, INTR},
+    [REASON_TRIPLE_FAULT] = {"triple fault", EXIT_TRIPLE_FAULT, 0},
+    [REASON_INIT] = {"INIT signal", EXIT_INIT, 0},
+    [REASON_SIPI] = {"start-up IPI", EXIT_UNKNOWN, QUAL},
+    [REASON_IO_SMI] = {"I/O SMI", EXIT_UNKNOWN, QUAL},
+    [REASON_OTHER_SMI] = {"other SMI", EXIT_UNKNOWN, QUAL},
+    [REASON_INTERRUPT_WINDOW] = {"interrupt window", EXIT_INTR_WINDOW, 0},
+    [REASON_NMI_WINDOW] = {"NMI window", EXIT_NMI_WINDOW, 0},
+    [REASON_TASK_SWITCH] = {"task switch", EXIT_TASK_SWITCH, QUAL | LEN | IDT},
+    [REASON_CPUID] = {"CPUID", EXIT_CPUID, LEN},
+    [REASON_GETSEC] = {"GETSEC", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_HLT] = {"HLT", EXIT_HLT, LEN},
+    [REASON_INVD] = {"INVD", EXIT_WBINVD, LEN},
+    [REASON_INVLPG] = {"INVLPG", EXIT_INVLPG, LEN | QUAL},
+    [REASON_RDPMC] = {"RDPMC", EXIT_RDPMC, LEN},
+    [REASON_RDTSC] = {"RDTSC", EXIT_RDTSC, LEN},
+    [REASON_RSM] = {"RSM", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_VMCALL] = {"VMCALL", EXIT_HYPERCALL, LEN},
+    [REASON_VMCLEAR] = {"VMCLEAR", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_VMLAUNCH] = {"VMLAUNCH", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_VMPTRLD] = {"VMPTRLD", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_VMPTRST] = {"VMPTRST", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_VMREAD] = {"VMREAD", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_VMRESUME] = {"VMRESUME", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_VMWRITE] = {"VMWRITE", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_VMXOFF] = {"VMXOFF", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_VMXON] = {"VMXON", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_CR_ACCESS] = {"control-register access", EXIT_CR, LEN | QUAL},
+    [REASON_MOV_DR] = {"MOV DR", EXIT_DR, LEN | QUAL},
+    [REASON_IO] = {"I/O instruction", EXIT_IO, LEN | QUAL},
+    [REASON_RDMSR] = {"RDMSR", EXIT_RDMSR, LEN},
+    [REASON_WRMSR] = {"WRMSR", EXIT_WRMSR, LEN},
+    [REASON_ENTRY_GUEST_STATE] = {"entry failure, invalid guest state", EXIT_ENTRY_FAILED, QUAL},
+    [REASON_ENTRY_MSR_LOADING] = {"entry failure, MSR loading", EXIT_ENTRY_FAILED, QUAL},
+    [REASON_MWAIT] = {"MWAIT", EXIT_MONITOR, LEN},
+    [REASON_MONITOR_TRAP] = {"monitor trap flag", EXIT_UNKNOWN, 0},
+    [REASON_MONITOR] = {"MONITOR", EXIT_MONITOR, LEN},
+    [REASON_PAUSE] = {"PAUSE", EXIT_PAUSE, LEN},
+    [REASON_ENTRY_MACHINE_CHECK] = {"entry failure, machine check", EXIT_MACHINE_CHECK, 0},
+    [REASON_TPR_BELOW_THRESHOLD] = {"TPR below threshold", EXIT_UNKNOWN, 0},
+    [REASON_APIC_ACCESS] = {"APIC access", EXIT_UNKNOWN, QUAL | IDT},
+    [REASON_VIRTUALIZED_EOI] = {"virtualized EOI", EXIT_UNKNOWN, QUAL},
+    [REASON_GDTR_IDTR] = {"access to GDTR or IDTR", EXIT_UNKNOWN, LEN | QUAL},
+    [REASON_LDTR_TR] = {"access to LDTR or TR", EXIT_UNKNOWN, LEN | QUAL},
+    [REASON_EPT_VIOLATION] = {"EPT violation", EXIT_NPF, QUAL | GPA | IDT},
+    [REASON_EPT_MISCONFIG] = {"EPT misconfiguration", EXIT_UNKNOWN, GPA | IDT},
+    [REASON_INVEPT] = {"INVEPT", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_RDTSCP] = {"RDTSCP", EXIT_RDTSCP, LEN},
+    [REASON_PREEMPTION_TIMER] = {"preemption timer", EXIT_PREEMPT_TIMER, 0},
+    [REASON_INVVPID] = {"INVVPID", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_WBINVD] = {"WBINVD", EXIT_WBINVD, LEN},
+    [REASON_XSETBV] = {"XSETBV", EXIT_XSETBV, LEN},
+    [REASON_APIC_WRITE] = {"APIC write", EXIT_UNKNOWN, QUAL},
+    [REASON_RDRAND] = {"RDRAND", EXIT_UNKNOWN, LEN},
+    [REASON_INVPCID] = {"INVPCID", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_VMFUNC] = {"VMFUNC", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_ENCLS] = {"ENCLS", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_RDSEED] = {"RDSEED", EXIT_UNKNOWN, LEN},
+    [REASON_PML_FULL] = {"page-modification log full", EXIT_UNKNOWN, QUAL | IDT},
+    [REASON_XSAVES] = {"XSAVES", EXIT_UNKNOWN, LEN},
+    [REASON_XRSTORS] = {"XRSTORS", EXIT_UNKNOWN, LEN},
+    [REASON_UMWAIT] = {"UMWAIT", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_TPAUSE] = {"TPAUSE", EXIT_UNDEFINED_INSN, LEN},
+    [REASON_COUNT] = {NULL, EXIT_UNKNOWN, 0},
 };
 
 /* SDM Vol. 3C, "Exit Qualification for I/O Instructions" */
@@ -112,12 +112,12 @@ static void decode_dr(uint64_t q, struct vm_exit *e)
 }
 
 /* "Exit Qualification for EPT Violations" */
-#define EPT_QUAL_WRITE           BIT(1)
-#define EPT_QUAL_FETCH           BIT(2)
-#define EPT_QUAL_PRESENT         (BIT(3) | BIT(4) | BIT(5)) /* readable, writable, executable */
-#define EPT_QUAL_LINEAR_VALID    BIT(7)
-#define EPT_QUAL_FINAL           BIT(8) /* the translation's result was accessed, not a paging structure */
-#define EPT_QUAL_NMI_UNBLOCKING  BIT(12)
+#define EPT_QUAL_WRITE          BIT(1)
+#define EPT_QUAL_FETCH          BIT(2)
+#define EPT_QUAL_PRESENT        (BIT(3) | BIT(4) | BIT(5)) /* readable, writable, executable */
+#define EPT_QUAL_LINEAR_VALID   BIT(7)
+#define EPT_QUAL_FINAL          BIT(8) /* the translation's result was accessed, not a paging structure */
+#define EPT_QUAL_NMI_UNBLOCKING BIT(12)
 
 static void decode_npf(const struct vmx_raw *raw, struct vm_exit *e, struct vmx_fixup *fix)
 {
@@ -141,8 +141,8 @@ static void decode_task(const struct vmx_raw *raw, struct vm_exit *e)
 	e->task.from_iret = source == TASK_IRET;
 	e->task.from_jump = source == TASK_JUMP;
 	e->task.from_idt = source == TASK_IDT;
-	e->task.has_error = source == TASK_IDT && (raw->idt_info & VMX_INTR_VALID) &&
-			    (raw->idt_info & VMX_INTR_ERROR_VALID);
+	e->task.has_error =
+	    source == TASK_IDT && (raw->idt_info & VMX_INTR_VALID) && (raw->idt_info & VMX_INTR_ERROR_VALID);
 	e->task.error = e->task.has_error ? raw->idt_error : 0;
 	/* The length counts only where an instruction made the switch, not an exception or interrupt. */
 	if (e->task.from_idt && VMX_INTR_TYPE(raw->idt_info) < EVENT_SOFT_INTERRUPT)
@@ -166,7 +166,7 @@ static void decode_exception(const struct vmx_raw *raw, struct vm_exit *e, struc
 		/* INT1: a #DB that changes no debug register; it goes on as it came. */
 		e->kind = EXIT_NONE;
 		fix->requeue = (struct guest_event){
-			.valid = true, .type = EVENT_PRIV_SOFT_EXCEPTION, .vector = vector, .insn_len = 1};
+		    .valid = true, .type = EVENT_PRIV_SOFT_EXCEPTION, .vector = vector, .insn_len = 1};
 		return;
 	}
 	e->exc.vector = vector;
@@ -174,7 +174,8 @@ static void decode_exception(const struct vmx_raw *raw, struct vm_exit *e, struc
 	e->exc.error = e->exc.has_error ? raw->intr_error : 0;
 	e->exc.payload = raw->qualification;
 	/* "Information for VM Exits Due to Vectored Events": undefined for #DF and during event delivery. */
-	fix->block_nmi = (info & VMX_INTR_NMI_UNBLOCKING) && vector != EXC_DF && !(raw->idt_info & VMX_INTR_VALID);
+	fix->block_nmi =
+	    (info & VMX_INTR_NMI_UNBLOCKING) && vector != EXC_DF && !(raw->idt_info & VMX_INTR_VALID);
 }
 
 /* "Information for VM Exits During Event Delivery" */
@@ -185,12 +186,12 @@ static void decode_idt_vectoring(const struct vmx_raw *raw, struct vmx_fixup *fi
 	if (!(info & VMX_INTR_VALID))
 		return;
 	fix->requeue = (struct guest_event){
-		.valid = true,
-		.type = (uint8_t)type,
-		.vector = VMX_INTR_VECTOR(info),
-		.has_error = info & VMX_INTR_ERROR_VALID,
-		.error = info & VMX_INTR_ERROR_VALID ? raw->idt_error : 0,
-		.insn_len = type >= EVENT_SOFT_INTERRUPT ? (uint8_t)raw->length : 0,
+	    .valid = true,
+	    .type = (uint8_t)type,
+	    .vector = VMX_INTR_VECTOR(info),
+	    .has_error = info & VMX_INTR_ERROR_VALID,
+	    .error = info & VMX_INTR_ERROR_VALID ? raw->idt_error : 0,
+	    .insn_len = type >= EVENT_SOFT_INTERRUPT ? (uint8_t)raw->length : 0,
 	};
 	fix->unblock_nmi = type == EVENT_NMI;
 }

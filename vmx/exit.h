@@ -81,11 +81,11 @@ enum vmx_reason {
 
 /* Fields beside reason and RIP that a reason has; the capture reads these and nothing else. */
 enum vmx_exit_field {
-	FIELD_LENGTH = 1 << 0,        /* exit instruction length */
+	FIELD_LENGTH = 1 << 0, /* exit instruction length */
 	FIELD_QUALIFICATION = 1 << 1,
-	FIELD_INTR = 1 << 2,          /* exit interruption information, and error code where valid */
-	FIELD_GPA = 1 << 3,           /* guest-physical address */
-	FIELD_IDT = 1 << 4,           /* IDT-vectoring information; error code and length where valid */
+	FIELD_INTR = 1 << 2, /* exit interruption information, and error code where valid */
+	FIELD_GPA = 1 << 3,  /* guest-physical address */
+	FIELD_IDT = 1 << 4,  /* IDT-vectoring information; error code and length where valid */
 };
 
 struct vmx_reason_info {

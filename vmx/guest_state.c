@@ -62,12 +62,15 @@ static const char *check_control_registers(const struct vmx_guest_state *g)
 	bool ia32e = g->entry_controls & VMENTRY_IA32E_GUEST;
 	uint64_t fixed0 = g->cr0_fixed0 & ~(CR0_PE | CR0_PG);
 
-	REFUSE_IF((~g->GUEST_CR0 & fixed0) || (g->GUEST_CR0 & ~g->cr0_fixed1), "CR0 has a bit that VMX fixes the other way");
+	REFUSE_IF((~g->GUEST_CR0 & fixed0) || (g->GUEST_CR0 & ~g->cr0_fixed1),
+		  "CR0 has a bit that VMX fixes the other way");
 	REFUSE_IF((g->GUEST_CR0 & CR0_PG) && !(g->GUEST_CR0 & CR0_PE), "CR0.PG is 1 while CR0.PE is 0");
-	REFUSE_IF((~g->GUEST_CR4 & g->cr4_fixed0) || (g->GUEST_CR4 & ~g->cr4_fixed1), "CR4 has a bit that VMX fixes the other way");
+	REFUSE_IF((~g->GUEST_CR4 & g->cr4_fixed0) || (g->GUEST_CR4 & ~g->cr4_fixed1),
+		  "CR4 has a bit that VMX fixes the other way");
 	REFUSE_IF(g->GUEST_DEBUGCTL & ~0xffc3UL, "IA32_DEBUGCTL has a reserved bit set");
 	REFUSE_IF(ia32e && !(g->GUEST_CR0 & CR0_PG), "the IA-32e mode guest control is 1 while CR0.PG is 0");
-	REFUSE_IF(ia32e && !(g->GUEST_CR4 & CR4_PAE), "the IA-32e mode guest control is 1 while CR4.PAE is 0");
+	REFUSE_IF(ia32e && !(g->GUEST_CR4 & CR4_PAE),
+		  "the IA-32e mode guest control is 1 while CR4.PAE is 0");
 	REFUSE_IF(!ia32e && (g->GUEST_CR4 & CR4_PCIDE), "CR4.PCIDE is 1 outside IA-32e mode");
 	REFUSE_IF(g->GUEST_CR3 >> g->physical_bits, "CR3 has bits beyond the physical-address width");
 	REFUSE_IF(g->GUEST_DR7 >> 32, "DR7 has a bit of 63:32 set");
@@ -84,13 +87,16 @@ static const char *check_msrs(const struct vmx_guest_state *g)
 		REFUSE_IF(!is_pat(g->GUEST_PAT), "IA32_PAT holds a memory type that does not exist");
 	if (!(g->entry_controls & VMENTRY_LOAD_EFER))
 		return NULL;
-	REFUSE_IF(g->GUEST_EFER & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE), "IA32_EFER has a reserved bit set");
-	REFUSE_IF(lma != !!(g->entry_controls & VMENTRY_IA32E_GUEST), "IA32_EFER.LMA differs from the IA-32e mode guest control");
+	REFUSE_IF(g->GUEST_EFER & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE),
+		  "IA32_EFER has a reserved bit set");
+	REFUSE_IF(lma != !!(g->entry_controls & VMENTRY_IA32E_GUEST),
+		  "IA32_EFER.LMA differs from the IA-32e mode guest control");
 	REFUSE_IF((g->GUEST_CR0 & CR0_PG) && lma != lme, "IA32_EFER.LMA differs from LME while CR0.PG is 1");
 	return NULL;
 }
 
-static const char *check_v86_segment(uint64_t selector, uint64_t base, uint64_t limit, uint64_t ar, const char *text)
+static const char *check_v86_segment(uint64_t selector, uint64_t base, uint64_t limit, uint64_t ar,
+				     const char *text)
 {
 	return base != selector << 4 || limit != 0xffff || ar != 0xf3 ? text : NULL;
 }
@@ -122,7 +128,8 @@ static const char *check_cs(const struct vmx_guest_state *g)
 	bool ia32e = g->entry_controls & VMENTRY_IA32E_GUEST;
 
 	REFUSE_IF(g->GUEST_CS_BASE >> 32, "CS base is above 4 GiB");
-	REFUSE_IF(type != 3 && type != 9 && type != 11 && type != 13 && type != 15, "CS type is not accessed code");
+	REFUSE_IF(type != 3 && type != 9 && type != 11 && type != 13 && type != 15,
+		  "CS type is not accessed code");
 	REFUSE_IF(!(ar & AR_S), "CS is a system segment");
 	REFUSE_IF(type == 3 && AR_DPL(ar), "CS DPL is not 0 although its type is data");
 	REFUSE_IF((type == 9 || type == 11) && AR_DPL(ar) != AR_DPL(ss), "CS DPL differs from SS DPL");
@@ -171,10 +178,10 @@ static const char *check_data_segments(const struct vmx_guest_state *g)
 
 #define DATA(name)                                                                                           \
 	do {                                                                                                 \
-		static const char *const text[5] = {                                                         \
-			#name " type is not accessed and readable", #name " is a system segment",            \
-			#name " is not present", #name " access rights have a reserved bit set",             \
-			#name " limit disagrees with its granularity"};                                      \
+		static const char *const text[5] = {#name " type is not accessed and readable",              \
+						    #name " is a system segment", #name " is not present",   \
+						    #name " access rights have a reserved bit set",          \
+						    #name " limit disagrees with its granularity"};          \
 		if (!bad)                                                                                    \
 			bad = check_data(g->GUEST_##name##_LIMIT, g->GUEST_##name##_ACCESS_RIGHTS, text);    \
 	} while (0)
@@ -239,9 +246,10 @@ static const char *check_rflags(const struct vmx_guest_state *g)
 {
 	uint64_t f = g->GUEST_RFLAGS;
 	bool injects_interrupt =
-		(g->entry_intr_info & VMX_INTR_VALID) && VMX_INTR_TYPE(g->entry_intr_info) == EVENT_INTERRUPT;
+	    (g->entry_intr_info & VMX_INTR_VALID) && VMX_INTR_TYPE(g->entry_intr_info) == EVENT_INTERRUPT;
 
-	REFUSE_IF((f & RFLAGS_RESERVED) || !(f & RFLAGS_FIXED), "RFLAGS has a reserved bit set, or bit 1 clear");
+	REFUSE_IF((f & RFLAGS_RESERVED) || !(f & RFLAGS_FIXED),
+		  "RFLAGS has a reserved bit set, or bit 1 clear");
 	REFUSE_IF((f & RFLAGS_VM) && ((g->entry_controls & VMENTRY_IA32E_GUEST) || !(g->GUEST_CR0 & CR0_PE)),
 		  "RFLAGS.VM is 1 in IA-32e mode or in real mode");
 	REFUSE_IF(injects_interrupt && !(f & RFLAGS_IF), "an interrupt is injected while RFLAGS.IF is 0");
@@ -256,17 +264,26 @@ static const char *check_non_register(const struct vmx_guest_state *g)
 	uint32_t type = VMX_INTR_TYPE(g->entry_intr_info);
 
 	REFUSE_IF(g->GUEST_ACTIVITY_STATE > VMX_WAIT_FOR_SIPI, "activity state is not defined");
-	REFUSE_IF(g->GUEST_ACTIVITY_STATE == VMX_HLT && AR_DPL(g->GUEST_SS_ACCESS_RIGHTS), "activity state is HLT although CPL is not 0");
-	REFUSE_IF(g->GUEST_ACTIVITY_STATE != VMX_ACTIVE && (sti || mov_ss), "activity state is not active while STI or MOV SS blocks");
+	REFUSE_IF(g->GUEST_ACTIVITY_STATE == VMX_HLT && AR_DPL(g->GUEST_SS_ACCESS_RIGHTS),
+		  "activity state is HLT although CPL is not 0");
+	REFUSE_IF(g->GUEST_ACTIVITY_STATE != VMX_ACTIVE && (sti || mov_ss),
+		  "activity state is not active while STI or MOV SS blocks");
 	REFUSE_IF(s & ~(uint64_t)VMX_BLOCKING_KNOWN, "interruptibility state has a reserved bit set");
 	REFUSE_IF(sti && mov_ss, "interruptibility state has both STI and MOV SS set");
-	REFUSE_IF(sti && !(g->GUEST_RFLAGS & RFLAGS_IF), "interruptibility state has STI set while RFLAGS.IF is 0");
-	REFUSE_IF(injects && type == EVENT_INTERRUPT && (sti || mov_ss), "an interrupt is injected in the shadow of STI or MOV SS");
+	REFUSE_IF(sti && !(g->GUEST_RFLAGS & RFLAGS_IF),
+		  "interruptibility state has STI set while RFLAGS.IF is 0");
+	REFUSE_IF(injects && type == EVENT_INTERRUPT && (sti || mov_ss),
+		  "an interrupt is injected in the shadow of STI or MOV SS");
 	REFUSE_IF(injects && type == EVENT_NMI && mov_ss, "an NMI is injected in the shadow of MOV SS");
-	REFUSE_IF(injects && type == EVENT_NMI && (g->pin_controls & PIN_VIRTUAL_NMIS) && (s & VMX_BLOCKING_NMI), "an NMI is injected while NMIs are blocked");
-	REFUSE_IF(d & ~(DR6_B0 | DR6_B1 | DR6_B2 | DR6_B3 | DR6_BS | BIT(12) | BIT(16)), "pending debug exceptions have a reserved bit set");
-	REFUSE_IF((sti || mov_ss) && (g->GUEST_RFLAGS & RFLAGS_TF) && !(g->GUEST_DEBUGCTL & DEBUGCTL_BTF) && !(d & DR6_BS), "pending debug exceptions lack BS although RFLAGS.TF is 1");
-	REFUSE_IF(g->VMCS_LINK_POINTER != UINT64_MAX, "the VMCS link pointer is in use");
+	REFUSE_IF(injects && type == EVENT_NMI && (g->pin_controls & PIN_VIRTUAL_NMIS) &&
+		      (s & VMX_BLOCKING_NMI),
+		  "an NMI is injected while NMIs are blocked");
+	REFUSE_IF(d & ~(DR6_B0 | DR6_B1 | DR6_B2 | DR6_B3 | DR6_BS | BIT(12) | BIT(16)),
+		  "pending debug exceptions have a reserved bit set");
+	REFUSE_IF((sti || mov_ss) && (g->GUEST_RFLAGS & RFLAGS_TF) && !(g->GUEST_DEBUGCTL & DEBUGCTL_BTF) &&
+		      !(d & DR6_BS),
+		  "pending debug exceptions lack BS although RFLAGS.TF is 1");
+	REFUSE_IF(g->LINK_POINTER != UINT64_MAX, "the VMCS link pointer is in use");
 	return NULL;
 }
 
@@ -275,7 +292,8 @@ static const char *check_pdptes(const struct vmx_guest_state *g)
 	const uint64_t pdpte[] = {g->GUEST_PDPTE0, g->GUEST_PDPTE1, g->GUEST_PDPTE2, g->GUEST_PDPTE3};
 	uint64_t reserved = BITS(8, 5) | BITS(2, 1) | ~BITS(g->physical_bits - 1, 0);
 
-	if (!(g->GUEST_CR0 & CR0_PG) || !(g->GUEST_CR4 & CR4_PAE) || (g->entry_controls & VMENTRY_IA32E_GUEST))
+	if (!(g->GUEST_CR0 & CR0_PG) || !(g->GUEST_CR4 & CR4_PAE) ||
+	    (g->entry_controls & VMENTRY_IA32E_GUEST))
 		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(pdpte); i++)
 		REFUSE_IF((pdpte[i] & 1) && (pdpte[i] & reserved), "a PDPTE has a reserved bit set");
@@ -303,8 +321,8 @@ static const char *check_segments(const struct vmx_guest_state *g)
 const char *vmx_guest_state_check(const struct vmx_guest_state *g)
 {
 	static const char *(*const checks[])(const struct vmx_guest_state *) = {
-		check_control_registers, check_msrs,         check_segments, check_tables_and_rip,
-		check_rflags,            check_non_register, check_pdptes,
+	    check_control_registers, check_msrs,   check_segments, check_tables_and_rip, check_rflags,
+	    check_non_register,      check_pdptes,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {

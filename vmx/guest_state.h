@@ -8,7 +8,8 @@
 /* Members are named as the fields: GUEST_CR0, GUEST_CS_LIMIT ... */
 struct vmx_guest_state {
 #define X(name, encoding) uint64_t name;
-	VMCS_GUEST_FIELDS(X) VMCS_OPTIONAL_GUEST_FIELDS(X)
+	VMCS_GUEST_FIELDS(X)
+	VMCS_OPTIONAL_GUEST_FIELDS(X)
 #undef X
 	uint32_t entry_controls, pin_controls, entry_intr_info;
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;

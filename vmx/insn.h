@@ -10,7 +10,7 @@
 #include "hv/lib/types.h"
 #include "vmx/vmcs.h"
 
-[[noreturn]] void vmcs_access_failed(enum vmcs_field f, bool write);
+[[gnu::noreturn]] void vmcs_access_failed(enum vmcs_field f, bool write);
 
 static inline uint64_t vmcs_read(enum vmcs_field f)
 {

@@ -23,16 +23,16 @@
 #define CR0_UNRESTRICTED (CR0_PE | CR0_PG)
 
 /* Caching stays the host's; VM entry does not load these two from the VMCS anyway. */
-#define CR0_NEVER (CR0_CD | CR0_NW)
+#define CR0_NEVER        (CR0_CD | CR0_NW)
 
-#define CR0_AFTER_INIT (CR0_ET | CR0_NW | CR0_CD)
+#define CR0_AFTER_INIT   (CR0_ET | CR0_NW | CR0_CD)
 
 uint64_t vmx_cached_read(struct vmx_vcpu *x, enum vmx_cached n)
 {
 	static const enum vmcs_field field[CACHED_COUNT] = {
-		[CACHED_RSP] = VMCS_GUEST_RSP,
-		[CACHED_RFLAGS] = VMCS_GUEST_RFLAGS,
-		[CACHED_INTERRUPTIBILITY] = VMCS_GUEST_INTERRUPTIBILITY,
+	    [CACHED_RSP] = VMCS_GUEST_RSP,
+	    [CACHED_RFLAGS] = VMCS_GUEST_RFLAGS,
+	    [CACHED_INTERRUPTIBILITY] = VMCS_GUEST_INTERRUPTIBILITY,
 	};
 
 	if (!(x->cached & (1u << n))) {
@@ -45,9 +45,9 @@ uint64_t vmx_cached_read(struct vmx_vcpu *x, enum vmx_cached n)
 void vmx_cached_write(struct vmx_vcpu *x, enum vmx_cached n, uint64_t value)
 {
 	static const enum vmcs_field field[CACHED_COUNT] = {
-		[CACHED_RSP] = VMCS_GUEST_RSP,
-		[CACHED_RFLAGS] = VMCS_GUEST_RFLAGS,
-		[CACHED_INTERRUPTIBILITY] = VMCS_GUEST_INTERRUPTIBILITY,
+	    [CACHED_RSP] = VMCS_GUEST_RSP,
+	    [CACHED_RFLAGS] = VMCS_GUEST_RFLAGS,
+	    [CACHED_INTERRUPTIBILITY] = VMCS_GUEST_INTERRUPTIBILITY,
 	};
 
 	vmcs_write(field[n], value);
@@ -254,11 +254,11 @@ void vmx_seg_set(struct vcpu *v, enum vseg s, const struct vseg_desc *d)
 }
 
 static const uint32_t live_msr[LIVE_COUNT] = {
-	[LIVE_KERNEL_GS_BASE] = MSR_KERNEL_GS_BASE,
-	[LIVE_STAR] = MSR_STAR,
-	[LIVE_LSTAR] = MSR_LSTAR,
-	[LIVE_CSTAR] = MSR_CSTAR,
-	[LIVE_SFMASK] = MSR_SFMASK,
+    [LIVE_KERNEL_GS_BASE] = MSR_KERNEL_GS_BASE,
+    [LIVE_STAR] = MSR_STAR,
+    [LIVE_LSTAR] = MSR_LSTAR,
+    [LIVE_CSTAR] = MSR_CSTAR,
+    [LIVE_SFMASK] = MSR_SFMASK,
 };
 
 void vmx_live_load(struct vmx_vcpu *x)
@@ -290,18 +290,18 @@ struct msr_place {
 };
 
 static const struct msr_place msr_places[VMSR_COUNT] = {
-	[VMSR_FS_BASE] = {IN_VMCS, VMCS_GUEST_FS_BASE},
-	[VMSR_GS_BASE] = {IN_VMCS, VMCS_GUEST_GS_BASE},
-	[VMSR_KERNEL_GS_BASE] = {IN_LIVE, LIVE_KERNEL_GS_BASE},
-	[VMSR_STAR] = {IN_LIVE, LIVE_STAR},
-	[VMSR_LSTAR] = {IN_LIVE, LIVE_LSTAR},
-	[VMSR_CSTAR] = {IN_LIVE, LIVE_CSTAR},
-	[VMSR_SFMASK] = {IN_LIVE, LIVE_SFMASK},
-	[VMSR_SYSENTER_CS] = {IN_VMCS, VMCS_GUEST_SYSENTER_CS},
-	[VMSR_SYSENTER_ESP] = {IN_VMCS, VMCS_GUEST_SYSENTER_ESP},
-	[VMSR_SYSENTER_EIP] = {IN_VMCS, VMCS_GUEST_SYSENTER_EIP},
-	[VMSR_PAT] = {IN_PAT, 0},
-	[VMSR_DEBUGCTL] = {IN_VMCS, VMCS_GUEST_DEBUGCTL},
+    [VMSR_FS_BASE] = {IN_VMCS, VMCS_GUEST_FS_BASE},
+    [VMSR_GS_BASE] = {IN_VMCS, VMCS_GUEST_GS_BASE},
+    [VMSR_KERNEL_GS_BASE] = {IN_LIVE, LIVE_KERNEL_GS_BASE},
+    [VMSR_STAR] = {IN_LIVE, LIVE_STAR},
+    [VMSR_LSTAR] = {IN_LIVE, LIVE_LSTAR},
+    [VMSR_CSTAR] = {IN_LIVE, LIVE_CSTAR},
+    [VMSR_SFMASK] = {IN_LIVE, LIVE_SFMASK},
+    [VMSR_SYSENTER_CS] = {IN_VMCS, VMCS_GUEST_SYSENTER_CS},
+    [VMSR_SYSENTER_ESP] = {IN_VMCS, VMCS_GUEST_SYSENTER_ESP},
+    [VMSR_SYSENTER_EIP] = {IN_VMCS, VMCS_GUEST_SYSENTER_EIP},
+    [VMSR_PAT] = {IN_PAT, 0},
+    [VMSR_DEBUGCTL] = {IN_VMCS, VMCS_GUEST_DEBUGCTL},
 };
 
 uint64_t vmx_msr_get(struct vcpu *v, enum vmsr m)
@@ -366,10 +366,9 @@ void vmx_regs_reset(struct vmx_vcpu *x)
 	struct vcpu *v = &x->base;
 	static const struct vseg_desc data = {0, 0xffff, ATTR_DATA_16, 0}, table = {0, 0xffff, 0, 0};
 	static const enum vmcs_field zero[] = {
-		VMCS_GUEST_SYSENTER_CS, VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP,
-		VMCS_GUEST_DEBUGCTL,    VMCS_GUEST_PENDING_DEBUG, VMCS_GUEST_ACTIVITY_STATE,
-		VMCS_GUEST_PDPTE0,      VMCS_GUEST_PDPTE1,        VMCS_GUEST_PDPTE2,
-		VMCS_GUEST_PDPTE3,      VMCS_ENTRY_INTR_INFO,
+	    VMCS_GUEST_SYSENTER_CS,   VMCS_GUEST_SYSENTER_ESP,   VMCS_GUEST_SYSENTER_EIP, VMCS_GUEST_DEBUGCTL,
+	    VMCS_GUEST_PENDING_DEBUG, VMCS_GUEST_ACTIVITY_STATE, VMCS_GUEST_PDPTE0,       VMCS_GUEST_PDPTE1,
+	    VMCS_GUEST_PDPTE2,        VMCS_GUEST_PDPTE3,         VMCS_ENTRY_INTR_INFO,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(zero); i++)

@@ -7,6 +7,7 @@
 #include "hv/timer.h"
 #include "hv/trap.h"
 #include "hv/vm.h"
+#include "hv/x86/cr.h"
 #include "hv/x86/insn.h"
 #include "hv/x86/msr.h"
 #include "hv/x86/rflags.h"
@@ -18,11 +19,11 @@
 #include "vmx/vmx.h"
 
 /* The longest time in the guest without an exit: the backstop of every kick and of the host's timer. */
-#define PREEMPTION_HZ 1000
+#define PREEMPTION_HZ          1000
 
 /* SDM Vol. 3C, "Pause-Loop Exiting": ticks between two PAUSEs of one loop, and of the whole loop. */
-#define PLE_GAP_TICKS    128
-#define PLE_WINDOW_TICKS 4096
+#define PLE_GAP_TICKS          128
+#define PLE_WINDOW_TICKS       4096
 
 /*
  * #MC is the host's. #AC and #DB could be raised without end by their own delivery, which no interrupt would
@@ -63,7 +64,7 @@ void vmx_scope_leave(struct vmx_scope s)
 		CHECK(vmptrld(host_pa(c->loaded->vmcs)));
 }
 
-static enum status probe(const char **why)
+static enum status ops_probe(const char **why)
 {
 	enum status s = vmx_probe(why);
 
@@ -74,13 +75,13 @@ static enum status probe(const char **why)
 	return OK;
 }
 
-static enum status vm_init(struct vm *vm)
+static enum status ops_vm_init(struct vm *vm)
 {
 	(void)vm;
 	return OK;
 }
 
-static void vm_fini(struct vm *vm)
+static void ops_vm_fini(struct vm *vm)
 {
 	(void)vm;
 }
@@ -154,7 +155,7 @@ static void set_host_state(void)
 	vmcs_write(VMCS_HOST_RIP, (uint64_t)vmx_exit_entry);
 }
 
-static enum status vcpu_init(struct vcpu *v)
+static enum status ops_vcpu_init(struct vcpu *v)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 	struct vmx_scope s;
@@ -176,7 +177,7 @@ static enum status vcpu_init(struct vcpu *v)
 	return OK;
 }
 
-static void vcpu_fini(struct vcpu *v)
+static void ops_vcpu_fini(struct vcpu *v)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 
@@ -185,7 +186,7 @@ static void vcpu_fini(struct vcpu *v)
 	x->vmcs = NULL;
 }
 
-static void vcpu_reset(struct vcpu *v)
+static void ops_vcpu_reset(struct vcpu *v)
 {
 	struct vmx_scope s = vmx_scope_enter(to_vmx(v));
 
@@ -207,7 +208,7 @@ static void set_host_cpu(struct pcpu *p)
 	vmcs_write(VMCS_HOST_GDTR_BASE, (uint64_t)p->gdt);
 }
 
-static void vcpu_load(struct vcpu *v)
+static void ops_vcpu_load(struct vcpu *v)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 	struct vmx_cpu *c = vmx_this_cpu();
@@ -233,7 +234,7 @@ static void vcpu_load(struct vcpu *v)
 	vmx_live_load(x);
 }
 
-static void vcpu_put(struct vcpu *v)
+static void ops_vcpu_put(struct vcpu *v)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 	struct vmx_cpu *c = vmx_this_cpu();
@@ -330,7 +331,7 @@ static void entry_failed(struct vm_exit *e)
 			      .qual = {vmcs_read(VMCS_VM_INSTRUCTION_ERROR)}};
 }
 
-static void vcpu_run(struct vcpu *v, struct vm_exit *e)
+static void ops_vcpu_run(struct vcpu *v, struct vm_exit *e)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 	enum vmx_entry_result result;
@@ -358,7 +359,7 @@ static void vcpu_run(struct vcpu *v, struct vm_exit *e)
 	x->injected.valid = false;
 }
 
-static uint32_t blocking(struct vcpu *v)
+static uint32_t ops_blocking(struct vcpu *v)
 {
 	struct vmx_scope s = vmx_scope_enter(to_vmx(v));
 	uint64_t state = vmx_cached_read(s.x, CACHED_INTERRUPTIBILITY);
@@ -376,12 +377,12 @@ static uint32_t blocking(struct vcpu *v)
 	return blocking;
 }
 
-static void clear_shadow(struct vcpu *v)
+static void ops_clear_shadow(struct vcpu *v)
 {
 	change_interruptibility(to_vmx(v), 0, VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS);
 }
 
-static void inject(struct vcpu *v, const struct guest_event *ev)
+static void ops_inject(struct vcpu *v, const struct guest_event *ev)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 	uint32_t info = VMX_INTR_VALID | ((uint32_t)ev->type << VMX_INTR_TYPE_SHIFT) | ev->vector;
@@ -411,17 +412,17 @@ static void set_proc_control(struct vcpu *v, uint32_t bit, bool on)
 	vmx_scope_leave(s);
 }
 
-static void interrupt_window(struct vcpu *v, bool on)
+static void ops_interrupt_window(struct vcpu *v, bool on)
 {
 	set_proc_control(v, PROC_INTERRUPT_WINDOW, on);
 }
 
-static void nmi_window(struct vcpu *v, bool on)
+static void ops_nmi_window(struct vcpu *v, bool on)
 {
 	set_proc_control(v, PROC_NMI_WINDOW, on);
 }
 
-static void tsc_offset(struct vcpu *v, int64_t offset)
+static void ops_tsc_offset(struct vcpu *v, int64_t offset)
 {
 	struct vmx_scope s = vmx_scope_enter(to_vmx(v));
 
@@ -429,39 +430,39 @@ static void tsc_offset(struct vcpu *v, int64_t offset)
 	vmx_scope_leave(s);
 }
 
-static void npt_flush(struct vcpu *v)
+static void ops_npt_flush(struct vcpu *v)
 {
 	to_vmx(v)->flush_ept = true;
 }
 
 const struct hv_ops vmx_ops = {
-	.name = "VMX",
-	.vcpu_size = sizeof(struct vmx_vcpu),
-	.npt_format = &pt_ept,
-	.probe = probe,
-	.cpu_enable = vmx_cpu_enable,
-	.cpu_disable = vmx_cpu_disable,
-	.vm_init = vm_init,
-	.vm_fini = vm_fini,
-	.vcpu_init = vcpu_init,
-	.vcpu_fini = vcpu_fini,
-	.vcpu_reset = vcpu_reset,
-	.vcpu_load = vcpu_load,
-	.vcpu_put = vcpu_put,
-	.vcpu_run = vcpu_run,
-	.reg_get = vmx_reg_get,
-	.reg_set = vmx_reg_set,
-	.seg_get = vmx_seg_get,
-	.seg_set = vmx_seg_set,
-	.msr_get = vmx_msr_get,
-	.msr_set = vmx_msr_set,
-	.blocking = blocking,
-	.clear_shadow = clear_shadow,
-	.inject = inject,
-	.interrupt_window = interrupt_window,
-	.nmi_window = nmi_window,
-	.tsc_offset = tsc_offset,
-	.npt_flush = npt_flush,
-	.describe_exit = vmx_describe_exit,
-	.dump = vmx_dump,
+    .name = "VMX",
+    .vcpu_size = sizeof(struct vmx_vcpu),
+    .npt_format = &pt_ept,
+    .probe = ops_probe,
+    .cpu_enable = vmx_cpu_enable,
+    .cpu_disable = vmx_cpu_disable,
+    .vm_init = ops_vm_init,
+    .vm_fini = ops_vm_fini,
+    .vcpu_init = ops_vcpu_init,
+    .vcpu_fini = ops_vcpu_fini,
+    .vcpu_reset = ops_vcpu_reset,
+    .vcpu_load = ops_vcpu_load,
+    .vcpu_put = ops_vcpu_put,
+    .vcpu_run = ops_vcpu_run,
+    .reg_get = vmx_reg_get,
+    .reg_set = vmx_reg_set,
+    .seg_get = vmx_seg_get,
+    .seg_set = vmx_seg_set,
+    .msr_get = vmx_msr_get,
+    .msr_set = vmx_msr_set,
+    .blocking = ops_blocking,
+    .clear_shadow = ops_clear_shadow,
+    .inject = ops_inject,
+    .interrupt_window = ops_interrupt_window,
+    .nmi_window = ops_nmi_window,
+    .tsc_offset = ops_tsc_offset,
+    .npt_flush = ops_npt_flush,
+    .describe_exit = vmx_describe_exit,
+    .dump = vmx_dump,
 };

@@ -60,7 +60,7 @@
 	X(GUEST_SYSENTER_ESP, 0x6824)                                                                        \
 	X(GUEST_SYSENTER_EIP, 0x6826)                                                                        \
 	X(GUEST_DEBUGCTL, 0x2802)                                                                            \
-	X(VMCS_LINK_POINTER, 0x2800)                                                                         \
+	X(LINK_POINTER, 0x2800)                                                                              \
 	X(GUEST_PDPTE0, 0x280a)                                                                              \
 	X(GUEST_PDPTE1, 0x280c)                                                                              \
 	X(GUEST_PDPTE2, 0x280e)                                                                              \
@@ -144,7 +144,7 @@
 enum vmcs_field {
 #define X(name, encoding) VMCS_##name = (encoding),
 	VMCS_GUEST_FIELDS(X) VMCS_OPTIONAL_GUEST_FIELDS(X) VMCS_CONTROL_FIELDS(X)
-		VMCS_OPTIONAL_CONTROL_FIELDS(X) VMCS_EXIT_FIELDS(X) VMCS_HOST_FIELDS(X)
+	    VMCS_OPTIONAL_CONTROL_FIELDS(X) VMCS_EXIT_FIELDS(X) VMCS_HOST_FIELDS(X)
 #undef X
 };
 
@@ -155,26 +155,26 @@ enum vmcs_field {
 #define VMCS_SEG_ACCESS_RIGHTS(s) ((enum vmcs_field)(VMCS_GUEST_ES_ACCESS_RIGHTS + 2 * (unsigned)(s)))
 
 /* SDM Vol. 3C, "Basic VM-Exit Information" */
-#define VMX_REASON_BASIC(r)     ((r)&0xffffu)
-#define VMX_REASON_ENTRY_FAILED (1u << 31)
+#define VMX_REASON_BASIC(r)       ((r)&0xffffu)
+#define VMX_REASON_ENTRY_FAILED   (1u << 31)
 /* Not the hardware's: VMLAUNCH or VMRESUME itself failed, qual[0] is the VM-instruction error. */
-#define VMX_REASON_NONE         0xffffu
+#define VMX_REASON_NONE           0xffffu
 
 /* Interruption information: of exits, of IDT vectoring, and of entries. SDM Vol. 3C, "Information for VM Exits
  * Due to Vectored Events". Types are those of enum event_type. */
-#define VMX_INTR_VECTOR(i)       ((uint8_t)(i))
-#define VMX_INTR_TYPE(i)         (((i) >> 8) & 7u)
-#define VMX_INTR_TYPE_SHIFT      8
-#define VMX_INTR_ERROR_VALID     (1u << 11)
-#define VMX_INTR_NMI_UNBLOCKING  (1u << 12) /* exits only: the IRET that faulted had unblocked NMIs */
-#define VMX_INTR_VALID           (1u << 31)
+#define VMX_INTR_VECTOR(i)        ((uint8_t)(i))
+#define VMX_INTR_TYPE(i)          (((i) >> 8) & 7u)
+#define VMX_INTR_TYPE_SHIFT       8
+#define VMX_INTR_ERROR_VALID      (1u << 11)
+#define VMX_INTR_NMI_UNBLOCKING   (1u << 12) /* exits only: the IRET that faulted had unblocked NMIs */
+#define VMX_INTR_VALID            (1u << 31)
 
 /* SDM Vol. 3C, "Guest Non-Register State", interruptibility state */
-#define VMX_BLOCKING_STI    (1u << 0)
-#define VMX_BLOCKING_MOV_SS (1u << 1)
-#define VMX_BLOCKING_SMI    (1u << 2)
-#define VMX_BLOCKING_NMI    (1u << 3)
-#define VMX_BLOCKING_KNOWN  0x1fu
+#define VMX_BLOCKING_STI          (1u << 0)
+#define VMX_BLOCKING_MOV_SS       (1u << 1)
+#define VMX_BLOCKING_SMI          (1u << 2)
+#define VMX_BLOCKING_NMI          (1u << 3)
+#define VMX_BLOCKING_KNOWN        0x1fu
 
 enum vmx_activity { VMX_ACTIVE, VMX_HLT, VMX_SHUTDOWN, VMX_WAIT_FOR_SIPI };
 

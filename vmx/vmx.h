@@ -34,14 +34,14 @@ struct vmx_vcpu {
 
 	uint32_t proc_controls, entry_controls; /* as the VMCS holds them */
 	uint64_t cr0_shadow, cr4_shadow, efer, pat;
-	uint64_t dr6;             /* while not loaded */
+	uint64_t dr6;              /* while not loaded */
 	uint64_t live[LIVE_COUNT]; /* while not loaded */
 
 	struct guest_event injected; /* programmed for the entry that is being made */
 	bool nmi_delivered;          /* the guest may be between an NMI and its IRET */
 
-	uint32_t last_cpu;        /* where it was loaded last */
-	uint16_t vpid;            /* of vpid_cpu's generation vpid_generation */
+	uint32_t last_cpu; /* where it was loaded last */
+	uint16_t vpid;     /* of vpid_cpu's generation vpid_generation */
 	uint64_t vpid_generation;
 	bool flush_vpid, flush_ept; /* before the next entry */
 
@@ -103,9 +103,9 @@ void vmx_dump(struct vcpu *v, void (*line)(void *arg, const char *text), void *a
 
 /* vmx/entry.asm */
 enum vmx_entry_result {
-	VMX_ENTRY_EXITED,      /* the guest ran, and left */
-	VMX_ENTRY_REQUESTED,   /* a request was waiting, or an NMI came: the guest did not run */
-	VMX_ENTRY_FAILED,      /* VMLAUNCH or VMRESUME failed: VMCS_VM_INSTRUCTION_ERROR */
+	VMX_ENTRY_EXITED,    /* the guest ran, and left */
+	VMX_ENTRY_REQUESTED, /* a request was waiting, or an NMI came: the guest did not run */
+	VMX_ENTRY_FAILED,    /* VMLAUNCH or VMRESUME failed: VMCS_VM_INSTRUCTION_ERROR */
 };
 /* Runs x on this CPU, p, until it exits. x->base.gpr and cr2 go in and out. */
 enum vmx_entry_result vmx_enter(struct vmx_vcpu *x, struct pcpu *p);

@@ -17,3 +17,5 @@ UNIT_multiboot2 := boot/multiboot2.c hv/lib/fmt.c hv/lib/str.c
 UNIT_config := hv/config.c hv/config_keys.c hv/config_value.c hv/config_print.c hv/lib/ini.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c
 UNIT_svm_exit := svm/exit.c
 UNIT_svm_state := svm/state.c svm/inject.c svm/exit.c svm/asid.c svm/msrpm.c svm/check.c
+UNIT_vmx_caps := vmx/caps.c vmx/msr_bitmap.c
+UNIT_vmx_exit := vmx/exit.c vmx/exit_text.c vmx/guest_state.c hv/lib/fmt.c hv/lib/str.c
