@@ -84,10 +84,46 @@ $(BUILD)/gen/%.hex: %.asl Makefile
 -include tests/lint/rules.mk
 -include tests/guests/guests.mk
 
+# What `make` itself needs, what running needs, what testing needs.
+DEPS_BUILD := gcc binutils libc6-dev nasm acpica-tools gnu-efi
+DEPS_RUN := qemu-system-x86 bochs bochsbios vgabios ovmf grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools python3 \
+	ca-certificates
+DEPS_TEST := libcmocka-dev libzydis-dev clang-14 clang-format-14 cppcheck python3-pytest python3-pexpect
+
+.PHONY: deps
+deps: ## installs the Debian packages that building, running and testing need
+	@sh tests/tools/deps.sh $(DEPS_BUILD) $(DEPS_RUN) $(DEPS_TEST)
+
+# Debian's kernels and a root with busybox: the guests of the example configuration and of the tests.
+GUEST := $(BUILD)/guest
+.PHONY: linux-guests
+linux-guests: $(GUEST)/vmlinuz ## fetches Debian's kernels and busybox for Linux guests
+$(GUEST)/vmlinuz: $(wildcard tests/guests/linux/*)
+	sh tests/guests/linux/fetch.sh $(GUEST)
+
+CONFIG ?= configs/example.cfg
+OUT ?= $(BUILD)/ingot.iso
+
+.PHONY: config
+config: $(BUILD)/host/ingot-config ## checks CONFIG=file and prints it with every default filled in
+	@$(BUILD)/host/ingot-config -d $(GUEST) $(CONFIG)
+
+.PHONY: iso
+iso: $(BUILD)/ingot.elf $(BUILD)/host/ingot-config $(GUEST)/vmlinuz ## makes OUT=x.iso of CONFIG=file: CD and USB stick, BIOS and UEFI
+	boot/iso.sh -d $(GUEST) $(BUILD) $(CONFIG) $(OUT)
+
+# Each step in a make of its own: what deps installs must be there before the rest is looked at.
+.PHONY: run
+run: ## boots CONFIG=file in an emulator; BOOT=grub-bios|grub-efi|efi CPU=amd|intel CPUS=2 MEM=2G
+	@$(MAKE) -s deps
+	@$(MAKE) -s all linux-guests $(BUILD)/host/ingot-config
+	@GRUB_TIMEOUT=0 boot/iso.sh -d $(GUEST) $(BUILD) $(CONFIG) $(BUILD)/run.iso $(BUILD)/run-esp.img
+	@BOOT='$(BOOT)' CPU='$(CPU)' CPUS='$(CPUS)' MEM='$(MEM)' boot/run.sh $(BUILD) $(BUILD)/run.iso $(BUILD)/run-esp.img
+
 .PHONY: clean
 clean: ## removes build/
 	rm -rf $(BUILD)
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | sort | column -t -s '@'

@@ -2,10 +2,11 @@
 /*
  * The host's side of `make config` and `make iso`: checks a configuration with the image's own code.
  *
- *   ingot-config FILE              prints it with every default filled in
- *   ingot-config --files FILE      prints the files that it names, relative to its folder, one a line
- *   ingot-config --reference       prints the table of keys, in Markdown
+ *   ingot-config [-d DIR]... FILE          prints it with every default filled in
+ *   ingot-config [-d DIR]... --files FILE  prints the files that it names, one a line, mistakes left out
+ *   ingot-config --reference               prints the table of keys, in Markdown
  *
+ * Files are looked for in FILE's folder, then in each DIR.
  * Mistakes go to the standard error, and the exit status is 1. 2: the file can't be read, wrong usage.
  */
 #include <stdio.h>
@@ -15,10 +16,14 @@
 #include "hv/config.h"
 #include "hv/config_keys.h"
 
+#define DIR_MAX 8
+
 enum { EXIT_OK, EXIT_MISTAKES, EXIT_USAGE };
 
 static struct config config;
 static const char *config_path;
+static const char *dirs[DIR_MAX];
+static int dir_count;
 
 static void print_error(void *arg, const char *text)
 {
@@ -32,18 +37,29 @@ static void print_line(void *arg, const char *line)
 	puts(line);
 }
 
-/* A file beside the configuration. */
-static bool file_exists(void *arg, const char *file)
+static bool is_file(int dir_len, const char *dir, const char *file)
 {
-	const char *slash = strrchr(config_path, '/');
-	int folder = slash ? (int)(slash + 1 - config_path) : 0;
 	char path[4096];
 	struct stat st;
 
-	(void)arg;
-	if ((size_t)snprintf(path, sizeof(path), "%.*s%s", folder, config_path, file) >= sizeof(path))
+	if ((size_t)snprintf(path, sizeof(path), "%.*s/%s", dir_len, dir, file) >= sizeof(path))
 		return false;
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* A file beside the configuration, or in one of the folders of -d. */
+static bool file_exists(void *arg, const char *file)
+{
+	const char *slash = strrchr(config_path, '/');
+
+	(void)arg;
+	if (slash ? is_file((int)(slash - config_path), config_path, file) : is_file(1, ".", file))
+		return true;
+	for (int i = 0; i < dir_count; i++) {
+		if (is_file((int)strlen(dirs[i]), dirs[i], file))
+			return true;
+	}
+	return false;
 }
 
 static char *read_all(const char *path, size_t *len)
@@ -123,18 +139,25 @@ static void print_reference(void)
 
 int main(int argc, char **argv)
 {
-	bool files = argc == 3 && strcmp(argv[1], "--files") == 0;
+	bool files = false;
+	int at = 1;
 	size_t len;
 
 	if (argc == 2 && strcmp(argv[1], "--reference") == 0) {
 		print_reference();
 		return EXIT_OK;
 	}
-	if (!files && (argc != 2 || argv[1][0] == '-')) {
-		fprintf(stderr, "usage: ingot-config [--files] FILE | --reference\n");
+	for (; at + 1 < argc && strcmp(argv[at], "-d") == 0 && dir_count < DIR_MAX; at += 2)
+		dirs[dir_count++] = argv[at + 1];
+	if (at < argc && strcmp(argv[at], "--files") == 0) {
+		files = true;
+		at++;
+	}
+	if (at + 1 != argc || argv[at][0] == '-') {
+		fprintf(stderr, "usage: ingot-config [-d DIR]... [--files] FILE | --reference\n");
 		return EXIT_USAGE;
 	}
-	config_path = argv[argc - 1];
+	config_path = argv[at];
 	char *text = read_all(config_path, &len);
 	if (text == NULL) {
 		perror(config_path);
@@ -143,14 +166,14 @@ int main(int argc, char **argv)
 	config_parse(&config, config_path, text, len, print_error, NULL);
 	config_check_files(&config, config_path, file_exists, print_error, NULL);
 	free(text);
+	if (files)
+		print_files();
 	if (config.errors > 0) {
 		fprintf(stderr, "%s: %u mistake%s\n", config_path, config.errors,
 			config.errors == 1 ? "" : "s");
 		return EXIT_MISTAKES;
 	}
-	if (files)
-		print_files();
-	else
+	if (!files)
 		config_print(&config, print_line, NULL);
 	return EXIT_OK;
 }
