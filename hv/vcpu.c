@@ -250,3 +250,8 @@ unsigned vcpu_cpl(struct vcpu *v)
 	ops->seg_get(v, SEG_SS, &ss);
 	return ss.attr >> 5 & 3;
 }
+
+uint64_t vcpu_tsc(const struct vcpu *v)
+{
+	return __builtin_ia32_rdtsc() + (uint64_t)v->tsc_offset;
+}

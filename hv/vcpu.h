@@ -118,10 +118,6 @@ void vcpu_sipi(struct vcpu *v, uint8_t vector);
 
 /* Sets request bits and makes v notice: wakes it if halted, kicks its CPU if it is in the guest. Any CPU. */
 void vcpu_request(struct vcpu *v, uint32_t bits);
-/* An INIT arrived for v, from any CPU: at its next look v resets (vlapic_init_signal) and waits for a SIPI. */
-void vcpu_init_signal(struct vcpu *v);
-/* A start-up IPI arrived, from any CPU: ignored unless v waits for one; it starts at vector << 12. */
-void vcpu_sipi(struct vcpu *v, uint8_t vector);
 /* The guest's TSC now. */
 uint64_t vcpu_tsc(const struct vcpu *v);
 

@@ -19,3 +19,7 @@ UNIT_svm_exit := svm/exit.c
 UNIT_svm_state := svm/state.c svm/inject.c svm/exit.c svm/asid.c svm/msrpm.c svm/check.c
 UNIT_vmx_caps := vmx/caps.c vmx/msr_bitmap.c
 UNIT_vmx_exit := vmx/exit.c vmx/exit_text.c vmx/guest_state.c hv/lib/fmt.c hv/lib/str.c
+UNIT_lapic := hv/vdev/lapic.c hv/vdev/lapic_ipi.c hv/vdev/lapic_regs.c hv/vdev/lapic_timer.c
+UNIT_io_bus := hv/io_bus.c
+UNIT_ioapic := hv/vdev/ioapic.c hv/vm_irq.c hv/io_bus.c
+UNIT_pic := hv/vdev/pic.c hv/io_bus.c

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of the local APIC share among themselves: lapic.c, lapic_regs.c, lapic_ipi.c, lapic_timer.c. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "hv/vcpu.h"
+#include "hv/vdev/lapic.h"
+
+static inline bool vlapic_enabled(const struct vlapic *l)
+{
+	return l->base & APIC_BASE_ENABLE;
+}
+
+static inline bool vlapic_x2apic(const struct vlapic *l)
+{
+	return (l->base & (APIC_BASE_ENABLE | APIC_BASE_X2APIC)) == (APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+}
+
+/* Processor-priority register (SDM Vol. 3A, "Task and Processor Priorities"). */
+static inline uint32_t vlapic_ppr(const struct vlapic *l)
+{
+	uint32_t in_service = l->isr_top < 0 ? 0 : (uint32_t)l->isr_top & 0xf0;
+
+	return (l->tpr & 0xf0) >= in_service ? l->tpr : in_service;
+}
+
+/* lapic.c. A fixed interrupt arrives; false: it was not accepted. Any CPU. */
+bool vlapic_take(struct vcpu *v, uint8_t vector, bool level);
+/* Logs an error bit of ESR and raises the error interrupt. Any CPU. */
+void vlapic_error(struct vcpu *v, uint32_t esr_bit);
+void vlapic_eoi(struct vcpu *v);
+
+/* lapic_ipi.c */
+void vlapic_send(struct vcpu *v, uint64_t icr);
+void vlapic_self_ipi(struct vcpu *v, uint8_t vector);
+
+/* lapic_timer.c. The state behind the registers; vlapic_timer_run first does what is due. */
+void vlapic_timer_init(struct vcpu *v);
+void vlapic_timer_reset(struct vcpu *v);
+void vlapic_timer_run(struct vcpu *v);
+void vlapic_timer_arm(struct vcpu *v);
+void vlapic_timer_set_lvt(struct vcpu *v, uint32_t lvt);
+void vlapic_timer_set_initial(struct vcpu *v, uint32_t count);
+void vlapic_timer_set_divide(struct vcpu *v, uint32_t divide);
+uint32_t vlapic_timer_current(const struct vcpu *v);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The list of a VM's emulated devices and what is done to all of them; the rule for their timers. */
+#include "hv/vdev/vdev.h"
+#include "hv/lib/util.h"
+#include "hv/timer.h"
+#include "hv/vm.h"
+
+static const struct {
+	enum status (*init)(struct vm *vm);
+	void (*reset)(struct vm *vm);
+	void (*pause)(struct vm *vm);
+	void (*resume)(struct vm *vm);
+} devices[] = {
+    /* The interrupt controllers first, so that a reset of the others finds them ready. */
+    {.init = vpic_init, .reset = vpic_reset},
+    {.init = vioapic_init, .reset = vioapic_reset},
+    {.init = vpci_init, .reset = vpci_reset},
+    {.init = vpm_init, .reset = vpm_reset, .pause = vpm_pause, .resume = vpm_resume},
+    {.init = vpit_init, .reset = vpit_reset, .pause = vpit_pause, .resume = vpit_resume},
+    {.init = vrtc_init, .reset = vrtc_reset, .pause = vrtc_pause, .resume = vrtc_resume},
+    {.init = vuart_init, .reset = vuart_reset, .pause = vuart_pause, .resume = vuart_resume},
+};
+
+enum status vdevs_init(struct vm *vm)
+{
+	vm->ports.count = 0;
+	vm->mmio.count = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
+		enum status s = devices[i].init(vm);
+
+		if (s != OK)
+			return s;
+	}
+	return OK;
+}
+
+void vdevs_reset(struct vm *vm)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+		devices[i].reset(vm);
+}
+
+void vdevs_pause(struct vm *vm)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+		if (devices[i].pause)
+			devices[i].pause(vm);
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		vlapic_pause(vm->vcpu[i]);
+}
+
+void vdevs_resume(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		vlapic_resume(vm->vcpu[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+		if (devices[i].resume)
+			devices[i].resume(vm);
+}
+
+void vdev_init(struct vdev *d, struct vm *vm, const char *name)
+{
+	d->name = name;
+	d->vm = vm;
+	d->lock = (struct spinlock){};
+	d->stopped = true;
+}
+
+void vdev_timer_arm(struct vdev *d, struct timer *t, uint64_t vm_ns)
+{
+	if (!d->stopped)
+		timer_arm(t, vm_timer_cpu(d->vm), vm_time_to_host_ns(d->vm, vm_ns));
+}
+
+void vdev_stop(struct vdev *d, struct timer *t)
+{
+	spin_lock(&d->lock);
+	d->stopped = true;
+	spin_unlock(&d->lock);
+	/* Without the lock: the function that this waits for takes it. */
+	timer_cancel(t);
+}

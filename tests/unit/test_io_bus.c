@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* hv/io_bus.c: the table, and accesses that meet, miss or straddle ranges. */
+#include "support.h"
+
+#include <string.h>
+#include "hv/io_bus.h"
+#include "hv/lib/util.h"
+#include "hv/vdev/vdev.h"
+
+static struct io_bus bus;
+static struct vdev dev_a, dev_b;
+static struct {
+	struct vdev *d;
+	uint64_t addr, value;
+	unsigned size;
+} calls[16];
+static unsigned count;
+
+/* Each byte reads as the low byte of its address. */
+static uint64_t rd(struct vdev *d, struct vcpu *v, uint64_t addr, unsigned size)
+{
+	uint64_t value = 0x1122334455667788;
+
+	memcpy(&value,
+	       (uint8_t[]){addr, addr + 1, addr + 2, addr + 3, addr + 4, addr + 5, addr + 6, addr + 7}, 8);
+	calls[count].d = d;
+	calls[count].addr = addr;
+	calls[count++].size = size;
+	return value; /* dirty upper bytes */
+}
+
+static void wr(struct vdev *d, struct vcpu *v, uint64_t addr, unsigned size, uint64_t value)
+{
+	calls[count].d = d;
+	calls[count].addr = addr;
+	calls[count].value = value;
+	calls[count++].size = size;
+}
+
+static int setup(void **state)
+{
+	memset(&bus, 0, sizeof(bus));
+	assert_int_equal(io_bus_add(&bus, 0x60, 8, &dev_b, rd, wr), OK);
+	assert_int_equal(io_bus_add(&bus, 0x40, 4, &dev_a, rd, wr), OK);
+	assert_int_equal(io_bus_add(&bus, 0x44, 4, &dev_b, rd, wr), OK);
+	count = 0;
+	return 0;
+}
+
+static void test_add(void **state)
+{
+	assert_int_equal(io_bus_add(&bus, 0x3f, 2, &dev_a, rd, wr), ERR_EXIST);
+	assert_int_equal(io_bus_add(&bus, 0x47, 1, &dev_a, rd, wr), ERR_EXIST);
+	assert_int_equal(io_bus_add(&bus, 0, 0x1000, &dev_a, rd, wr), ERR_EXIST);
+	assert_int_equal(io_bus_add(&bus, 0x10, 0, &dev_a, rd, wr), ERR_INVAL);
+	assert_int_equal(io_bus_add(&bus, ~0ULL, 2, &dev_a, rd, wr), ERR_INVAL);
+	assert_int_equal(io_bus_add(&bus, ~0ULL, 1, &dev_a, rd, wr), OK);
+	for (unsigned i = bus.count; i < IO_RANGE_MAX; i++)
+		assert_int_equal(io_bus_add(&bus, 0x1000 + i, 1, &dev_a, rd, wr), OK);
+	assert_int_equal(io_bus_add(&bus, 0x2000, 1, &dev_a, rd, wr), ERR_NOMEM);
+	for (unsigned i = 1; i < bus.count; i++)
+		assert_true(bus.range[i - 1].base + bus.range[i - 1].size <= bus.range[i].base);
+}
+
+static void test_whole(void **state)
+{
+	assert_int_equal(io_bus_read(&bus, NULL, 0x41, 1), 0x41);
+	assert_int_equal(io_bus_read(&bus, NULL, 0x42, 2), 0x4342);
+	assert_int_equal(io_bus_read(&bus, NULL, 0x44, 4), 0x47464544);
+	assert_int_equal(io_bus_read(&bus, NULL, 0x60, 8), 0x6766656463626160);
+	assert_int_equal(count, 4);
+	assert_ptr_equal(calls[1].d, &dev_a);
+	assert_ptr_equal(calls[2].d, &dev_b);
+	io_bus_write(&bus, NULL, 0x62, 2, 0xaabbccdd);
+	assert_int_equal(calls[4].value, 0xccdd);
+	assert_int_equal(calls[4].size, 2);
+}
+
+static void test_nobody(void **state)
+{
+	assert_int_equal(io_bus_read(&bus, NULL, 0x3f, 1), 0xff);
+	assert_int_equal(io_bus_read(&bus, NULL, 0x48, 2), 0xffff);
+	assert_int_equal(io_bus_read(&bus, NULL, 0x1000, 4), 0xffffffff);
+	assert_int_equal(io_bus_read(&bus, NULL, 0xfee00000, 8), ~0ULL);
+	assert_int_equal(io_bus_read(&bus, NULL, 0, 4), 0xffffffff);
+	io_bus_write(&bus, NULL, 0x80, 1, 1);
+	io_bus_write(&bus, NULL, 0, 8, 1);
+	assert_int_equal(count, 0);
+}
+
+static void test_split(void **state)
+{
+	assert_int_equal(io_bus_read(&bus, NULL, 0x3e, 4), 0x4140ffff); /* nothing, then a device */
+	assert_int_equal(io_bus_read(&bus, NULL, 0x42, 4), 0x45444342); /* two devices */
+	assert_int_equal(io_bus_read(&bus, NULL, 0x66, 4), 0xffff6766); /* a device, then nothing */
+	assert_int_equal(count, 8);
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(calls[i].size, 1);
+	count = 0;
+	io_bus_write(&bus, NULL, 0x46, 4, 0x04030201);
+	assert_int_equal(count, 2);
+	assert_int_equal(calls[1].addr, 0x47);
+	assert_int_equal(calls[1].value, 2);
+	count = 0;
+	io_bus_write(&bus, NULL, 0x3d, 8, 0x0807060504030201);
+	assert_int_equal(count, 5);
+	assert_int_equal(calls[0].addr, 0x40);
+	assert_int_equal(calls[0].value, 4);
+	assert_int_equal(calls[4].value, 8);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(test_add, setup),
+	    cmocka_unit_test_setup(test_whole, setup),
+	    cmocka_unit_test_setup(test_nobody, setup),
+	    cmocka_unit_test_setup(test_split, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
