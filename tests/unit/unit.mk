@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The product sources that each host unit test links: UNIT_NAME := path/a.c path/b.c. Libraries: UNIT_NAME_LIBS; own
 # compiler flags: UNIT_NAME_FLAGS. Each also gets tests/unit/support.c (panic, log, ... as weak fakes).
+UNIT_acpi := drivers/acpi.c drivers/acpi_madt.c drivers/acpi_fadt.c
 UNIT_bitset := mm/bitset.c
 UNIT_decode := hv/decode.c
 UNIT_decode_LIBS := -lZydis
