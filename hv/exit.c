@@ -140,7 +140,7 @@ static enum exit_action handle_npf(struct vcpu *v, struct vm_exit *e)
 static enum exit_action handle_exception(struct vcpu *v, const struct vm_exit *e)
 {
 	if (e->exc.vector == EXC_DB)
-		vcpu_reg_set(v, VREG_DR6, e->exc.payload);
+		vcpu_reg_set(v, VREG_DR6, vcpu_reg_get(v, VREG_DR6) | e->exc.payload);
 	if (e->exc.has_error)
 		event_raise_error(v, e->exc.vector, e->exc.error);
 	else
