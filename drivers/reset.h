@@ -9,6 +9,6 @@
 #include "hv/lib/status.h"
 
 /* FADT reset register, port 0xCF9, keyboard controller, triple fault: whichever comes first works. */
-[[noreturn]] void reset_reboot(const struct acpi_info *acpi);
+[[gnu::noreturn]] void reset_reboot(const struct acpi_info *acpi);
 /* ACPI S5. Returns only on failure: ERR_UNSUPPORTED where the tables don't say how, else ERR_TIMEOUT. */
 enum status reset_poweroff(const struct acpi_info *acpi);

@@ -122,12 +122,11 @@ static enum exit_action handle_hypercall(struct vcpu *v)
 static enum exit_action handle_npf(struct vcpu *v, struct vm_exit *e)
 {
 	if (e->npf.fetch) {
-		vm_crash(v, "runs code at %#llx, which is not memory", (unsigned long long)e->npf.gpa.v);
+		vm_crash(v, "runs code at 0x%lx, which is not memory", e->npf.gpa.v);
 		return ACT_STOPPED;
 	}
 	if (e->npf.table_walk) {
-		vm_crash(v, "its page tables lie at %#llx, which is not memory",
-			 (unsigned long long)e->npf.gpa.v);
+		vm_crash(v, "its page tables lie at 0x%lx, which is not memory", e->npf.gpa.v);
 		return ACT_STOPPED;
 	}
 	return emulate_mmio(v, e);

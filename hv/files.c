@@ -16,8 +16,7 @@ void files_init(const struct boot_info *info)
 		const void *data = host_map_module(m->pa, m->size);
 
 		if (!data) {
-			log_error("file %s: can't be mapped (%#llx, %llu bytes)", m->name,
-				  (unsigned long long)m->pa, (unsigned long long)m->size);
+			log_error("file %s: can't be mapped (0x%lx, %lu bytes)", m->name, m->pa, m->size);
 			continue;
 		}
 		files[file_count++] = (struct file){m->name, data, m->size};

@@ -49,7 +49,8 @@ static void ignore_mistake(void *arg, const char *text)
 static void early_console(void)
 {
 	config_defaults(&host_config_file);
-	config_boot_line(&host_config_file, boot->cmdline, config_name, sizeof(config_name), ignore_mistake, NULL);
+	config_boot_line(&host_config_file, boot->cmdline, config_name, sizeof(config_name), ignore_mistake,
+			 NULL);
 	serial_early_init(&host_config_file.host);
 	log_set_level((enum log_level)host_config_file.host.log);
 	log_info("Ingot " INGOT_VERSION ", entered by %s (%s)", boot->path, boot->loader);
@@ -102,7 +103,7 @@ static void memory_init(void)
 
 static void interrupts_init(void)
 {
-	pic8259_init();
+	pic8259_disable();
 	lapic_init();
 	for (uint32_t i = 0; i < acpi.ioapic_count; i++) {
 		if (ioapic_add(acpi.ioapic[i].pa, acpi.ioapic[i].gsi_base) != OK)
@@ -116,6 +117,7 @@ static void interrupts_init(void)
 static void clocks_init(void)
 {
 	time_init(tsc_calibrate(&acpi));
+	log_set_clock(time_now_ns);
 	lapic_timer_calibrate();
 	timer_init_queues();
 	if (!tsc_is_invariant())
@@ -133,7 +135,8 @@ static void configuration_read(void)
 		config_parse(&host_config_file, config_name, f->data, f->size, config_mistake, NULL);
 	else
 		log_error("%s was not loaded by the boot loader: no guests", config_name);
-	config_boot_line(&host_config_file, boot->cmdline, config_name, sizeof(config_name), config_mistake, NULL);
+	config_boot_line(&host_config_file, boot->cmdline, config_name, sizeof(config_name), config_mistake,
+			 NULL);
 	log_set_level((enum log_level)host_config_file.host.log);
 	serial_configure(&host_config_file.host);
 	work_set_cpus(&host_config_file.host.cpuset);

@@ -218,9 +218,8 @@ static enum status begin_start(struct vm *vm)
 	}
 	page_stats(&stats);
 	if (vm->cfg->memory > stats.guest_free) {
-		fmt_snprintf(vm->why, sizeof(vm->why), "memory = %lluM, but only %lluM are free",
-			     (unsigned long long)(vm->cfg->memory >> 20),
-			     (unsigned long long)(stats.guest_free >> 20));
+		fmt_snprintf(vm->why, sizeof(vm->why), "memory = %luM, but only %luM are free",
+			     (vm->cfg->memory >> 20), (stats.guest_free >> 20));
 		return ERR_NOMEM;
 	}
 	s = build(vm);
