@@ -17,17 +17,17 @@
 struct vuart {
 	struct vdev dev;
 	uint8_t ier, fcr, lcr, mcr, scr;
-	uint8_t lsr_errors; /* overrun, break: cleared by reading LSR */
-	uint8_t msr_delta;  /* cleared by reading MSR */
+	uint8_t errors;    /* overrun; cleared by reading LSR */
+	uint8_t msr_delta; /* cleared by reading MSR */
 	uint16_t divisor;
 	uint8_t rx[UART_FIFO_SIZE];
 	uint8_t rx_head, rx_count;
-	bool rx_refused;        /* vuart_input took less than it was given: say when there is room */
-	bool thre_pending;      /* the THR empty interrupt is due */
-	bool tx_held;           /* the console could not take the last byte's successor: THRE is 0 */
-	uint64_t rx_timeout_ns; /* guest time of the character timeout; UINT64_MAX: none */
-	bool rx_timeout;
-	bool irq; /* the level last given to vm_irq_set */
+	bool rx_refused;    /* vuart_input took less than it was given: say when there is room */
+	bool rx_timeout;    /* the character timeout interrupt is due */
+	bool thre_pending;  /* the THR empty interrupt is due */
+	bool tx_held;       /* the console has no room: THRE is 0 */
+	bool irq;           /* the level last given to vm_irq_set */
+	uint64_t rx_due_ns; /* guest time of the character timeout; UINT64_MAX: none */
 	struct timer timer;
 };
 
