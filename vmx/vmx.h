@@ -45,7 +45,8 @@ struct vmx_vcpu {
 	uint64_t vpid_generation;
 	bool flush_vpid, flush_ept; /* before the next entry */
 
-	struct vmx_msr_entry entry_area[SLOT_COUNT], exit_area[SLOT_COUNT] __attribute__((aligned(16)));
+	struct vmx_msr_entry entry_area[SLOT_COUNT] __attribute__((aligned(16)));
+	struct vmx_msr_entry exit_area[SLOT_COUNT] __attribute__((aligned(16)));
 };
 
 static inline struct vmx_vcpu *to_vmx(struct vcpu *v)
