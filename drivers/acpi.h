@@ -107,5 +107,5 @@ struct acpi_memory {
  */
 enum status acpi_parse(const struct acpi_memory *mem, const uint8_t *rsdp, uint64_t rsdp_pa,
 		       struct acpi_info *info);
-/* The same with the host's own mappings, and a line in the log. After host_map_init. */
+/* The same with the host's own mappings, and a line in the log where there are tables. After host_map_init. */
 enum status acpi_read(const uint8_t *rsdp, uint64_t rsdp_pa, struct acpi_info *info);

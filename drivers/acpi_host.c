@@ -10,9 +10,7 @@ enum status acpi_read(const uint8_t *rsdp, uint64_t rsdp_pa, struct acpi_info *i
 	static const struct acpi_memory memory = {.map = host_map_firmware, .unmap = host_unmap};
 	enum status s = acpi_parse(&memory, rsdp, rsdp_pa, info);
 
-	if (s != OK)
-		log_warn("acpi: no usable tables: one CPU, no power-off");
-	else
+	if (s == OK)
 		log_info("acpi: %u CPUs, %u I/O APICs, PM timer %s, HPET %s, power-off %s", info->cpu_count,
 			 info->ioapic_count, info->pm_timer.address ? "yes" : "no",
 			 info->hpet_pa ? "yes" : "no",
