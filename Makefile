@@ -37,7 +37,7 @@ OFFSETS_SRC := $(wildcard hv/asm_offsets.c hv/*/asm_offsets.c vmx/asm_offsets.c 
 ASL_SRC := $(wildcard hv/*.asl hv/*/*.asl)
 
 OBJ := $(C_SRC:%=$(BUILD)/obj/%.o) $(ASM_SRC:%=$(BUILD)/obj/%.o)
-# X/asm_offsets.c becomes X/asm_offsets.inc for NASM; X/y.asl becomes the C array in X/y.hex.
+# X/asm_offsets.c becomes X/asm_offsets.inc for NASM; X/y.asl, through cpp, becomes the C array in X/y.hex.
 OFFSETS := $(OFFSETS_SRC:%.c=$(BUILD)/gen/%.inc)
 HEX := $(ASL_SRC:%.asl=$(BUILD)/gen/%.hex)
 
@@ -74,7 +74,8 @@ $(BUILD)/gen/%/asm_offsets.inc: %/asm_offsets.c Makefile | $(HEX)
 
 $(BUILD)/gen/%.hex: %.asl Makefile
 	@mkdir -p $(@D)
-	$(IASL) -vs -we -tc -p $(@:.hex=) $< > $(@:.hex=.log) || { cat $(@:.hex=.log); exit 1; }
+	$(CC) -E -P -undef -x c -I. -o $(@:.hex=.i) $<
+	$(IASL) -vs -we -tc -p $(@:.hex=) $(@:.hex=.i) > $(@:.hex=.log) || { cat $(@:.hex=.log); exit 1; }
 
 -include $(shell find $(BUILD)/obj $(BUILD)/gen -name '*.d' 2>/dev/null)
 

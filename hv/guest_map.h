@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest-physical memory map, the same for every VM: RAM below 3 GiB, a hole for devices up to 4 GiB, the
- * rest of the RAM above; the PC's own hole below 1 MiB with a ROM at its end. Devices' bases are here, their
- * code is in hv/vdev/.
+ * rest of the RAM above; the PC's own hole below 1 MiB with a ROM at its end. Devices' addresses are in
+ * hv/vdev/platform.h.
  */
 #pragma once
 
@@ -20,8 +20,6 @@
 #define GUEST_RAM_MID_END   0xc0000000UL /* RAM below 4 GiB ends here at the latest */
 #define GUEST_PCI_HOLE_BASE 0xc0000000UL /* for BARs, up to the IOAPIC */
 #define GUEST_PCI_HOLE_END  0xfec00000UL
-#define GUEST_IOAPIC_BASE   0xfec00000UL
-#define GUEST_LAPIC_BASE    0xfee00000UL
 #define GUEST_RAM_HIGH_BASE 0x100000000UL
 
 #define GUEST_MEMORY_MIN    MIB(2)

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The guest's DSDT: what of the virtual PC can't be enumerated. Devices' code is in hv/vdev/, addresses
+ * come from hv/vdev/platform.h. The power button is a fixed feature (FADT), CPUs are in the MADT.
+ */
+#include "hv/vdev/platform.h"
+
+DefinitionBlock("", "DSDT", 2, "INGOT", "INGOTPC", 1)
+{
+	Name(\_S5, Package() {PLATFORM_SLP_TYP_S5, PLATFORM_SLP_TYP_S5, 0, 0})
+
+	/* The interrupt model that the system has chosen; routing has no PIC form to switch to. */
+	Method(\_PIC, 1)
+	{
+	}
+
+	Scope(\_SB)
+	{
+		Device(PCI0)
+		{
+			Name(_HID, EisaId("PNP0A03"))
+			Name(_UID, 0)
+			Name(_BBN, 0)
+			Name(_PRT, Package() {})
+			Name(_CRS, ResourceTemplate() {
+				WordBusNumber(ResourceProducer, MinFixed, MaxFixed, PosDecode,
+					0, 0, 0xff, 0, 0x100)
+				IO(Decode16, 0xcf8, 0xcf8, 1, 8)
+				WordIO(ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
+					0, 0, 0xcf7, 0, 0xcf8)
+				WordIO(ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
+					0, 0xd00, 0xffff, 0, 0xf300)
+				DWordMemory(ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
+					0, 0x000a0000, 0x000bffff, 0, 0x20000)
+				DWordMemory(ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
+					0, 0xc0000000, 0xfebfffff, 0, 0x3ec00000)
+			})
+		}
+
+		Device(RTC)
+		{
+			Name(_HID, EisaId("PNP0B00"))
+			Name(_CRS, ResourceTemplate() {
+				IO(Decode16, 0x70, 0x70, 1, 2)
+				IRQNoFlags() {PLATFORM_GSI_RTC}
+			})
+		}
+
+		Device(PIT)
+		{
+			Name(_HID, EisaId("PNP0100"))
+			Name(_CRS, ResourceTemplate() {
+				IO(Decode16, 0x40, 0x40, 1, 4)
+				IRQNoFlags() {0}
+			})
+		}
+
+		Device(UAR1)
+		{
+			Name(_HID, EisaId("PNP0501"))
+			Name(_UID, 1)
+			Name(_CRS, ResourceTemplate() {
+				IO(Decode16, PLATFORM_COM1_PORT, PLATFORM_COM1_PORT, 1, 8)
+				IRQNoFlags() {PLATFORM_GSI_COM1}
+			})
+		}
+
+		/* Ports that belong to the board: fixed power-management registers, port 92h. */
+		Device(MBRD)
+		{
+			Name(_HID, EisaId("PNP0C02"))
+			Name(_UID, 0)
+			Name(_CRS, ResourceTemplate() {
+				IO(Decode16, PLATFORM_PM1_EVT_PORT, PLATFORM_PM1_EVT_PORT, 1, 0x0c)
+				IO(Decode16, 0x92, 0x92, 1, 1)
+			})
+		}
+	}
+}
