@@ -15,6 +15,8 @@
 #include "hv/x86/rflags.h"
 #include "svm/exit.h"
 
+#define DR6_BREAKPOINTS (DR6_B0 | DR6_B1 | DR6_B2 | DR6_B3 | DR6_BD)
+
 static void intercept(struct vmcb *b, uint32_t bit, bool on)
 {
 	b->intercept_misc1 = on ? b->intercept_misc1 | bit : b->intercept_misc1 & ~bit;
@@ -106,14 +108,16 @@ void svm_step_begin(struct svm_vcpu *s)
 		return;
 	s->stepping = true;
 	s->step_tf = b->rflags & RFLAGS_TF;
-	s->step_bs = b->dr6 & DR6_BS;
+	s->step_dr6 = b->dr6;
 	b->rflags |= RFLAGS_TF;
 }
 
 void svm_step_end(struct svm_vcpu *s, struct vm_exit *e)
 {
 	struct vmcb *b = &s->vmcb;
-	bool trapped = e->kind == EXIT_EXCEPTION && e->exc.vector == EXC_DB && (b->dr6 & DR6_BS);
+	/* Our trap, unless a breakpoint came with it. BS isn't asked for: Bochs 2.7 exits before it sets it. */
+	bool trapped = e->kind == EXIT_EXCEPTION && e->exc.vector == EXC_DB &&
+		       !(b->dr6 & ~s->step_dr6 & DR6_BREAKPOINTS);
 	bool iret_done = s->nmi == NMI_IRET && s->base.rip != s->iret_rip;
 
 	s->stepping = false;
@@ -123,7 +127,7 @@ void svm_step_end(struct svm_vcpu *s, struct vm_exit *e)
 		b->rflags = (b->rflags & ~RFLAGS_TF) | s->step_tf;
 	if (!trapped || s->step_tf)
 		return; /* something came first: once more; or the trap is the guest's own too */
-	svm_reg_set(&s->base, VREG_DR6, (b->dr6 & ~DR6_BS) | s->step_bs);
+	svm_reg_set(&s->base, VREG_DR6, s->step_dr6);
 	e->kind = EXIT_NMI_WINDOW;
 }
 

@@ -14,32 +14,36 @@
 
 /* Bits whose change flushes the TLB when the guest itself writes them (SDM Vol. 3A, "Operations that
  * Invalidate TLBs and Paging-Structure Caches"). The guest's own MOV to CR3 never exits. */
-#define CR0_FLUSH       (CR0_PG | CR0_WP | CR0_PE)
-#define CR4_FLUSH       (CR4_PGE | CR4_PSE | CR4_PAE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_LA57)
-#define EFER_FLUSH      (EFER_LME | EFER_LMA | EFER_NXE)
+#define CR0_FLUSH           (CR0_PG | CR0_WP | CR0_PE)
+#define CR4_FLUSH           (CR4_PGE | CR4_PSE | CR4_PAE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_LA57)
+#define EFER_FLUSH          (EFER_LME | EFER_LMA | EFER_NXE)
 
-#define DR6_WRITABLE    (DR6_B0 | DR6_B1 | DR6_B2 | DR6_B3 | DR6_BD | DR6_BS | DR6_BT)
-#define DR7_ENABLED     0xffUL /* L0 to G3 */
+/* intercept_cr_read, _write. CR4: policy; CR8: the local APIC must see it, while reads get V_TPR. */
+#define CR0_INTERCEPT       BIT(0)
+#define CR_INTERCEPT_ALWAYS (BIT(4) | BIT(8))
+
+#define DR6_WRITABLE        (DR6_B0 | DR6_B1 | DR6_B2 | DR6_B3 | DR6_BD | DR6_BS | DR6_BT)
+#define DR7_ENABLED         0xffUL /* L0 to G3 */
 
 /* DR0-3, and DR7 with its alias DR5 for writes: the first use makes them live. */
-#define DR_LAZY_READ    0x000f
-#define DR_LAZY_WRITE   0x00af
+#define DR_LAZY_READ        0x000f
+#define DR_LAZY_WRITE       0x00af
 
-#define SEG_ATTR_LOW    0x00ffu /* both formats have descriptor byte 5 in bits 7:0 */
-#define SEG_ATTR_HIGH   0xf000u
-#define VMCB_ATTR_SHIFT 4 /* AVL, L, DB, G: bits 15:12 there, 11:8 in the VMCB */
+#define SEG_ATTR_LOW        0x00ffu /* both formats have descriptor byte 5 in bits 7:0 */
+#define SEG_ATTR_HIGH       0xf000u
+#define VMCB_ATTR_SHIFT     4 /* AVL, L, DB, G: bits 15:12 there, 11:8 in the VMCB */
 
-#define SEG_DPL(attr)   ((attr) >> 5 & 3u)
+#define SEG_DPL(attr)       ((attr) >> 5 & 3u)
 
-#define CODE_REAL       (SEG_ATTR_P | SEG_ATTR_S | DESC_TYPE_CODE | DESC_TYPE_READ | DESC_TYPE_ACCESSED)
-#define DATA_REAL       (SEG_ATTR_P | SEG_ATTR_S | DESC_TYPE_WRITE | DESC_TYPE_ACCESSED)
-#define LIMIT_64K       0xffffu
-#define RESET_CS        0xf000
-#define RESET_CS_BASE   0xffff0000UL
-#define RESET_IP        0xfff0
+#define CODE_REAL           (SEG_ATTR_P | SEG_ATTR_S | DESC_TYPE_CODE | DESC_TYPE_READ | DESC_TYPE_ACCESSED)
+#define DATA_REAL           (SEG_ATTR_P | SEG_ATTR_S | DESC_TYPE_WRITE | DESC_TYPE_ACCESSED)
+#define LIMIT_64K           0xffffu
+#define RESET_CS            0xf000
+#define RESET_CS_BASE       0xffff0000UL
+#define RESET_IP            0xfff0
 
-#define PAUSE_FILTER    3000 /* PAUSEs in a row before an exit ... */
-#define PAUSE_THRESHOLD 128  /* ... no further apart than so many cycles */
+#define PAUSE_FILTER        3000 /* PAUSEs in a row before an exit ... */
+#define PAUSE_THRESHOLD     128  /* ... no further apart than so many cycles */
 
 static void set_cr0(struct svm_vcpu *s, uint64_t value)
 {
@@ -50,7 +54,9 @@ static void set_cr0(struct svm_vcpu *s, uint64_t value)
 	/* With CD in the hardware's CR0 this guest's hyperthread would slow down its sibling's too. */
 	s->cr0_hidden = value & (CR0_CD | CR0_NW);
 	b->cr0 = value & ~(CR0_CD | CR0_NW);
-	b->intercept_cr_read = s->cr0_hidden ? BIT(0) : 0;
+	/* While the copies differ every access exits: INTERCEPT_CR0_SEL compares with the hardware's. */
+	b->intercept_cr_read = s->cr0_hidden ? CR0_INTERCEPT : 0;
+	b->intercept_cr_write = CR_INTERCEPT_ALWAYS | (s->cr0_hidden ? CR0_INTERCEPT : 0);
 	b->clean &= ~(CLEAN_CRX | CLEAN_INTERCEPTS);
 }
 
@@ -283,8 +289,6 @@ void svm_debug_set_live(struct svm_vcpu *s, bool live)
 
 static void reset_intercepts(struct vmcb *b)
 {
-	/* CR4: policy; CR8: the local APIC must see it, while reads get V_TPR. CR0 by INTERCEPT_CR0_SEL. */
-	b->intercept_cr_write = BIT(4) | BIT(8);
 	/* #DB and #AC can raise themselves in their own delivery for ever; #MC is the host's. */
 	b->intercept_exceptions = BIT(EXC_DB) | BIT(EXC_AC) | BIT(EXC_MC);
 	b->intercept_misc1 = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_SMI | INTERCEPT_INIT |

@@ -25,7 +25,7 @@ extern uint64_t svm_iopm_pa, svm_msrpm_pa;
 /* Of each physical CPU that has SVM enabled. */
 struct svm_cpu {
 	_Alignas(PAGE_SIZE) struct vmcb host; /* the host's part of what VMLOAD loads */
-	uint8_t host_save[PAGE_SIZE];        /* VM_HSAVE_PA: the CPU's own */
+	uint8_t host_save[PAGE_SIZE];         /* VM_HSAVE_PA: the CPU's own */
 	uint64_t host_pa;
 	struct asid_pool asids;
 	struct svm_vcpu *loaded; /* between vcpu_load and vcpu_put; then GIF is 0 */
@@ -58,9 +58,8 @@ struct svm_vcpu {
 	enum svm_nmi nmi;
 	bool nmi_window;
 	uint64_t iret_rip;
-	bool stepping;    /* TF was set for the entry that is being made, or has ended */
-	uint64_t step_tf; /* RFLAGS.TF and DR6.BS as the guest has them */
-	uint64_t step_bs;
+	bool stepping;              /* TF was set for the entry that is being made, or has ended */
+	uint64_t step_tf, step_dr6; /* RFLAGS.TF and DR6 as the guest has them */
 
 	_Alignas(PAGE_SIZE) struct vmcb vmcb;
 };

@@ -64,6 +64,7 @@ static void test_reset(void **state)
 	assert_int_equal(svm_reg_get(v, VREG_CR0), 0x60000010);
 	assert_int_equal(s->vmcb.cr0, CR0_ET);
 	assert_int_equal(s->vmcb.intercept_cr_read, 1); /* the guest must not see that CD is missing */
+	assert_int_equal(s->vmcb.intercept_cr_write, 0x111);
 	assert_int_equal(svm_reg_get(v, VREG_EFER), 0);
 	assert_int_equal(s->vmcb.efer, EFER_SVME);
 	assert_int_equal(svm_reg_get(v, VREG_RFLAGS), 2);
@@ -80,6 +81,7 @@ static void test_cr0(void **state)
 {
 	svm_reg_set(v, VREG_CR0, CR0_PE | CR0_ET);
 	assert_int_equal(s->vmcb.intercept_cr_read, 0);
+	assert_int_equal(s->vmcb.intercept_cr_write, 0x110);
 	assert_int_equal(svm_reg_get(v, VREG_CR0), CR0_PE | CR0_ET);
 	svm_reg_set(v, VREG_CR0, CR0_PE | CR0_ET | CR0_CD);
 	assert_int_equal(s->vmcb.cr0, CR0_PE | CR0_ET);
