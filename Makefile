@@ -42,7 +42,7 @@ OFFSETS := $(OFFSETS_SRC:%.c=$(BUILD)/gen/%.inc)
 HEX := $(ASL_SRC:%.asl=$(BUILD)/gen/%.hex)
 
 .PHONY: all
-all: $(BUILD)/ingot.elf
+all: $(BUILD)/ingot.elf $(BUILD)/ingot.efi
 
 # Linked twice: the second time with the table of the first one's functions, for panic's backtraces.
 $(BUILD)/ingot.nosyms.elf: linker.ld $(OBJ)
@@ -56,8 +56,36 @@ $(BUILD)/gen/symbols.asm: $(BUILD)/ingot.nosyms.elf hv/symbols.awk
 $(BUILD)/obj/symbols.o: $(BUILD)/gen/symbols.asm
 	$(NASM) -f elf64 -o $@ $<
 
-$(BUILD)/ingot.elf: linker.ld $(OBJ) $(BUILD)/obj/symbols.o
+# With debugging information, for gdb; what is booted goes without.
+$(BUILD)/ingot.debug.elf: linker.ld $(OBJ) $(BUILD)/obj/symbols.o
 	$(LD) $(LDFLAGS) -T linker.ld -Map $(BUILD)/ingot.map -o $@ $(OBJ) $(BUILD)/obj/symbols.o
+
+$(BUILD)/ingot.elf: $(BUILD)/ingot.debug.elf
+	objcopy --strip-debug $< $@
+
+# The UEFI application, with gnu-efi: a shared object turned into PE, ingot.elf inside.
+EFI_SRC := $(wildcard boot/efi/*.c) hv/lib/ini.c hv/lib/str.c hv/lib/string.c
+EFI_OBJ := $(EFI_SRC:%=$(BUILD)/efi/%.o) $(BUILD)/efi/image.o
+CFLAGS_EFI := -std=gnu2x -O2 -g -I. -I/usr/include/efi -I/usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI -ffreestanding \
+	-fpic -fshort-wchar -mno-red-zone -maccumulate-outgoing-args -fno-stack-protector -fcf-protection=none \
+	-fno-strict-aliasing -fvisibility=hidden $(filter-out -Wundef -Wstrict-prototypes -Wmissing-prototypes,$(WARN))
+
+$(BUILD)/efi/%.c.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_EFI) -MMD -MP -c -o $@ $<
+
+# gnu-efi's library has these two already.
+$(BUILD)/efi/hv/lib/string.c.o: CFLAGS_EFI += -Dmemcpy=image_memcpy -Dmemset=image_memset
+
+$(BUILD)/efi/image.o: boot/efi/image.asm $(BUILD)/ingot.elf
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -DIMAGE='"$(BUILD)/ingot.elf"' -o $@ $<
+
+$(BUILD)/ingot.efi: $(EFI_OBJ)
+	$(LD) -nostdlib -shared -Bsymbolic -z noexecstack -z nocombreloc --no-undefined -L/usr/lib -T /usr/lib/elf_x86_64_efi.lds \
+		-o $(BUILD)/efi/ingot.so /usr/lib/crt0-efi-x86_64.o $(EFI_OBJ) -lefi -lgnuefi
+	objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j '.rela*' -j .reloc \
+		--target=efi-app-x86_64 --subsystem=10 $(BUILD)/efi/ingot.so $@
 
 $(BUILD)/obj/%.c.o: %.c Makefile | $(HEX)
 	@mkdir -p $(@D)
@@ -77,7 +105,7 @@ $(BUILD)/gen/%.hex: %.asl Makefile
 	$(CC) -E -P -undef -x c -I. -o $(@:.hex=.i) $<
 	$(IASL) -vs -we -tc -p $(@:.hex=) $(@:.hex=.i) > $(@:.hex=.log) || { cat $(@:.hex=.log); exit 1; }
 
--include $(shell find $(BUILD)/obj $(BUILD)/gen -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/gen $(BUILD)/efi -name '*.d' 2>/dev/null)
 
 # Host unit tests, and the lint.
 -include tests/tools/tools.mk
@@ -110,7 +138,7 @@ config: $(BUILD)/host/ingot-config ## checks CONFIG=file and prints it with ever
 	@$(BUILD)/host/ingot-config -d $(GUEST) $(CONFIG)
 
 .PHONY: iso
-iso: $(BUILD)/ingot.elf $(BUILD)/host/ingot-config $(GUEST)/vmlinuz ## makes OUT=x.iso of CONFIG=file: CD and USB stick, BIOS and UEFI
+iso: all $(BUILD)/host/ingot-config $(GUEST)/vmlinuz ## makes OUT=x.iso of CONFIG=file: CD and USB stick, BIOS and UEFI
 	boot/iso.sh -d $(GUEST) $(BUILD) $(CONFIG) $(OUT)
 
 # Each step in a make of its own: what deps installs must be there before the rest is looked at.

@@ -44,7 +44,6 @@ for f in $files; do
 	done
 done
 cp "$build/ingot.elf" "$tree/boot/ingot.elf"
-[ -f "$build/ingot.efi" ] || : >"$build/ingot.efi"
 
 {
 	cat <<-END
