@@ -16,11 +16,12 @@
 #define MCG_CTL_ALL (~0UL)
 #define MC_CTL_ALL  (~0UL)
 
-static bool mce_supported(void)
+/* False: no machine-check architecture. Emulators may announce it in CPUID and lack its registers. */
+static bool mce_capabilities(uint64_t *cap)
 {
 	uint32_t need = CPUID_1_EDX_MCE | CPUID_1_EDX_MCA;
 
-	return (cpuid(CPUID_LEAF_FEATURES, 0).edx & need) == need;
+	return (cpuid(CPUID_LEAF_FEATURES, 0).edx & need) == need && rdmsr_safe(MSR_IA32_MCG_CAP, cap);
 }
 
 /* Logs one bank and empties it; false: it held nothing. */
@@ -48,9 +49,8 @@ void mce_init_cpu(void)
 {
 	uint64_t cap;
 
-	if (!mce_supported())
+	if (!mce_capabilities(&cap))
 		return;
-	cap = rdmsr(MSR_IA32_MCG_CAP);
 	if ((cap & MCG_CAP_CTL_P) != 0)
 		wrmsr(MSR_IA32_MCG_CTL, MCG_CTL_ALL);
 	for (uint32_t bank = 0; bank < (cap & MCG_CAP_COUNT); bank++) {
@@ -64,11 +64,13 @@ void mce_init_cpu(void)
 
 void mce_panic(const struct trap_frame *f)
 {
-	uint64_t status = rdmsr(MSR_IA32_MCG_STATUS);
+	uint64_t cap = 0, status = 0;
 	uint32_t found = 0;
 
 	log_break_lock();
-	for (uint32_t bank = 0; bank < (rdmsr(MSR_IA32_MCG_CAP) & MCG_CAP_COUNT); bank++)
+	if (!mce_capabilities(&cap) || !rdmsr_safe(MSR_IA32_MCG_STATUS, &status))
+		log_error("machine check: this CPU doesn't tell more");
+	for (uint32_t bank = 0; bank < (cap & MCG_CAP_COUNT); bank++)
 		found += mce_log_bank(bank);
 	log_error("machine check: %u banks, MCG_STATUS 0x%lx, RIP is %svalid", found, status,
 		  (status & MCG_STATUS_RIPV) != 0 ? "" : "not ");
