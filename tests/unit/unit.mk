@@ -27,3 +27,4 @@ UNIT_pic := hv/vdev/pic.c hv/io_bus.c
 UNIT_mux := hv/mgmt/mux.c hv/mgmt/mux_out.c hv/mgmt/guest_text.c hv/mgmt/line_edit.c hv/lib/fmt.c hv/lib/str.c
 UNIT_uart := hv/vdev/uart.c hv/io_bus.c
 UNIT_tsc := drivers/tsc.c
+UNIT_timer := hv/timer_queue.c
