@@ -22,10 +22,10 @@ enum {
 #define FCR_CLEAR_RX (1u << 1)
 #define FCR_CLEAR_TX (1u << 2)
 #define FCR_TRIGGER8 (2u << 6)
-#define LCR_8N1	     3u
+#define LCR_8N1      3u
 #define LCR_DLAB     (1u << 7)
-#define MCR_DTR	     (1u << 0)
-#define MCR_RTS	     (1u << 1)
+#define MCR_DTR      (1u << 0)
+#define MCR_RTS      (1u << 1)
 #define MCR_OUT2     (1u << 3) /* on a PC, connects the interrupt line */
 #define LSR_DATA     (1u << 0)
 #define LSR_THRE     (1u << 5)
@@ -33,7 +33,7 @@ enum {
 #define BAUD_BASE    115200u
 #define BAUD_MIN     50u
 #define POLL_LIMIT   200000 /* reads of LSR, a microsecond or so each; a byte at 50 baud takes 200 ms */
-#define ACK_LIMIT    16	    /* causes to take in a row before giving up on a broken UART */
+#define ACK_LIMIT    16     /* causes to take in a row before giving up on a broken UART */
 
 static uint8_t reg_read(const struct uart16550 *u, unsigned reg)
 {

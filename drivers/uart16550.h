@@ -10,11 +10,11 @@
 #include <stdint.h>
 #include "hv/lib/status.h"
 
-#define UART16550_COM1	   0x3f8
-#define UART16550_COM2	   0x2f8
+#define UART16550_COM1     0x3f8
+#define UART16550_COM2     0x2f8
 #define UART16550_COM1_IRQ 4
 #define UART16550_COM2_IRQ 3
-#define UART16550_FIFO	   16
+#define UART16550_FIFO     16
 
 struct uart16550 {
 	uint16_t port;

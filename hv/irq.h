@@ -11,10 +11,10 @@
 
 /* Vectors of the host. Below VECTOR_DYNAMIC are CPU exceptions. */
 enum {
-	VECTOR_DYNAMIC = 0x30,       /* first of those that irq_vector_alloc hands out */
+	VECTOR_DYNAMIC = 0x30, /* first of those that irq_vector_alloc hands out */
 	VECTOR_DYNAMIC_LAST = 0xdf,
-	VECTOR_TIMER = 0xf0,         /* LAPIC timer */
-	VECTOR_KICK = 0xf1,          /* another CPU wants this one's attention; the handler does nothing */
+	VECTOR_TIMER = 0xf0, /* LAPIC timer */
+	VECTOR_KICK = 0xf1,  /* another CPU wants this one's attention; the handler does nothing */
 	VECTOR_SPURIOUS = 0xff,
 };
 

@@ -8,6 +8,6 @@
 #include <stddef.h>
 
 /* %define name value; value is any integer constant expression. */
-#define ASM_CONST(name, value)	      asm volatile("\n->" #name " %0" ::"i"((long)(value)))
+#define ASM_CONST(name, value)        asm volatile("\n->" #name " %0" ::"i"((long)(value)))
 /* %define name offset-of-field */
 #define ASM_OFFSET(name, type, field) ASM_CONST(name, offsetof(type, field))

@@ -10,14 +10,14 @@
 #define static_assert _Static_assert
 #endif
 
-#define KIB(n) ((uint64_t)(n) << 10)
-#define MIB(n) ((uint64_t)(n) << 20)
-#define GIB(n) ((uint64_t)(n) << 30)
+#define KIB(n)           ((uint64_t)(n) << 10)
+#define MIB(n)           ((uint64_t)(n) << 20)
+#define GIB(n)           ((uint64_t)(n) << 30)
 
-#define BIT(n)         (1ULL << (n))
-#define BITS(hi, lo)   ((~0ULL >> (63 - (hi))) & (~0ULL << (lo)))
-#define ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
-#define ALIGN_UP(x, a) (((x) + ((a)-1)) & ~((typeof(x))(a)-1))
+#define BIT(n)           (1ULL << (n))
+#define BITS(hi, lo)     ((~0ULL >> (63 - (hi))) & (~0ULL << (lo)))
+#define ARRAY_SIZE(a)    (sizeof(a) / sizeof((a)[0]))
+#define ALIGN_UP(x, a)   (((x) + ((a)-1)) & ~((typeof(x))(a)-1))
 #define ALIGN_DOWN(x, a) ((x) & ~((typeof(x))(a)-1))
 #define IS_ALIGNED(x, a) (((x) & ((typeof(x))(a)-1)) == 0)
 #define MIN(a, b)                                                                                            \
@@ -34,5 +34,5 @@
 	})
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
-#define PAGE_SHIFT 12
-#define PAGE_SIZE  4096UL
+#define PAGE_SHIFT                      12
+#define PAGE_SIZE                       4096UL
