@@ -13,15 +13,15 @@
 
 #define PIT_HZ 1193182ULL
 
+/* Times are in ticks of PIT_HZ since guest time 0; differences are taken modulo 2^64. */
 struct vpit_channel {
 	uint8_t control; /* RW, mode and BCD bits of the last control word */
-	bool counting;   /* a count was loaded and, in modes 1 and 5, triggered */
-	bool null_count; /* the count register was written and not yet loaded */
 	bool gate;
-	uint32_t reload;  /* 1-65536 (10000 in BCD) */
-	uint64_t start;   /* guest time of the load or trigger, in PIT ticks */
-	uint64_t stopped; /* gate low: PIT ticks that had gone by */
-	bool armed;       /* modes 1 and 5: a count waits for the trigger */
+	bool counting; /* `reload` was loaded at `start` */
+	bool pending;  /* `next_reload` waits: modes 1 and 5 for a trigger, 2 and 3 for next_at */
+	uint32_t reload, next_reload; /* 1-65536 (10000 in BCD) */
+	uint64_t start, next_at;
+	uint64_t frozen; /* what had elapsed when the gate went low */
 	uint8_t write_low;
 	bool write_high_next, read_high_next;
 	uint16_t latch;
@@ -33,8 +33,8 @@ struct vpit_channel {
 struct vpit {
 	struct vdev dev;
 	struct vpit_channel ch[3];
-	uint8_t speaker;   /* port 61h, bits 0 and 1 */
-	uint64_t irq_next; /* guest time of channel 0's next rising edge, ns; UINT64_MAX: none */
+	uint8_t port61;    /* bits 3-0 as written: gate 2, speaker, the two NMI enables */
+	uint64_t irq_edge; /* channel 0's next rising edge; UINT64_MAX: none */
 	struct timer timer;
 };
 

@@ -28,3 +28,4 @@ UNIT_mux := hv/mgmt/mux.c hv/mgmt/mux_out.c hv/mgmt/guest_text.c hv/mgmt/line_ed
 UNIT_uart := hv/vdev/uart.c hv/io_bus.c
 UNIT_tsc := drivers/tsc.c
 UNIT_timer := hv/timer_queue.c
+UNIT_pit := hv/vdev/pit.c hv/vdev/pit_channel.c hv/io_bus.c
