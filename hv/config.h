@@ -103,6 +103,8 @@ void config_check_files(struct config *c, const char *name, bool (*exists)(void 
 			config_error_fn error, void *arg);
 /* Prints c as a complete ingot.cfg, every default filled in, by calling out for each line. */
 void config_print(const struct config *c, void (*out)(void *arg, const char *line), void *arg);
+/* One guest's section of it. */
+void config_print_vm(const struct vm_config *vm, void (*out)(void *arg, const char *line), void *arg);
 
 static inline bool cpu_set_has(const struct cpu_set *s, unsigned cpu)
 {

@@ -27,16 +27,21 @@ static void print_section(enum config_section section, const void *base, uint32_
 	}
 }
 
-void config_print(const struct config *c, void (*out)(void *arg, const char *line), void *arg)
+void config_print_vm(const struct vm_config *vm, line_fn out, void *arg)
+{
+	if (vm->refused)
+		out(arg, "# refused: this section has mistakes");
+	fmt_snprintf(text, sizeof(text), "[vm %s]", vm->name);
+	out(arg, text);
+	print_section(SECTION_VM, vm, vm->module_count, out, arg);
+}
+
+void config_print(const struct config *c, line_fn out, void *arg)
 {
 	out(arg, "[host]");
 	print_section(SECTION_HOST, &c->host, 0, out, arg);
 	for (uint32_t i = 0; i < c->vm_count; i++) {
 		out(arg, "");
-		if (c->vm[i].refused)
-			out(arg, "# refused: this section has mistakes");
-		fmt_snprintf(text, sizeof(text), "[vm %s]", c->vm[i].name);
-		out(arg, text);
-		print_section(SECTION_VM, &c->vm[i], c->vm[i].module_count, out, arg);
+		config_print_vm(&c->vm[i], out, arg);
 	}
 }

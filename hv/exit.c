@@ -15,7 +15,6 @@
 #include "hv/lib/status.h"
 #include "hv/lib/util.h"
 #include "hv/msr.h"
-#include "hv/panic.h"
 #include "hv/pcpu.h"
 #include "hv/vcpu.h"
 #include "hv/vm.h"
@@ -133,16 +132,6 @@ static enum exit_action handle_npf(struct vcpu *v, struct vm_exit *e)
 	return emulate_mmio(v, e);
 }
 
-/* What the CPU does to DR6 and DR7 for a #DB that is not intercepted: SDM Vol. 3B, "Debug Registers". */
-static void set_debug_status(struct vcpu *v, uint64_t payload)
-{
-	uint64_t dr6 = vcpu_reg_get(v, VREG_DR6) & ~(DR6_B0 | DR6_B1 | DR6_B2 | DR6_B3);
-
-	vcpu_reg_set(v, VREG_DR6, dr6 | payload);
-	if (payload & DR6_BD)
-		vcpu_reg_set(v, VREG_DR7, vcpu_reg_get(v, VREG_DR7) & ~DR7_GD);
-}
-
 /*
  * An intercepted exception is one of those that could repeat for ever in its own delivery (#DB, #AC): the
  * guest gets it as an event, so that each round is an exit and the host stays in control.
@@ -150,7 +139,7 @@ static void set_debug_status(struct vcpu *v, uint64_t payload)
 static enum exit_action handle_exception(struct vcpu *v, const struct vm_exit *e)
 {
 	if (e->exc.vector == EXC_DB)
-		set_debug_status(v, e->exc.payload);
+		vcpu_reg_set(v, VREG_DR6, vcpu_reg_get(v, VREG_DR6) | e->exc.payload);
 	if (e->exc.has_error)
 		event_raise_error(v, e->exc.vector, e->exc.error);
 	else
@@ -180,9 +169,8 @@ static enum exit_action handle(struct vcpu *v, struct vm_exit *e)
 {
 	switch (e->kind) {
 	case EXIT_NONE:
+	case EXIT_PREEMPT_TIMER:
 		return ACT_RESUME;
-	case EXIT_PREEMPT_TIMER: /* the backstop: a host interrupt may have failed to end the guest */
-		return ACT_LEAVE;
 	case EXIT_INTERRUPT:
 		return handle_interrupt(e);
 	case EXIT_NMI:
@@ -235,7 +223,6 @@ static enum exit_action handle(struct vcpu *v, struct vm_exit *e)
 	case EXIT_ENTRY_FAILED:
 		return handle_report(v, "the CPU refused to enter the guest's state");
 	case EXIT_MACHINE_CHECK:
-		mce_log();
 		panic("machine check while %s ran", v->vm->cfg->name);
 	case EXIT_UNKNOWN:
 	case EXIT_KIND_COUNT:

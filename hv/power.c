@@ -4,6 +4,7 @@
 
 #include "drivers/reset.h"
 #include "hv/lib/log.h"
+#include "hv/mgmt/console.h"
 #include "hv/smp.h"
 #include "hv/virt.h"
 
@@ -18,6 +19,9 @@ static void leave_virtualization(void)
 {
 	uint32_t silent = smp_stop_others();
 
+	/* A CPU may have been stopped while it held the log's or the console's lock. */
+	log_break_lock();
+	console_panic_mode();
 	if (silent)
 		log_warn("%u CPUs did not stop", silent);
 	virt_disable();

@@ -645,12 +645,14 @@ void vm_init_all(void)
 	for (uint32_t i = 0; i < host_config_file.vm_count; i++) {
 		struct vm *vm = page_alloc_bytes(sizeof(*vm));
 
+		if (vm) {
+			vm->cfg = &host_config_file.vm[i];
+			vm->index = vm_count;
+		}
 		if (!vm || console_guest_add(vm) != OK) {
 			log_error("vm %s: refused: no host memory for it", host_config_file.vm[i].name);
 			continue;
 		}
-		vm->cfg = &host_config_file.vm[i];
-		vm->index = vm_count;
 		work_init(&vm->life, vm_life);
 		vms[vm_count++] = vm;
 	}

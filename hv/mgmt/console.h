@@ -50,5 +50,24 @@ void console_guest_ended(struct vm *vm);
 void console_input(const uint8_t *bytes, size_t n);
 /* The device has room again; from its interrupt handler. */
 void console_tx_ready(void);
-/* Panic: from now on log lines go straight to the device, polling. */
+/*
+ * Panic, and before the machine is reset or switched off: sends what waits for the line, bounded, and from now on log
+ * lines go straight to the device, polling.
+ */
 void console_panic_mode(void);
+
+/* For commands, on the CPU that runs them. */
+
+/* One line, or several, ended by '\n'. */
+[[gnu::format(printf, 1, 2)]] void console_print(const char *fmt, ...);
+void console_puts(const char *text);
+/* True if there is room for `bytes` of a command's output. */
+bool console_has_room(size_t bytes);
+void console_attach(struct vm *vm);
+void console_mute(struct vm *vm, bool muted);
+bool console_is_muted(const struct vm *vm);
+/*
+ * Copies what vm has written from position *pos on, at most size bytes, and moves *pos; starts with *pos = 0, which
+ * is moved to the oldest byte that is kept. Returns how many; 0: no more.
+ */
+size_t console_guest_log(const struct vm *vm, uint64_t *pos, uint8_t *bytes, size_t size);

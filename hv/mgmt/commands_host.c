@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Commands about Ingot itself: its log, its configuration, its version, its end. */
+#include "hv/config.h"
+#include "hv/lib/fmt.h"
+#include "hv/lib/log.h"
+#include "hv/lib/string.h"
+#include "hv/mgmt/commands.h"
+#include "hv/mgmt/console.h"
+#include "hv/ops.h"
+#include "hv/power.h"
+#include "hv/timer.h"
+#include "hv/version.h"
+#include "hv/virt.h"
+#include "hv/vm.h"
+
+static void log_line(void *arg, const char *line, size_t len)
+{
+	(void)arg;
+	console_print("%.*s\n", (int)len, line);
+}
+
+void command_log(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	log_for_each(log_line, NULL);
+}
+
+void command_config(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	config_print(&host_config_file, command_line, NULL);
+}
+
+void command_version(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	console_print("Ingot %s, %s, TSC %lu MHz\n", INGOT_VERSION,
+		      virt_refused() ? "no virtualization" : ops->name, tsc_hz() / 1000000);
+}
+
+/* True if the operator means it: no guest runs, or -f. Else the error is printed. */
+static bool may_end(int argc, char **argv, const char *verb)
+{
+	char names[160] = "";
+	size_t n = 0;
+
+	if (argc == 1 && strcmp(argv[0], "-f") == 0)
+		return true;
+	if (argc == 1) {
+		command_error("usage: %s [-f]", verb);
+		return false;
+	}
+	for (uint32_t i = 0; i < vm_count && n < sizeof(names); i++) {
+		if (vms[i]->vcpu_count > 0)
+			n += (size_t)fmt_snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "",
+						  vms[i]->cfg->name);
+	}
+	if (n == 0)
+		return true;
+	command_error("guests are running (%s): %s -f", names, verb);
+	return false;
+}
+
+void command_reboot(int argc, char **argv)
+{
+	if (may_end(argc, argv, "reboot"))
+		host_reboot();
+}
+
+void command_poweroff(int argc, char **argv)
+{
+	if (may_end(argc, argv, "poweroff"))
+		host_poweroff();
+}
