@@ -43,7 +43,7 @@ for f in $files; do
 		break
 	done
 done
-cp "$build/ingot.elf" "$tree/boot/ingot.elf"
+cp "$build/ingot.elf" "$build/ingot.efi" "$tree/boot/"
 
 {
 	cat <<-END
@@ -65,17 +65,27 @@ cp "$build/ingot.elf" "$tree/boot/ingot.elf"
 	}
 	if [ "\$grub_platform" = efi ]; then
 		menuentry "Ingot, by its UEFI loader" --id ingot-efi {
-			search --no-floppy --set=root --file /EFI/INGOT/INGOT.EFI
-			chainloader /EFI/INGOT/INGOT.EFI $cmdline
+			# GRUB sees no partitions on a CD: there the loader finds the ESP by itself.
+			if [ -f (\$boot_device)/EFI/INGOT/INGOT.EFI ]; then
+				set root=\$boot_device
+				chainloader /EFI/INGOT/INGOT.EFI $cmdline
+			else
+				chainloader /boot/ingot.efi $cmdline
+			fi
 		}
 	fi
 	END
 } >"$tree/boot/grub/grub.cfg"
 
-# GRUB's images: complete in themselves, they only look for the menu.
-cat >"$work/early.cfg" <<-'END'
-	search --no-floppy --set=root --file /boot/ingot.elf
-	set prefix=($root)/boot/grub
+# GRUB's images: complete in themselves, they only look for the menu, by a file name that no other image has.
+id=$(cat $(find "$tree" -type f | sort) | sha256sum | cut -c 1-32)
+mkdir "$tree/.disk"
+echo "$id" >"$tree/.disk/$id"
+cat >"$work/early.cfg" <<-END
+	set boot_device=\$root
+	export boot_device
+	search --no-floppy --set=root --file /.disk/$id
+	set prefix=(\$root)/boot/grub
 	configfile /boot/grub/grub.cfg
 END
 # shellcheck disable=SC2086
