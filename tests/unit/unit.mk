@@ -29,3 +29,4 @@ UNIT_uart := hv/vdev/uart.c hv/io_bus.c
 UNIT_tsc := drivers/tsc.c
 UNIT_timer := hv/timer_queue.c
 UNIT_pit := hv/vdev/pit.c hv/vdev/pit_channel.c hv/io_bus.c
+UNIT_guest_walk := hv/guest_walk.c hv/insn.c hv/decode.c mm/gpa.c
