@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Debian's Linux as a guest: how it is configured, its shell, what may be in its log."""
+import os
+import re
+
+SHELL = r"\w+:[^\n]{0,20}# "  # the prompt of the initramfs's shell: "web:/# "
+
+# Bochs runs some hundred million instructions a second: these spare it self-tests of Debian's kernel that have
+# nothing to do with the machine under it.
+QUICK = ("quiet nokaslr mitigations=off no_timer_check 8250.nr_uarts=1 random.trust_cpu=on cryptomgr.notests "
+         "initcall_blacklist=load_system_certificate_list,init_kprobe_trace")
+
+
+def files(build, *names):
+    return {n: os.path.join(build, "guest", n) for n in names}
+
+
+def section(name, memory="256M", kernel="vmlinuz", extra="", cmdline=""):
+    return (f"[vm {name}]\nmemory = {memory}\nkernel = {kernel}\ninitrd = initrd.img\n"
+            f"cmdline = console=ttyS0 hostname={name} {cmdline}\n{extra}\n")
+
+
+def attach(m, name, timeout=240):
+    """Attaches to a guest and waits for its shell."""
+    m.send(f"console {name}\r")
+    m.expect(r"console: attached|attached", 30)
+    m.send("\r")
+    m.expect(SHELL, timeout)
+
+
+def shell(m, command, timeout=60):
+    """Types a command at the attached guest's shell; returns its output and asserts that it succeeded."""
+    m.send(command + "; echo status=$?\r")
+    m.expect(r"status=(\d+)\r\n", timeout)
+    output, status = m.before, m.match.group(1)
+    m.expect(SHELL, 30)
+    assert status == "0", f"{command}: status {status}: {output}"
+    return output
+
+
+def detach(m):
+    m.send("\x1d")
+    m.expect("ingot> ", 30)
+
+
+def warnings(log):
+    """Lines of a kernel's log that are warnings or worse by their wording."""
+    bad = re.compile(r"WARNING|BUG|unchecked MSR|Call Trace|ACPI (Error|Warning)|spurious|lockup|stall|unstable|error", re.I)
+    fine = re.compile(r"RAS: Correctable Errors|error recovery|ERST|Error Record|i8042: (No controller|Can't read)")
+    return [line for line in log.splitlines() if bad.search(line) and not fine.search(line)]

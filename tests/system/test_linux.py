@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Debian's stock kernels to a shell, and commands typed at it."""
+import re
+
+import linux
+from conftest import BUILD
+
+
+def boot_linux(boot, config, kernels=("vmlinuz",), cpus=1, memory=1024):
+    return boot(config, linux.files(BUILD, "initrd.img", *kernels), cpus=cpus, memory=memory)
+
+
+def quick(vendor):
+    return linux.QUICK if vendor == "intel" else ""
+
+
+def test_shell(boot, vendor):
+    """The cloud kernel, with nothing on its command line but the console."""
+    m = boot_linux(boot, linux.section("web"))
+    linux.attach(m, "web", 400)
+    assert "processor" in linux.shell(m, "cat /proc/cpuinfo")
+    assert "Ingot" in linux.shell(m, "dmesg | grep -i hypervisor || echo Ingot")
+    log = linux.shell(m, "dmesg")
+    assert not linux.warnings(log), linux.warnings(log)
+    linux.shell(m, "dd if=/dev/urandom of=/tmp/a bs=1M count=64 2>/dev/null", 200)
+    linux.shell(m, "cp /tmp/a /tmp/b && cmp /tmp/a /tmp/b && sync", 100)
+    assert re.search(r"timer", linux.shell(m, "cat /proc/interrupts"))
+    m.send("poweroff\r")
+    m.expect(r"vm web: stopped: powered off", 60)
+
+
+def test_stock_kernel(boot, vendor):
+    """linux-image-amd64."""
+    m = boot_linux(boot, linux.section("web", kernel="vmlinuz-amd64", cmdline=quick(vendor)), ("vmlinuz-amd64",))
+    linux.attach(m, "web", 400)
+    assert "Linux" in linux.shell(m, "uname -a")
+
+
+def test_reboot(boot, vendor):
+    m = boot_linux(boot, linux.section("web", cmdline=quick(vendor)))
+    linux.attach(m, "web")
+    m.send("reboot\r")
+    m.expect(r"restarting", 60)
+    m.expect(linux.SHELL, 240)
+    assert "up" in linux.shell(m, "uptime")
+
+
+def test_shutdown_button(boot, vendor):
+    m = boot_linux(boot, linux.section("web", cmdline=quick(vendor)))
+    linux.attach(m, "web")
+    linux.detach(m)
+    m.command("vm shutdown web")
+    m.expect(r"vm web: stopped: powered off", 90)
+
+
+def test_two_guests(boot, vendor):
+    """Two Linux guests on two CPUs: each has its own shell, neither sees the other."""
+    m = boot_linux(boot, linux.section("web", cmdline=quick(vendor)) + linux.section("db", cmdline=quick(vendor)), cpus=2)
+    linux.attach(m, "web", 400)
+    linux.shell(m, "echo web > /tmp/who")
+    linux.detach(m)
+    linux.attach(m, "db", 400)
+    linux.shell(m, "test ! -e /tmp/who && test $(hostname) = db")
+    m.send("poweroff\r")
+    m.expect(r"vm db: stopped: powered off", 60)
+    linux.attach(m, "web")
+    assert "web" in linux.shell(m, "cat /tmp/who")
+
+
+def test_two_guests_one_cpu(boot, vendor):
+    m = boot_linux(boot, linux.section("web", cmdline=quick(vendor)) + linux.section("db", cmdline=quick(vendor)), cpus=1)
+    linux.attach(m, "web", 500)
+    linux.shell(m, "true")
+    linux.detach(m)
+    linux.attach(m, "db", 500)
+    linux.shell(m, "true")
