@@ -29,6 +29,7 @@
 #define MUX_PARTIAL_MAX_NS 1000000000ULL /* and at the latest so long after its first byte */
 
 #define MUX_PROMPT_NS      300000000ULL /* under a flood of lines, the prompt is shown so often */
+#define MUX_QUIET_NS       50000000ULL  /* else when no line has come for so long */
 
 #define MUX_NOBODY         (-1)
 
@@ -72,7 +73,7 @@ struct mux {
 	bool prompt_dirty;   /* what stands there is not what was typed */
 	bool prompt_plain;   /* what stands there is the beginning of the line, and the cursor behind it */
 	uint32_t prompt_len; /* then: how much of it */
-	uint64_t prompt_hidden_ns;
+	uint64_t prompt_hidden_ns, last_line_ns;
 
 	uint8_t typed_buf[MUX_TYPED_SIZE];
 	uint8_t lines_buf[MUX_LINES_SIZE];

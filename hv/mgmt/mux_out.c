@@ -42,6 +42,22 @@ static void hide_prompt(struct mux *m, uint64_t now_ns)
 	m->prompt_hidden_ns = now_ns;
 }
 
+/*
+ * When the operator did something: at once. After lines that came between: when they pause, or under a flood from
+ * time to time.
+ */
+static bool prompt_is_due(const struct mux *m, bool idle, uint64_t now_ns, uint64_t *deadline)
+{
+	uint64_t due = m->prompt_hidden_ns + MUX_PROMPT_NS;
+
+	if (m->prompt_dirty)
+		return true;
+	if (idle)
+		due = MIN(due, m->last_line_ns + MUX_QUIET_NS);
+	*deadline = MIN(*deadline, due);
+	return now_ns >= due;
+}
+
 /* The part of the typed line around the cursor, and the cursor. */
 static void draw_line(struct mux *m)
 {
@@ -49,7 +65,7 @@ static void draw_line(struct mux *m)
 	uint32_t from = e->cursor > PROMPT_WIDTH ? e->cursor - PROMPT_WIDTH : 0;
 	uint32_t to = MIN(e->len, from + PROMPT_WIDTH);
 
-	stage_str(m, ERASE_LINE PROMPT);
+	stage_str(m, m->prompt_shown ? ERASE_LINE PROMPT : PROMPT);
 	stage(m, e->line + from, to - from);
 	for (uint32_t i = to; i > e->cursor; i--)
 		stage_str(m, "\b");
@@ -84,11 +100,14 @@ static void finish_prompt(struct mux *m, const char *end)
 
 	if (m->prompt_shown && m->prompt_plain)
 		from = m->prompt_len;
-	else
+	else if (m->prompt_shown)
 		mux_command_write(m, ERASE_LINE PROMPT, sizeof(ERASE_LINE PROMPT) - 1);
+	else
+		mux_command_write(m, PROMPT, sizeof(PROMPT) - 1);
 	mux_command_write(m, e->line + from, e->len - from);
 	mux_command_write(m, end, strlen(end));
-	m->prompt_shown = m->prompt_dirty = false;
+	m->prompt_shown = false;
+	m->prompt_dirty = true; /* the next one, as soon as the command is done */
 }
 
 void mux_prompt_changed(struct mux *m, enum edit_result how)
@@ -137,6 +156,7 @@ static bool compose_command(struct mux *m, uint64_t now_ns)
 	if (byte_ring_used(&m->command) == 0)
 		return false;
 	hide_prompt(m, now_ns);
+	m->prompt_dirty = true;
 	for (unsigned n = 0; n < PIECE_MAX && byte_ring_used(&m->command) > 0; n++) {
 		char c = (char)byte_ring_take(&m->command);
 
@@ -259,6 +279,7 @@ static bool compose_line(struct mux *m, uint64_t now_ns, uint64_t *deadline)
 			     : g == NULL || !compose_guest_line(m, g, now_ns, deadline))
 			continue;
 		m->turn = who + 1;
+		m->last_line_ns = now_ns;
 		return true;
 	}
 	return false;
@@ -298,11 +319,10 @@ uint64_t mux_compose(struct mux *m, uint64_t now_ns)
 		compose_attached(m);
 	if (m->attached != MUX_NOBODY || !stage_is_low(m) || byte_ring_used(&m->command) > 0)
 		return deadline;
-	if (may_prompt(m) && m->prompt_dirty)
-		draw_prompt(m);
 	while (stage_is_low(m) && more)
 		more = compose_line(m, now_ns, &deadline);
-	if (may_prompt(m) && !m->prompt_shown && (!more || now_ns - m->prompt_hidden_ns >= MUX_PROMPT_NS))
+	if (may_prompt(m) && (m->prompt_dirty || !m->prompt_shown) &&
+	    prompt_is_due(m, !more, now_ns, &deadline))
 		draw_prompt(m);
 	return deadline;
 }
