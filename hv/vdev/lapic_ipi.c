@@ -60,6 +60,7 @@ static uint64_t destination(const struct vm *vm, const struct apic_message *m)
 static uint64_t arbitrate(const struct vm *vm, uint64_t set, uint8_t vector)
 {
 	uint32_t best = UINT32_MAX;
+	unsigned count = 0;
 	uint64_t equals = 0;
 
 	for (uint64_t left = set; left; left &= left - 1) {
@@ -78,7 +79,9 @@ static uint64_t arbitrate(const struct vm *vm, uint64_t set, uint8_t vector)
 	}
 	if (!equals)
 		return 0;
-	for (unsigned skip = vector % (unsigned)__builtin_popcountll(equals); skip; skip--)
+	for (uint64_t left = equals; left; left &= left - 1)
+		count++;
+	for (unsigned skip = vector % count; skip; skip--)
 		equals &= equals - 1;
 	return equals & -equals;
 }
