@@ -130,10 +130,13 @@ void vlapic_self_ipi(struct vcpu *v, uint8_t vector)
 	vlapic_take(v, vector, false);
 }
 
-/* The modes that a shorthand allows (SDM Vol. 3A, "Valid Combinations for the Pentium 4 Processor..."). */
+/*
+ * Self and all-including-self are defined for fixed interrupts alone (SDM Vol. 3A, "Valid Combinations for the
+ * Pentium 4 Processor's Local xAPIC Interrupt Command Register"). Processors send an NMI as well.
+ */
 static bool shorthand_allows(uint32_t shorthand, uint8_t mode)
 {
-	return shorthand == LAPIC_ICR_OTHERS || shorthand == 0 || mode == APIC_FIXED;
+	return shorthand == LAPIC_ICR_OTHERS || shorthand == 0 || mode == APIC_FIXED || mode == APIC_NMI;
 }
 
 void vlapic_send(struct vcpu *v, uint64_t icr)
@@ -163,7 +166,8 @@ void vlapic_send(struct vcpu *v, uint64_t icr)
 	}
 	switch (shorthand) {
 	case LAPIC_ICR_SELF:
-		vlapic_take(v, m.vector, false);
+		if (vlapic_enabled(&v->lapic))
+			deliver_set(vm, BIT(v->id), &m);
 		return;
 	case LAPIC_ICR_ALL:
 	case LAPIC_ICR_OTHERS:
