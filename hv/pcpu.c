@@ -8,6 +8,7 @@
 #include "hv/irq.h"
 #include "hv/lib/panic.h"
 #include "hv/lib/util.h"
+#include "hv/panic.h"
 #include "hv/trap.h"
 #include "hv/x86/image.h"
 #include "hv/x86/insn.h"
@@ -89,6 +90,7 @@ void pcpu_init_boot(void (*next)(void))
 	if (!stacks_alloc(p))
 		panic("no memory for the boot CPU's stacks");
 	pcpu_load_tables(p);
+	mce_init_cpu();
 	asm volatile("mov %[stack], %%rsp\n\t"
 		     "xor %%ebp, %%ebp\n\t" /* ends backtraces */
 		     "call *%[next]\n\t"

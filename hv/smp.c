@@ -235,9 +235,14 @@ bool smp_stopping(void)
 
 void smp_stop_self(void)
 {
+	struct pcpu *p = this_pcpu();
+
 	cli();
-	if (ops != NULL)
+	/* A fault in there ends in panic, which comes back here. */
+	if (ops != NULL && p->online) {
+		p->online = false;
 		ops->cpu_disable();
+	}
 	__atomic_fetch_add(&stopped_count, 1, __ATOMIC_SEQ_CST);
 	for (;;)
 		hlt();
