@@ -66,7 +66,7 @@ static void check_forms(void)
 	EXPECT("mmio/test-flags", (uint8_t)v == 1);
 	asm volatile("movl $0x1f3, 0x10(%0,%1,8)" ::"r"((uint64_t)svr - 0x90), "r"(0x10UL) : "memory");
 	guest_expect_equal("mmio/sib", *svr, 0x1f3);
-	asm volatile(".byte 0xa3\n\t.quad %c0" ::"i"(PLATFORM_LAPIC_BASE + LAPIC_SVR), "a"(0x1f5) : "memory");
+	asm volatile(".byte 0xa3\n\t.quad 0xfee000f0" ::"a"(0x1f5) : "memory") /* MOV [SVR], EAX */;
 	guest_expect_equal("mmio/moffs", *svr, 0x1f5);
 }
 

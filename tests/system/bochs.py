@@ -138,13 +138,17 @@ class Bochs:
         name = os.ttyname(self.slave)
         limit = time.monotonic() + timeout
         while self.process.poll() is None and time.monotonic() < limit:
-            for fd in Path(f"/proc/{self.process.pid}/fd").iterdir():
-                if fd.is_symlink() and os.readlink(fd) == name:
-                    limit = 0
-                    break
+            if self._has_open(name):
+                break
             time.sleep(0.02)
         os.close(self.slave)
         self.slave = None
+
+    def _has_open(self, name):
+        try:
+            return any(os.readlink(fd) == name for fd in Path(f"/proc/{self.process.pid}/fd").iterdir())
+        except OSError:
+            return False  # a descriptor that was closed meanwhile, or the process has ended
 
     def stop(self):
         """Ends Bochs if it still runs."""

@@ -17,6 +17,8 @@ VENDORS = ("amd", "intel")
 
 def pytest_addoption(parser):
     parser.addoption("--vendor", default="amd", choices=VENDORS)
+    # The terminal plugin, which run.py replaces, would define it; assertions' explanations ask for it.
+    parser.addoption("--verbose", dest="verbose", type=int, default=0)
 
 
 def pytest_configure(config):

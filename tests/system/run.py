@@ -6,6 +6,7 @@ run.py [--vendor amd|intel|all] [--case boot/grub-bios]   (VENDOR= and CASE= of 
 """
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +20,12 @@ LAST_LINES = 40
 
 def case_name(item):
     return item.path.stem.replace("test_", "", 1) + "/" + item.name.replace("test_", "", 1).replace("_", "-")
+
+
+def readable(log):
+    """A serial log without the prompt's redrawing."""
+    text = re.sub(r"\r\n?|\n\r", "\n", re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", log))
+    return re.sub(r"\n\n+", "\n", re.sub(r"(?m)^ingot> ?$", "", text))
 
 
 class Reporter:
@@ -73,7 +80,7 @@ class Reporter:
                     print(f"  at {os.path.relpath(crash.path, ROOT)}:{crash.lineno}")
         m = getattr(item, "machine", None)
         if m:
-            for line in m.log().splitlines()[-LAST_LINES:]:
+            for line in readable(m.log()).splitlines()[-LAST_LINES:]:
                 print("  | " + line)
             print("  the whole log: " + os.path.relpath(m.log_path, ROOT))
         print(f"  again: make test CASE={name} VENDOR={self.vendor}", flush=True)
