@@ -44,7 +44,11 @@ run_bochs() {
 	rom="file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot"
 	disk="ata0-master: type=cdrom, path=\"$iso\", status=inserted"
 	boot_device=cdrom
-	[ "$boot" = grub-bios ] || rom="file=$ovmf"
+	ignore_bad_msrs=0
+	if [ "$boot" != grub-bios ]; then
+		rom="file=$ovmf"
+		ignore_bad_msrs=1 # OVMF reads IA32_PLATFORM_ID, which Bochs doesn't have
+	fi
 	if [ "$boot" = efi ]; then
 		disk="ata0-master: type=disk, path=\"$esp\", mode=volatile"
 		boot_device=disk
@@ -54,7 +58,7 @@ run_bochs() {
 		display_library: rfb, options="timeout=0"
 		romimage: $rom
 		vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
-		cpu: model=corei7_skylake_x, count=$cpus, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=0
+		cpu: model=corei7_skylake_x, count=$cpus, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=$ignore_bad_msrs
 		memory: guest=$mem_mb, host=$mem_mb
 		pci: enabled=1, chipset=i440fx
 		clock: sync=none, time0=local

@@ -31,3 +31,5 @@ UNIT_timer := hv/timer_queue.c
 UNIT_pit := hv/vdev/pit.c hv/vdev/pit_channel.c hv/io_bus.c
 UNIT_guest_walk := hv/guest_walk.c hv/insn.c hv/decode.c mm/gpa.c
 UNIT_emulate := hv/emulate.c hv/guest_walk.c hv/insn.c hv/decode.c mm/gpa.c hv/lib/fmt.c hv/lib/str.c
+UNIT_efi_memory := boot/efi/memory.c hv/lib/str.c
+UNIT_efi_options := boot/efi/options.c hv/lib/str.c
