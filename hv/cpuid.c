@@ -69,7 +69,7 @@ static const struct rule rules[] = {
 	 .eax = ALL,
 	 .ebx = 0x0000ffff, /* brand index, CLFLUSH size */
 	 .ecx = CPUID_1_ECX_SSE3 | CPUID_1_ECX_PCLMULQDQ | CPUID_1_ECX_SSSE3 | CPUID_1_ECX_FMA |
-		CPUID_1_ECX_CMPXCHG16B | CPUID_1_ECX_PCID | CPUID_1_ECX_SSE41 | CPUID_1_ECX_SSE42 |
+		CPUID_1_ECX_CMPXCHG16B | CPUID_1_ECX_PCID | CPUID_1_ECX_X2APIC | CPUID_1_ECX_SSE41 | CPUID_1_ECX_SSE42 |
 		CPUID_1_ECX_MOVBE | CPUID_1_ECX_POPCNT | CPUID_1_ECX_AES | CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX |
 		CPUID_1_ECX_F16C | CPUID_1_ECX_RDRAND,
 	 .edx = LEAF1_EDX_COMMON | CPUID_1_EDX_SEP | CPUID_1_EDX_CLFSH | CPUID_1_EDX_SSE | CPUID_1_EDX_SSE2 |
@@ -402,7 +402,7 @@ static void set_identity(struct cpuid_policy *p, uint64_t tsc_hz)
 	sizes->eax = p->phys_bits | LINEAR_BITS << 8;
 
 	/* The core emulates these itself, whatever the host has. */
-	one->ecx |= CPUID_1_ECX_HYPERVISOR | CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE;
+	one->ecx |= CPUID_1_ECX_HYPERVISOR | CPUID_1_ECX_TSC_DEADLINE;
 	one->edx |= CPUID_1_EDX_APIC | CPUID_1_EDX_MTRR | CPUID_1_EDX_MCE | CPUID_1_EDX_MCA;
 	entry_of(p, CPUID_LEAF_THERMAL, 0)->eax |= CPUID_6_EAX_ARAT;
 	if (p->vendor == CPUID_VENDOR_INTEL)
