@@ -68,6 +68,6 @@ def test_shares_cpu(boot, tiny, word):
     m = boot_pair(boot, tiny, word)
     m.expect(r"bad\| now:", 90)
     expect_beats(m)
-    m.command("vm destroy bad")
+    m.send("vm destroy bad\r")
     m.expect(r"vm bad: stopped: destroyed", 30)
     expect_beats(m)

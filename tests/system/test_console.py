@@ -14,11 +14,11 @@ def ready(boot, tiny, config=BEAT, cpus=1):
 
 def test_pause_resume(boot, tiny):
     m = ready(boot, tiny)
-    m.command("vm pause a")
+    m.send("vm pause a\r")
     m.expect(r"vm a: paused", 20)
     assert re.search(r"a\s+paused", m.command("vm list"))
     before = re.findall(r"a\| beat (\d+)", m.log())[-1]
-    m.command("vm resume a")
+    m.send("vm resume a\r")
     m.expect(r"vm a: resumed", 20)
     m.expect(r"a\| beat (\d+)", 30)
     assert int(m.match.group(1)) == int(before) + 1, "guest time stood still while it was paused"
@@ -26,7 +26,7 @@ def test_pause_resume(boot, tiny):
 
 def test_reset(boot, tiny):
     m = ready(boot, tiny)
-    m.command("vm reset a")
+    m.send("vm reset a\r")
     m.expect(r"vm a: reset", 20)
     m.expect(r"a\| beat 1\r", 60)
 
@@ -34,11 +34,11 @@ def test_reset(boot, tiny):
 def test_destroy_start(boot, tiny):
     m = ready(boot, tiny)
     free = re.search(r"guest.*", m.command("mem")).group(0)
-    m.command("vm destroy a")
+    m.send("vm destroy a\r")
     m.expect(r"vm a: stopped: destroyed", 20)
     assert re.search(r"a\s+stopped", m.command("vm list"))
     assert re.search(r"guest.*", m.command("mem")).group(0) != free
-    m.command("vm start a")
+    m.send("vm start a\r")
     m.expect(r"vm a: started", 30)
     m.expect(r"a\| beat 1\r", 60)
     assert re.search(r"guest.*", m.command("mem")).group(0) == free
@@ -71,10 +71,10 @@ def test_cycles_leak_nothing(boot, tiny):
     """Fifty lives of a guest; the soak has a thousand."""
     m = boot("[vm a]\nmemory = 16M\nkernel = hello\nautostart = no\n", tiny("hello"))
     m.expect(r"ready: 0 of 0 guests started", 60)
-    m.command("vm start a")
+    m.send("vm start a\r")
     m.expect(r"vm a: stopped", 60)
     before = m.command("mem")
     for _ in range(50):
-        m.command("vm start a")
+        m.send("vm start a\r")
         m.expect(r"vm a: stopped", 60)
     assert m.command("mem") == before

@@ -49,7 +49,7 @@ def test_shutdown_button(boot, vendor):
     m = boot_linux(boot, linux.section("web", cmdline=quick(vendor)))
     linux.attach(m, "web")
     linux.detach(m)
-    m.command("vm shutdown web")
+    m.send("vm shutdown web\r")
     m.expect(r"vm web: stopped: powered off", 90)
 
 
