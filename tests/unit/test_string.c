@@ -23,6 +23,27 @@ static void test_copies(void **state)
 	assert_string_equal(a, "xxx34567");
 }
 
+/* Every length and alignment around the eight-byte steps, nothing written beside the range. */
+static void test_lengths(void **state)
+{
+	unsigned char from[64], to[64];
+
+	for (unsigned i = 0; i < sizeof(from); i++)
+		from[i] = (unsigned char)(i * 7 + 1);
+	for (size_t n = 0; n < 40; n++) {
+		for (size_t at = 1; at < 10; at++) {
+			for (unsigned i = 0; i < sizeof(to); i++)
+				to[i] = 0xcc;
+			memcpy(to + at, from + 3, n);
+			for (size_t i = 0; i < sizeof(to); i++)
+				assert_int_equal(to[i], i >= at && i < at + n ? from[3 + i - at] : 0xcc);
+			memset(to + at, 0x1a5, n);
+			for (size_t i = 0; i < sizeof(to); i++)
+				assert_int_equal(to[i], i >= at && i < at + n ? 0xa5 : 0xcc);
+		}
+	}
+}
+
 static void test_compares(void **state)
 {
 	assert_true(memcmp("abc", "abd", 3) < 0);
