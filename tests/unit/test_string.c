@@ -86,10 +86,8 @@ static void test_str_copy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_copies),
-	    cmocka_unit_test(test_compares),
-	    cmocka_unit_test(test_searches),
-	    cmocka_unit_test(test_str_copy),
+	    cmocka_unit_test(test_copies),   cmocka_unit_test(test_lengths),  cmocka_unit_test(test_compares),
+	    cmocka_unit_test(test_searches), cmocka_unit_test(test_str_copy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
