@@ -94,8 +94,13 @@ def classify(returncode, log_text, stopped=False, timed_out=False):
 
 
 def config(iso, rundir, model="corei7_skylake_x", cpus=1, memory=512, uefi=False, com1="file", ips=50000000,
-           ignore_bad_msrs=False):
-    """The text of a bochsrc. com1: "file" (rundir/com1.out), "socket:PORT", or the path of a pty."""
+           ignore_bad_msrs=None):
+    """The text of a bochsrc. com1: "file" (rundir/com1.out), "socket:PORT", or the path of a pty.
+
+    Reads of MSRs that Bochs lacks fault, as hardware's do; but OVMF reads one that it lacks (17h), and dies.
+    """
+    if ignore_bad_msrs is None:
+        ignore_bad_msrs = uefi
     if com1 == "file":
         line = f"mode=file, dev={rundir}/com1.out"
     elif com1.startswith("socket:"):
