@@ -201,6 +201,10 @@ void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *e, struct vmx_fi
 	const struct vmx_reason_info *r = vmx_reason_info(raw->reason);
 
 	*fix = (struct vmx_fixup){0};
+	if (vmx_exit_is_plain(raw->reason, r)) {
+		vmx_exit_decode_plain(raw->reason, r, raw->length, e);
+		return;
+	}
 	e->kind = r->kind;
 	e->reason = raw->reason;
 	e->insn_len = r->fields & FIELD_LENGTH ? (uint8_t)raw->length : 0;

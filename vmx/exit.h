@@ -121,6 +121,21 @@ struct vmx_fixup {
 
 void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *e, struct vmx_fixup *fix);
 
+/* Most exits by an instruction have nothing but its length. */
+static inline bool vmx_exit_is_plain(uint32_t reason, const struct vmx_reason_info *r)
+{
+	return r->fields == FIELD_LENGTH && reason < REASON_COUNT;
+}
+
+static inline void vmx_exit_decode_plain(uint32_t reason, const struct vmx_reason_info *r, uint32_t length,
+					 struct vm_exit *e)
+{
+	e->kind = r->kind;
+	e->insn_len = (uint8_t)length;
+	e->reason = reason;
+	e->qual[0] = e->qual[1] = e->qual[2] = 0;
+}
+
 /* The vendor's part of a crash report: exit name, qualification in words. Returns as fmt_snprintf. */
 int vmx_exit_describe(const struct vm_exit *e, char *buf, size_t size);
 /* SDM Vol. 3C, "VM Instruction Error Numbers". */

@@ -8,6 +8,7 @@
 #include "hv/x86/insn.h"
 #include "hv/x86/msr.h"
 #include "hv/x86/rflags.h"
+#include "vmx/cache.h"
 #include "vmx/insn.h"
 #include "vmx/vmx.h"
 
@@ -26,39 +27,6 @@
 #define CR0_NEVER        (CR0_CD | CR0_NW)
 
 #define CR0_AFTER_INIT   (CR0_ET | CR0_NW | CR0_CD)
-
-uint64_t vmx_cached_read(struct vmx_vcpu *x, enum vmx_cached n)
-{
-	static const enum vmcs_field field[CACHED_COUNT] = {
-	    [CACHED_RSP] = VMCS_GUEST_RSP,
-	    [CACHED_RFLAGS] = VMCS_GUEST_RFLAGS,
-	    [CACHED_INTERRUPTIBILITY] = VMCS_GUEST_INTERRUPTIBILITY,
-	};
-
-	if (!(x->cached & (1u << n))) {
-		x->cache[n] = vmcs_read(field[n]);
-		x->cached |= 1u << n;
-	}
-	return x->cache[n];
-}
-
-void vmx_cached_write(struct vmx_vcpu *x, enum vmx_cached n, uint64_t value)
-{
-	static const enum vmcs_field field[CACHED_COUNT] = {
-	    [CACHED_RSP] = VMCS_GUEST_RSP,
-	    [CACHED_RFLAGS] = VMCS_GUEST_RFLAGS,
-	    [CACHED_INTERRUPTIBILITY] = VMCS_GUEST_INTERRUPTIBILITY,
-	};
-
-	vmcs_write(field[n], value);
-	x->cache[n] = value;
-	x->cached |= 1u << n;
-}
-
-static bool is_loaded(const struct vmx_vcpu *x)
-{
-	return vmx_this_cpu()->loaded == x;
-}
 
 static uint64_t guest_cr0(const struct vmx_vcpu *x)
 {
@@ -133,7 +101,7 @@ static uint64_t reg_get(struct vmx_vcpu *x, enum vreg r)
 	case VREG_EFER:
 		return x->efer;
 	case VREG_DR6:
-		return is_loaded(x) ? read_dr6() : x->dr6;
+		return x->loaded ? read_dr6() : x->dr6;
 	case VREG_DR7:
 		return vmcs_read(VMCS_GUEST_DR7);
 	case VREG_PDPTE0:
@@ -168,7 +136,7 @@ static void reg_set(struct vmx_vcpu *x, enum vreg r, uint64_t value)
 		set_efer(x, value);
 		return;
 	case VREG_DR6:
-		if (is_loaded(x))
+		if (x->loaded)
 			write_dr6((uint32_t)value);
 		else
 			x->dr6 = (uint32_t)value;
@@ -186,13 +154,24 @@ static void reg_set(struct vmx_vcpu *x, enum vreg r, uint64_t value)
 	panic("register %d", (int)r);
 }
 
-uint64_t vmx_reg_get(struct vcpu *v, enum vreg r)
+/* Not inlined, so that the other way has no frame. */
+[[gnu::noinline]] static uint64_t reg_get_anywhere(struct vmx_vcpu *x, enum vreg r)
 {
-	struct vmx_scope s = vmx_scope_enter(to_vmx(v));
-	uint64_t value = reg_get(s.x, r);
+	struct vmx_scope s = vmx_scope_enter(x);
+	uint64_t value = reg_get(x, r);
 
 	vmx_scope_leave(s);
 	return value;
+}
+
+uint64_t vmx_reg_get(struct vcpu *v, enum vreg r)
+{
+	struct vmx_vcpu *x = to_vmx(v);
+
+	/* RFLAGS is asked for at every instruction that was completed in software. */
+	if (r <= VREG_RFLAGS && x->loaded)
+		return vmx_cached_read(x, (enum vmx_cached)r);
+	return reg_get_anywhere(x, r);
 }
 
 void vmx_reg_set(struct vcpu *v, enum vreg r, uint64_t value)
@@ -315,7 +294,7 @@ uint64_t vmx_msr_get(struct vcpu *v, enum vmsr m)
 		value = vmcs_read(p->where);
 		break;
 	case IN_LIVE:
-		value = is_loaded(s.x) ? rdmsr(live_msr[p->where]) : s.x->live[p->where];
+		value = s.x->loaded ? rdmsr(live_msr[p->where]) : s.x->live[p->where];
 		break;
 	case IN_PAT:
 		value = s.x->pat;
@@ -335,7 +314,7 @@ void vmx_msr_set(struct vcpu *v, enum vmsr m, uint64_t value)
 		vmcs_write(p->where, value);
 		break;
 	case IN_LIVE:
-		if (is_loaded(s.x))
+		if (s.x->loaded)
 			wrmsr(live_msr[p->where], value);
 		else
 			s.x->live[p->where] = value;

@@ -13,6 +13,7 @@
 #include "hv/x86/rflags.h"
 #include "mm/host_map.h"
 #include "mm/page_alloc.h"
+#include "vmx/cache.h"
 #include "vmx/exit.h"
 #include "vmx/insn.h"
 #include "vmx/msr_bitmap.h"
@@ -38,28 +39,23 @@ static bool has(enum vmx_ctl_word w, uint32_t bit)
 	return vmx_caps_has(&vmx_caps, w, bit);
 }
 
-struct vmx_scope vmx_scope_enter(struct vmx_vcpu *x)
-{
-	struct vmx_scope s = {x, vmx_this_cpu()->loaded != x};
-
-	if (s.borrowed)
-		CHECK(vmptrld(host_pa(x->vmcs)));
-	return s;
-}
-
 static void clear_vmcs(struct vmx_vcpu *x)
 {
 	CHECK(vmclear(host_pa(x->vmcs)));
 	x->launched = false;
 }
 
-void vmx_scope_leave(struct vmx_scope s)
+void vmx_borrow(struct vmx_vcpu *x)
+{
+	CHECK(vmptrld(host_pa(x->vmcs)));
+	x->cached = 0;
+}
+
+void vmx_give_back(struct vmx_vcpu *x)
 {
 	struct vmx_cpu *c = vmx_this_cpu();
 
-	if (!s.borrowed)
-		return;
-	clear_vmcs(s.x);
+	clear_vmcs(x);
 	if (c->loaded)
 		CHECK(vmptrld(host_pa(c->loaded->vmcs)));
 }
@@ -218,6 +214,7 @@ static void ops_vcpu_load(struct vcpu *v)
 	CHECK(!c->loaded);
 	CHECK(vmptrld(host_pa(x->vmcs)));
 	c->loaded = x;
+	x->loaded = true;
 	x->cached = 0;
 	vmcs_write(VMCS_HOST_CR3, host_pa(v->vm->view.root).v);
 	if (moved) {
@@ -244,9 +241,10 @@ static void ops_vcpu_put(struct vcpu *v)
 	/* Out of the CPU's own memory, so that any CPU can look at it or load it. */
 	clear_vmcs(x);
 	c->loaded = NULL;
+	x->loaded = false;
 }
 
-static void flush(struct vmx_vcpu *x)
+[[gnu::noinline]] static void flush(struct vmx_vcpu *x)
 {
 	if (x->flush_ept)
 		vmx_flush_ept(ept_pointer(x));
@@ -257,12 +255,8 @@ static void flush(struct vmx_vcpu *x)
 }
 
 /* Reads what this exit has: SDM Vol. 3C, "VM-Exit Information Fields". */
-static void capture(struct vmx_raw *raw)
+static void capture(struct vmx_raw *raw, uint32_t fields)
 {
-	uint32_t fields;
-
-	raw->reason = (uint32_t)vmcs_read(VMCS_EXIT_REASON);
-	fields = vmx_reason_info(raw->reason)->fields;
 	if (fields & FIELD_LENGTH)
 		raw->length = (uint32_t)vmcs_read(VMCS_EXIT_INSN_LENGTH);
 	if (fields & FIELD_QUALIFICATION)
@@ -315,7 +309,7 @@ static void settle(struct vmx_vcpu *x, const struct vm_exit *e, const struct vmx
 }
 
 /* The guest did not run: what was programmed for it goes back to the queue. */
-static void entry_not_made(struct vmx_vcpu *x, struct vm_exit *e)
+[[gnu::cold]] static void entry_not_made(struct vmx_vcpu *x, struct vm_exit *e)
 {
 	*e = (struct vm_exit){.kind = EXIT_NONE};
 	if (!x->injected.valid)
@@ -324,23 +318,45 @@ static void entry_not_made(struct vmx_vcpu *x, struct vm_exit *e)
 	event_requeue(&x->base, &x->injected);
 }
 
-static void entry_failed(struct vm_exit *e)
+[[gnu::cold]] static void entry_failed(struct vm_exit *e)
 {
 	*e = (struct vm_exit){.kind = EXIT_ENTRY_FAILED,
 			      .reason = VMX_REASON_NONE,
 			      .qual = {vmcs_read(VMCS_VM_INSTRUCTION_ERROR)}};
 }
 
+/* Not inlined, so that plain exits don't pay for its frame. */
+[[gnu::noinline]] static void take_full_exit(struct vmx_vcpu *x, struct vm_exit *e, uint32_t reason)
+{
+	struct vmx_raw raw;
+	struct vmx_fixup fix;
+
+	raw.reason = reason;
+	capture(&raw, vmx_reason_info(reason)->fields);
+	vmx_exit_decode(&raw, e, &fix);
+	settle(x, e, &fix);
+}
+
+static void take_exit(struct vmx_vcpu *x, struct vm_exit *e)
+{
+	uint32_t reason = (uint32_t)vmcs_read(VMCS_EXIT_REASON);
+	const struct vmx_reason_info *r = vmx_reason_info(reason);
+
+	if (vmx_exit_is_plain(reason, r))
+		vmx_exit_decode_plain(reason, r, (uint32_t)vmcs_read(VMCS_EXIT_INSN_LENGTH), e);
+	else
+		take_full_exit(x, e, reason);
+}
+
 static void ops_vcpu_run(struct vcpu *v, struct vm_exit *e)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 	enum vmx_entry_result result;
-	struct vmx_fixup fix;
-	struct vmx_raw raw;
 
-	if (v->rip != x->hw_rip)
+	if (v->rip != x->hw_rip) {
 		vmcs_write(VMCS_GUEST_RIP, v->rip);
-	x->hw_rip = v->rip;
+		x->hw_rip = v->rip;
+	}
 	if (x->flush_ept || x->flush_vpid)
 		flush(x);
 
@@ -348,9 +364,7 @@ static void ops_vcpu_run(struct vcpu *v, struct vm_exit *e)
 	if (result == VMX_ENTRY_EXITED) {
 		x->cached = 0;
 		v->rip = x->hw_rip = vmcs_read(VMCS_GUEST_RIP);
-		capture(&raw);
-		vmx_exit_decode(&raw, e, &fix);
-		settle(x, e, &fix);
+		take_exit(x, e);
 	} else if (result == VMX_ENTRY_REQUESTED) {
 		entry_not_made(x, e);
 	} else {

@@ -12,7 +12,12 @@
 #include "vmx/vmcs.h"
 
 /* Registers that are read from the VMCS at most once an exit. */
-enum vmx_cached { CACHED_RSP, CACHED_RFLAGS, CACHED_INTERRUPTIBILITY, CACHED_COUNT };
+enum vmx_cached {
+	CACHED_RSP = VREG_RSP,
+	CACHED_RFLAGS = VREG_RFLAGS,
+	CACHED_INTERRUPTIBILITY,
+	CACHED_COUNT,
+};
 
 /* MSRs that SYSCALL and SWAPGS use: the host uses none of them, so they stay the guest's from load to put. */
 enum vmx_live_msr { LIVE_KERNEL_GS_BASE, LIVE_STAR, LIVE_LSTAR, LIVE_CSTAR, LIVE_SFMASK, LIVE_COUNT };
@@ -28,6 +33,7 @@ struct vmx_vcpu {
 	uint64_t host_rsp; /* as VMCS_HOST_RSP holds it */
 	uint64_t hw_rip;   /* as VMCS_GUEST_RIP holds it */
 	uint8_t launched;  /* VMRESUME, not VMLAUNCH */
+	bool loaded; /* on the CPU that asks, since a vCPU is accessed where it is loaded or else parked */
 
 	uint64_t cache[CACHED_COUNT];
 	uint32_t cached; /* bit n: cache[n] is valid */
@@ -77,10 +83,25 @@ void vmx_flush_ept(uint64_t eptp);
 /* vmx/vcpu.c: x's VMCS is current between the two, wherever x is loaded or parked. */
 struct vmx_scope {
 	struct vmx_vcpu *x;
-	bool borrowed;
+	bool borrowed; /* x is parked: its VMCS was made current for the occasion */
 };
-struct vmx_scope vmx_scope_enter(struct vmx_vcpu *x);
-void vmx_scope_leave(struct vmx_scope s);
+void vmx_borrow(struct vmx_vcpu *x);
+void vmx_give_back(struct vmx_vcpu *x);
+
+static inline struct vmx_scope vmx_scope_enter(struct vmx_vcpu *x)
+{
+	struct vmx_scope s = {x, !x->loaded};
+
+	if (s.borrowed)
+		vmx_borrow(x);
+	return s;
+}
+
+static inline void vmx_scope_leave(struct vmx_scope s)
+{
+	if (s.borrowed)
+		vmx_give_back(s.x);
+}
 
 /* vmx/regs.c */
 uint64_t vmx_reg_get(struct vcpu *v, enum vreg r);
@@ -92,9 +113,6 @@ void vmx_msr_set(struct vcpu *v, enum vmsr m, uint64_t value);
 /* Moves the live registers between x and the CPU that it is being loaded on or put from. */
 void vmx_live_load(struct vmx_vcpu *x);
 void vmx_live_save(struct vmx_vcpu *x);
-/* A cached field; x's VMCS is current. */
-uint64_t vmx_cached_read(struct vmx_vcpu *x, enum vmx_cached n);
-void vmx_cached_write(struct vmx_vcpu *x, enum vmx_cached n, uint64_t value);
 void vmx_regs_init(struct vmx_vcpu *x);
 void vmx_regs_reset(struct vmx_vcpu *x);
 
