@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Makes one bootable image, for CD and USB stick, of Ingot, a configuration and the files that it names:
 #   boot/iso.sh [-k] [-d DIR]... BUILD CONFIG OUT.iso [ESP.img]
-# GRUB starts ingot.elf on BIOS and on UEFI. The EFI system partition, appended to the image, holds GRUB as
+# GRUB starts ingot.elf on BIOS and on UEFI. The EFI system partition in it holds GRUB as
 # \EFI\BOOT\BOOTX64.EFI and ingot.efi with the same files in \EFI\INGOT. With ESP.img, a second such partition is written there whose
 # BOOTX64.EFI is ingot.efi itself.
 # A file is looked for beside CONFIG, then in each DIR. -k: go on where the configuration is wrong or a file
@@ -107,17 +107,17 @@ make_esp() {
 	mcopy -i "$1" "$build/ingot.efi" ::/EFI/INGOT/INGOT.EFI
 	mcopy -s -i "$1" "$tree"/ingot/* ::/EFI/INGOT/
 }
-make_esp "$work/esp.img" "$work/grubx64.efi"
+make_esp "$tree/boot/esp.img" "$work/grubx64.efi"
 
-# El Torito describes at most 65535 sectors of 512 bytes. UEFI Specification, "ISO-9660 and El Torito": a count of 0
+# The ESP lies within the ISO file system, so that a count of 0 reaches to its end, and is a GPT partition for USB sticks.
+# El Torito describes at most 65535 sectors of 512 bytes. UEFI Specification, "ISO-9660 and El Torito": 0
 # means everything to the end of the medium.
-esp_sectors=$(($(stat -c %s "$work/esp.img") / 512))
+esp_sectors=$(($(stat -c %s "$tree/boot/esp.img") / 512))
 [ "$esp_sectors" -le 65535 ] || esp_sectors=0
-xorriso -as mkisofs -quiet -R -V INGOT -o "$out" \
-	--grub2-mbr /usr/lib/grub/i386-pc/boot_hybrid.img \
-	-append_partition 2 0xef "$work/esp.img" \
+xorriso -as mkisofs -quiet -R -iso-level 3 -V INGOT -o "$out" \
+	--grub2-mbr /usr/lib/grub/i386-pc/boot_hybrid.img --protective-msdos-label \
 	-b boot/grub/eltorito.img -no-emul-boot -boot-load-size 4 -boot-info-table --grub2-boot-info \
-	-eltorito-alt-boot -e --interval:appended_partition_2:all:: -no-emul-boot -boot-load-size "$esp_sectors" \
+	-eltorito-alt-boot -e boot/esp.img -no-emul-boot -boot-load-size "$esp_sectors" -efi-boot-part --efi-boot-image \
 	"$tree" 2>"$work/xorriso.log" || { cat "$work/xorriso.log" >&2; exit 1; }
 
 if [ -n "$esp_out" ]; then

@@ -15,6 +15,7 @@
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
 #include "hv/vm.h"
+#include "hv/xstate.h"
 #include "hv/x86/apic.h"
 #include "hv/x86/cpuid.h"
 #include "hv/x86/cr.h"
@@ -510,7 +511,7 @@ struct cpuid_regs cpuid_query(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 		break;
 	case CPUID_LEAF_XSTATE:
 		if (p->xcr0_mask && subleaf <= 1)
-			r.ebx = cpuid_xsave_size(p, v->xcr0, subleaf == 1);
+			r.ebx = cpuid_xsave_size(p, xstate_xcr0(v), subleaf == 1);
 		break;
 	case CPUID_LEAF_EXT_FEATURES:
 		if (p->vendor == CPUID_VENDOR_AMD && !(vlapic_base_get(&v->lapic) & APIC_BASE_ENABLE))

@@ -170,6 +170,29 @@ enum status insn_fetch(struct vcpu *v, uint8_t bytes[INSN_MAX], unsigned *count)
 	return OK;
 }
 
+unsigned insn_peek(struct vcpu *v, uint8_t bytes[INSN_MAX])
+{
+	struct guest_paging paging;
+	struct vseg_desc cs;
+	uint64_t linear = v->rip;
+	unsigned n;
+
+	guest_paging_get(v, &paging);
+	if (vcpu_mode(v) != MODE_LONG) {
+		ops->seg_get(v, SEG_CS, &cs);
+		linear = (uint32_t)(cs.base + v->rip);
+	}
+	for (n = 0; n < INSN_MAX; n++) {
+		uint32_t error;
+		gpa_t at;
+
+		if (guest_walk(&paging, gva(linear + n), WALK_NO_UPDATE, &at, &error) != OK ||
+		    gpa_read(&v->vm->mem, at, &bytes[n], 1) != OK)
+			break;
+	}
+	return n;
+}
+
 enum status insn_at_rip(struct vcpu *v, struct insn *insn)
 {
 	enum insn_mode mode = decode_mode(vcpu_mode(v));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hv_main: from the loader's hand to running guests, as a list. */
 #include "drivers/acpi.h"
+#include "drivers/cmos_clock.h"
 #include "drivers/ioapic.h"
 #include "drivers/lapic.h"
 #include "drivers/pic8259.h"
@@ -120,6 +121,7 @@ static void clocks_init(void)
 	log_set_clock(time_now_ns);
 	lapic_timer_calibrate();
 	timer_init_queues();
+	time_set_wall(cmos_clock_read());
 	if (!tsc_is_invariant())
 		log_warn("the TSC is not invariant: clocks may drift when CPUs change their speed");
 	log_info("TSC %lu.%03lu MHz", tsc_hz() / 1000000, tsc_hz() / 1000 % 1000);

@@ -19,6 +19,7 @@
 #define RUN_DUE_MAX 64
 
 static uint64_t tsc_start, tsc_rate;
+static uint64_t wall_at_boot;
 static struct clock_ratio to_ns, to_tsc;
 static struct timer_queue queues[MAX_PCPUS];
 uint64_t boot_wait_ticks;
@@ -54,6 +55,18 @@ uint64_t ns_to_tsc(uint64_t ns)
 uint64_t time_now_ns(void)
 {
 	return tsc_to_ns(rdtsc() - tsc_start);
+}
+
+void time_set_wall(uint64_t now_s)
+{
+	uint64_t since_boot = time_now_ns() / NS_PER_S;
+
+	wall_at_boot = now_s > since_boot ? now_s - since_boot : 0;
+}
+
+uint64_t time_wall_at_boot(void)
+{
+	return wall_at_boot;
 }
 
 uint64_t time_ns_to_tsc_deadline(uint64_t ns)

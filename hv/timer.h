@@ -30,6 +30,8 @@ void time_init(uint64_t tsc_ticks_per_s);
 uint64_t time_now_ns(void);
 /* Seconds since 1970-01-01 00:00 UTC when time_now_ns() was 0, from the machine's real-time clock. */
 uint64_t time_wall_at_boot(void);
+/* The wall clock says `now_s` at present. Once, early. */
+void time_set_wall(uint64_t now_s);
 /* TSC ticks per second, as calibrated. */
 uint64_t tsc_hz(void);
 /* Conversions between TSC ticks and nanoseconds (durations), exact to one unit, no overflow below 2^63. */

@@ -541,10 +541,12 @@ static void vm_life(struct work *w)
 		starting(vm);
 		return;
 	case VM_PAUSING:
-		if (all_parked(vm) && state_change(vm, VM_PAUSING, VM_PAUSED)) {
-			guest_time_stop(vm);
-			log_info("vm %s: paused", vm->cfg->name);
-		}
+		if (!all_parked(vm))
+			return;
+		/* Before the state says so: whoever sees VM_PAUSED may resume at once. */
+		guest_time_stop(vm);
+		log_info("vm %s: paused", vm->cfg->name);
+		(void)state_change(vm, VM_PAUSING, VM_PAUSED);
 		return;
 	case VM_STOPPING:
 		if (vm->step == VM_STEP_FREE)

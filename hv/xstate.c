@@ -5,6 +5,7 @@
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
+#include "hv/pcpu.h"
 #include "hv/vcpu.h"
 #include "hv/x86/cpuid.h"
 #include "hv/x86/cr.h"
@@ -84,6 +85,17 @@ void xstate_reset(void *area)
 		((uint64_t *)area)[64] = XCR0_X87 | XCR0_SSE; /* XSTATE_BV: these two come from the area */
 }
 
+/*
+ * XSETBV is intercepted, but QEMU's TCG (7.2) does not do it: there the guest's XCR0 changes unseen, and only the
+ * register knows.
+ */
+uint64_t xstate_xcr0(struct vcpu *v)
+{
+	if (has_xsave && this_pcpu()->current == v)
+		v->xcr0 = xgetbv(0);
+	return v->xcr0;
+}
+
 void xstate_save(struct vcpu *v)
 {
 	if (has_tsc_aux)
@@ -92,7 +104,7 @@ void xstate_save(struct vcpu *v)
 		fxsave(v->xsave);
 		return;
 	}
-	if (v->xcr0 != supported)
+	if (xstate_xcr0(v) != supported)
 		xsetbv(0, supported);
 	xsave(v->xsave, supported);
 }

@@ -21,5 +21,7 @@ uint64_t xstate_supported(void);
 uint32_t xstate_size(void);
 /* Makes area the state after power-on (and INIT of x87: FCW 37FH is FNINIT's; RESET's is 40H). */
 void xstate_reset(void *area);
+/* v's XCR0, as it is now. */
+uint64_t xstate_xcr0(struct vcpu *v);
 void xstate_save(struct vcpu *v);
 void xstate_load(struct vcpu *v);

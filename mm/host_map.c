@@ -193,6 +193,9 @@ void host_map_init(struct memmap *map, uint64_t image_pa)
 	map_image(data_start, data_end, PT_WRITE);
 	map_host_zone(map);
 
+	/* The formats count on the power-on types; the CR3 load flushes the TLB of what used others. */
+	if (rdmsr(MSR_IA32_PAT) != PAT_RESET)
+		wrmsr(MSR_IA32_PAT, PAT_RESET);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
 	cr3 = (uint64_t)common.root;
 	write_cr3(cr3);

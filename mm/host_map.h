@@ -28,13 +28,13 @@
 
 /*
  * Takes over from the boot page tables: splits RAM into the host zone and the guest zone, builds the
- * tables above, loads CR3, sets CR0.WP, CR4.PGE and EFER.NXE, starts the page allocator. `map` must have
+ * tables above, loads CR3, sets CR0.WP, CR4.PGE, EFER.NXE and the PAT's power-on types, starts the page allocator. `map` must have
  * every range in use marked, and stays in use; `image_pa` is where image_start lies. From here on nothing is mapped one to
  * one: RAM below 1 MiB, the loader's data and devices need host_map_device. Lowers max_leaf_level of
  * the host format and NPT where the CPU has no 1G pages. Panics where there is too little memory. Boot CPU, once.
  */
 void host_map_init(struct memmap *map, uint64_t image_pa);
-/* The CR3 of the common address space. A CPU that loads it has CR0.WP, CR4.PGE and EFER.NXE set before. */
+/* The CR3 of the common address space. A CPU that loads it has those set as the boot CPU has. */
 uint64_t host_map_cr3(void);
 
 /* Direct map: only for host frames and boot modules. */

@@ -178,7 +178,7 @@ static uint64_t cpu_share(const struct vm *vm)
 
 static void list_one(const struct vm *vm)
 {
-	char share[16] = "-", uptime[DURATION_MAX] = "-", memory[16];
+	char share[16] = "-", uptime[DURATION_MAX] = "-", memory[16] = "-";
 
 	if (vm->vcpu_count > 0) {
 		uint64_t tenths = cpu_share(vm);
@@ -186,7 +186,8 @@ static void list_one(const struct vm *vm)
 		fmt_snprintf(share, sizeof(share), "%lu.%lu%%", tenths / 10, tenths % 10);
 		command_duration(vm_stat_uptime(vm), uptime, sizeof(uptime));
 	}
-	fmt_snprintf(memory, sizeof(memory), "%luM", vm->cfg->memory >> 20);
+	if (vm->cfg->memory > 0)
+		fmt_snprintf(memory, sizeof(memory), "%luM", vm->cfg->memory >> 20);
 	console_print("%-16s %-9s %5u %8s %7s %10s  %s\n", vm->cfg->name, vm_state_name(vm), vm->cfg->vcpus,
 		      memory, share, uptime, vm->why);
 }

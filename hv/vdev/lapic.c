@@ -67,6 +67,22 @@ void vlapic_eoi(struct vcpu *v)
 	l->isr_top = top_bit(l->isr);
 	if (__atomic_load_n(&l->tmr[vector / 64], __ATOMIC_RELAXED) & BIT(vector % 64))
 		vioapic_eoi(v->vm, (uint8_t)vector);
+	vlapic_unblocked(v);
+}
+
+void vlapic_unblocked(struct vcpu *v)
+{
+	if (vlapic_pending(v) >= 0)
+		event_reconsider(v);
+}
+
+void vlapic_write_tpr(struct vcpu *v, uint32_t tpr)
+{
+	bool lower = tpr < v->lapic.tpr;
+
+	v->lapic.tpr = tpr;
+	if (lower)
+		vlapic_unblocked(v);
 }
 
 bool vlapic_take(struct vcpu *v, uint8_t vector, bool level)
@@ -155,7 +171,7 @@ uint64_t vlapic_get_tpr(const struct vcpu *v)
 
 void vlapic_set_tpr(struct vcpu *v, uint64_t cr8)
 {
-	v->lapic.tpr = (uint32_t)(cr8 & 0xf) << 4;
+	vlapic_write_tpr(v, (uint32_t)(cr8 & 0xf) << 4);
 }
 
 static uint32_t x2apic_ldr(uint32_t id)
@@ -232,5 +248,6 @@ bool vlapic_base_set(struct vcpu *v, uint64_t value, unsigned phys_bits)
 		reset_registers(v);
 	else if (to == mode && from != mode)
 		l->ldr = x2apic_ldr(v->id);
+	event_reconsider(v); /* the PIC may reach this CPU now */
 	return true;
 }

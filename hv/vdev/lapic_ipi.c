@@ -60,6 +60,7 @@ static uint64_t destination(const struct vm *vm, const struct apic_message *m)
 static uint64_t arbitrate(const struct vm *vm, uint64_t set, uint8_t vector)
 {
 	uint32_t best = UINT32_MAX;
+	unsigned count = 0;
 	uint64_t equals = 0;
 
 	for (uint64_t left = set; left; left &= left - 1) {
@@ -78,7 +79,9 @@ static uint64_t arbitrate(const struct vm *vm, uint64_t set, uint8_t vector)
 	}
 	if (!equals)
 		return 0;
-	for (unsigned skip = vector % (unsigned)__builtin_popcountll(equals); skip; skip--)
+	for (uint64_t left = equals; left; left &= left - 1)
+		count++;
+	for (unsigned skip = vector % count; skip; skip--)
 		equals &= equals - 1;
 	return equals & -equals;
 }
@@ -127,10 +130,13 @@ void vlapic_self_ipi(struct vcpu *v, uint8_t vector)
 	vlapic_take(v, vector, false);
 }
 
-/* The modes that a shorthand allows (SDM Vol. 3A, "Valid Combinations for the Pentium 4 Processor..."). */
+/*
+ * Self and all-including-self are defined for fixed interrupts alone (SDM Vol. 3A, "Valid Combinations for the
+ * Pentium 4 Processor's Local xAPIC Interrupt Command Register"). Processors send an NMI as well.
+ */
 static bool shorthand_allows(uint32_t shorthand, uint8_t mode)
 {
-	return shorthand == LAPIC_ICR_OTHERS || shorthand == 0 || mode == APIC_FIXED;
+	return shorthand == LAPIC_ICR_OTHERS || shorthand == 0 || mode == APIC_FIXED || mode == APIC_NMI;
 }
 
 void vlapic_send(struct vcpu *v, uint64_t icr)
@@ -160,7 +166,8 @@ void vlapic_send(struct vcpu *v, uint64_t icr)
 	}
 	switch (shorthand) {
 	case LAPIC_ICR_SELF:
-		vlapic_take(v, m.vector, false);
+		if (vlapic_enabled(&v->lapic))
+			deliver_set(vm, BIT(v->id), &m);
 		return;
 	case LAPIC_ICR_ALL:
 	case LAPIC_ICR_OTHERS:

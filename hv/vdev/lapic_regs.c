@@ -5,6 +5,7 @@
  * "x2APIC Register Address Space").
  */
 #include "hv/vdev/lapic_private.h"
+#include "hv/event.h"
 #include "hv/lib/util.h"
 #include "hv/vm.h"
 #include "hv/x86/msr.h"
@@ -137,6 +138,8 @@ static void write_lvt(struct vcpu *v, enum lapic_lvt n, uint32_t value)
 		vlapic_timer_set_lvt(v, value);
 	else
 		l->lvt[n] = value;
+	if (n == LVT_LINT0)
+		event_reconsider(v); /* the PIC may reach this CPU now */
 }
 
 static void reg_write(struct vcpu *v, uint32_t offset, uint32_t value)
@@ -145,7 +148,7 @@ static void reg_write(struct vcpu *v, uint32_t offset, uint32_t value)
 
 	switch (offset) {
 	case LAPIC_TPR:
-		l->tpr = value & TPR_BITS;
+		vlapic_write_tpr(v, value & TPR_BITS);
 		break;
 	case LAPIC_EOI:
 		vlapic_eoi(v);

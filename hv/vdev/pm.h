@@ -18,7 +18,8 @@
 struct vpm {
 	struct vdev dev;
 	uint16_t status, enable, control;
-	uint64_t tmr_carries;  /* overflows of the timer's top bit that TMR_STS has seen */
+	uint64_t carries; /* changes of the timer's top bit that TMR_STS has seen */
+	uint8_t port92;
 	uint8_t reset_control; /* 0xCF9 as last written */
 	struct timer timer;
 };

@@ -13,14 +13,19 @@
 
 #define CMOS_SIZE 128
 
+/*
+ * The divider chain stands at u = guest time + phase_ns; the clock is then base_s + u / 1 s seconds after the
+ * year 0 began.
+ */
 struct vrtc {
 	struct vdev dev;
 	uint8_t index;
 	uint8_t reg_a, reg_b, reg_c;
-	uint8_t cmos[CMOS_SIZE]; /* the bytes that are no clock registers; the clock's own while SET is 1 */
-	int64_t offset_ns;       /* time since 1970 = guest time + this */
-	uint64_t set_ns;         /* guest time at which the clock was stopped (SET, divider reset) */
-	uint64_t done_ns;        /* guest time up to which the flags of register C are complete */
+	uint8_t cmos[CMOS_SIZE]; /* alarm and memory; the clock's own registers too while it is stopped */
+	int64_t base_s;
+	uint64_t phase_ns; /* less than 1 s */
+	uint64_t seen;     /* u up to which the flags of register C are complete */
+	bool irq;          /* the level last given to vm_irq_set */
 	struct timer timer;
 };
 

@@ -24,6 +24,7 @@ static struct pcpu fake_pcpu;
 static struct vm_config fake_cfg;
 static struct vm fake_vm;
 static struct vcpu fake_vcpu[FAKE_VCPUS];
+static unsigned fake_reconsidered;
 static unsigned fake_requests[FAKE_VCPUS], fake_nmis[FAKE_VCPUS], fake_inits[FAKE_VCPUS];
 static int fake_sipi[FAKE_VCPUS];
 
@@ -107,6 +108,11 @@ static inline void fake_run(uint64_t ns)
 	fake_run_to(fake_now + ns);
 }
 
+void event_reconsider(struct vcpu *v)
+{
+	fake_reconsidered++;
+}
+
 void event_nmi(struct vcpu *v)
 {
 	fake_nmis[v->id]++;
@@ -133,7 +139,7 @@ static inline void fake_vm_new(uint32_t vcpus)
 {
 	fake_now = FAKE_BASE_NS;
 	memset(fake_timers, 0, sizeof(fake_timers));
-	fake_fired = 0;
+	fake_fired = fake_reconsidered = 0;
 	memset(&fake_vm, 0, sizeof(fake_vm));
 	memset(fake_vcpu, 0, sizeof(fake_vcpu));
 	memset(fake_requests, 0, sizeof(fake_requests));

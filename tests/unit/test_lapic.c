@@ -125,6 +125,32 @@ static void test_priorities(void **state)
 	assert_int_equal(last_eoi, -1);
 }
 
+/* The core is told when something that waited can be delivered. */
+static void test_reconsider(void **state)
+{
+	struct apic_message m = {.dest = 0, .vector = 0x41};
+
+	wr(CPU(0), LAPIC_TPR, 0x50);
+	vlapic_deliver(&fake_vm, &m);
+	wr(CPU(0), LAPIC_TPR, 0x40);
+	assert_int_equal(fake_reconsidered, 0);
+	wr(CPU(0), LAPIC_TPR, 0x30);
+	assert_int_equal(fake_reconsidered, 1);
+	vlapic_set_tpr(CPU(0), 5);
+	vlapic_set_tpr(CPU(0), 0);
+	assert_int_equal(fake_reconsidered, 2);
+	vlapic_accept(CPU(0), 0x41);
+	m.vector = 0x45;
+	vlapic_deliver(&fake_vm, &m);
+	wr(CPU(0), LAPIC_EOI, 0);
+	assert_int_equal(fake_reconsidered, 3);
+	vlapic_accept(CPU(0), 0x45);
+	wr(CPU(0), LAPIC_EOI, 0);
+	assert_int_equal(fake_reconsidered, 3);
+	wr(CPU(0), LAPIC_LVT_LINT0, 0x10700);
+	assert_int_equal(fake_reconsidered, 4);
+}
+
 static void test_level_eoi(void **state)
 {
 	struct apic_message m = {.dest = 0, .vector = 0x61, .level = true};
@@ -265,11 +291,13 @@ static void test_ipi_xapic(void **state)
 	wr(CPU(1), LAPIC_ICR2, 9u << 24); /* nobody there */
 	wr(CPU(1), LAPIC_ICR, 0x4037);
 	assert_int_equal(pending_set(0x37), 0);
-	wr(CPU(1), LAPIC_ICR, 0x84438); /* NMI to all including self is no valid combination */
-	assert_int_equal(fake_nmis[0], 0);
 	wr(CPU(1), LAPIC_ICR, 0xc4400);
 	assert_int_equal(fake_nmis[0] + fake_nmis[2] + fake_nmis[3], 3);
 	assert_int_equal(fake_nmis[1], 0);
+	wr(CPU(1), LAPIC_ICR, 0x44400);
+	assert_int_equal(fake_nmis[1], 1);
+	wr(CPU(1), LAPIC_ICR, 0x84138); /* lowest priority to all including self is no valid combination */
+	assert_int_equal(pending_set(0x38), 0);
 }
 
 static void test_cluster(void **state)
@@ -654,6 +682,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_owns, setup),
 	    cmocka_unit_test_setup(test_priorities, setup),
 	    cmocka_unit_test_setup(test_level_eoi, setup),
+	    cmocka_unit_test_setup(test_reconsider, setup),
 	    cmocka_unit_test_setup(test_access_width, setup),
 	    cmocka_unit_test_setup(test_reserved_bits, setup),
 	    cmocka_unit_test_setup(test_software_disable, setup),

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The devices of a VM together: hv/vdev/vdev.c's list, and interrupts all the way from a device to a vector. */
+#include "fake_vm.h"
+
+#include "hv/mgmt/console.h"
+#include "hv/vdev/lapic.h"
+#include "hv/vdev/vdev.h"
+
+#define MS 1000000ULL
+
+uint64_t time_wall_at_boot(void)
+{
+	return 0;
+}
+
+void console_guest_output(struct vm *vm, uint8_t byte)
+{
+}
+
+bool console_guest_ready(struct vm *vm)
+{
+	return true;
+}
+
+void console_guest_input_ready(struct vm *vm)
+{
+}
+
+void vm_end(struct vm *vm, enum vm_end how, int status)
+{
+}
+
+static void out(uint16_t port, uint8_t value)
+{
+	io_bus_write(&fake_vm.ports, NULL, port, 1, value);
+}
+
+static uint8_t in(uint16_t port)
+{
+	return (uint8_t)io_bus_read(&fake_vm.ports, NULL, port, 1);
+}
+
+static void ioapic(uint32_t reg, uint32_t value)
+{
+	io_bus_write(&fake_vm.mmio, NULL, 0xfec00000, 4, reg);
+	io_bus_write(&fake_vm.mmio, NULL, 0xfec00010, 4, value);
+}
+
+/* What hv/event.c does: takes the next interrupt, or -1. */
+static int take(struct vcpu *v)
+{
+	int vector;
+
+	if (vlapic_accepts_extint(v) && vpic_pending(&fake_vm))
+		return vpic_accept(&fake_vm);
+	vector = vlapic_pending(v);
+	if (vector >= 0)
+		vlapic_accept(v, (uint8_t)vector);
+	return vector;
+}
+
+static void eoi(struct vcpu *v)
+{
+	vlapic_mmio_write(v, LAPIC_EOI, 4, 0);
+}
+
+static int setup(void **state)
+{
+	fake_vm_new(2);
+	fake_cfg.com1_console = true;
+	for (unsigned i = 0; i < 2; i++)
+		vlapic_init(&fake_vcpu[i]);
+	assert_int_equal(vdevs_init(&fake_vm), OK);
+	for (unsigned i = 0; i < 2; i++)
+		vlapic_reset(&fake_vcpu[i]);
+	vdevs_reset(&fake_vm);
+	vdevs_resume(&fake_vm);
+	return 0;
+}
+
+static void pic_setup(void)
+{
+	static const uint8_t icw[] = {0x11, 0x30, 0x04, 0x01};
+
+	for (unsigned i = 0; i < 4; i++) {
+		out(i ? 0x21 : 0x20, icw[i]);
+		out(i ? 0xa1 : 0xa0, i == 1 ? 0x38 : i == 2 ? 0x02 : icw[i]);
+	}
+	out(0x21, 0xff);
+	out(0xa1, 0xff);
+}
+
+static void test_init_twice(void **state)
+{
+	assert_int_equal(vdevs_init(&fake_vm), OK); /* a VM that is started again */
+	assert_int_equal(in(0x64), 0xff);
+}
+
+static void test_timer_by_pic(void **state)
+{
+	unsigned count = 0;
+
+	pic_setup();
+	out(0x43, 0x34);
+	out(0x40, 0x9c);
+	out(0x40, 0x2e); /* 100 Hz */
+	fake_run(100 * MS);
+	assert_in_range(fake_fired, 0, 1); /* unmasked for a moment by ICW1 */
+	out(0x21, 0xfe);
+	assert_int_equal(take(&fake_vcpu[0]), 0x30);
+	assert_int_equal(take(&fake_vcpu[1]), -1);
+	out(0x20, 0x20);
+	for (unsigned n = 0; n < 1000; n++) {
+		fake_run(1 * MS);
+		if (take(&fake_vcpu[0]) == 0x30) {
+			out(0x20, 0x20);
+			count++;
+		}
+	}
+	assert_in_range(count, 99, 101);
+}
+
+static void test_timer_by_ioapic(void **state)
+{
+	unsigned count = 0;
+
+	out(0x43, 0x34);
+	out(0x40, 0x9c);
+	out(0x40, 0x2e);
+	ioapic(0x15, 1u << 24);
+	ioapic(0x14, 0x00e0);
+	vlapic_mmio_write(&fake_vcpu[1], LAPIC_SVR, 4, 0x1ff);
+	for (unsigned n = 0; n < 1000; n++) {
+		fake_run(1 * MS);
+		if (take(&fake_vcpu[1]) == 0xe0) {
+			eoi(&fake_vcpu[1]);
+			count++;
+		}
+	}
+	assert_in_range(count, 99, 101);
+	assert_int_equal(take(&fake_vcpu[0]), -1);
+	vdevs_pause(&fake_vm);
+	fake_fired = 0;
+	fake_run(1000 * MS);
+	assert_int_equal(fake_fired, 0);
+}
+
+static void test_sci(void **state)
+{
+	ioapic(0x22, 0xa061); /* level, as an operating system programs the SCI */
+	out(0x603, 0x01);
+	vpm_power_button(&fake_vm);
+	assert_int_equal(take(&fake_vcpu[0]), 0x61);
+	assert_int_equal(take(&fake_vcpu[0]), -1);
+	eoi(&fake_vcpu[0]);
+	assert_int_equal(take(&fake_vcpu[0]), 0x61); /* still asserted: again */
+	out(0x601, 0x01);
+	eoi(&fake_vcpu[0]);
+	assert_int_equal(take(&fake_vcpu[0]), -1);
+}
+
+static void test_uart_by_slave_line(void **state)
+{
+	pic_setup();
+	out(0x21, 0xeb);
+	out(0x3fc, 0x08);
+	out(0x3f9, 0x01);
+	assert_int_equal(vuart_input(&fake_vm, (const uint8_t *)"x", 1), 1);
+	assert_int_equal(take(&fake_vcpu[0]), 0x34);
+	assert_int_equal(in(0x3f8), 'x');
+	out(0x20, 0x20);
+	assert_int_equal(take(&fake_vcpu[0]), -1);
+	out(0xa1, 0xfe); /* the RTC, behind the cascade */
+	out(0x70, 0x0b);
+	out(0x71, 0x12);
+	fake_run(1000 * MS);
+	assert_int_equal(take(&fake_vcpu[0]), 0x38);
+}
+
+/* Random ports, pages and time: the sanitizers watch, and timers must not run away. */
+static void test_random_access(void **state)
+{
+	uint64_t seed = 27;
+
+	for (unsigned n = 0; n < 300000; n++) {
+		uint64_t r = test_random(&seed), value = test_random(&seed);
+		struct vcpu *v = &fake_vcpu[r & 1];
+		unsigned size = 1u << (r >> 4 & 3);
+
+		switch (r >> 8 & 7) {
+		case 0:
+			io_bus_read(&fake_vm.ports, v, r >> 16 & 0xffff, size > 4 ? 4 : size);
+			break;
+		case 1:
+		case 2: {
+			const struct io_range *p = &fake_vm.ports.range[(r >> 16) % fake_vm.ports.count];
+
+			io_bus_write(&fake_vm.ports, v, p->base + (r >> 32) % p->size, size > 4 ? 4 : size,
+				     value);
+			break;
+		}
+		case 3:
+			io_bus_write(&fake_vm.mmio, v, 0xfec00000 + (r >> 16 & 0x10), 4,
+				     value & (r >> 40 & 1 ? 0x3f : ~0u));
+			break;
+		case 4:
+			vlapic_mmio_write(v, r >> 16 & 0xff0, 4, value);
+			break;
+		case 5:
+			io_bus_read(&fake_vm.mmio, v, 0xfec00000 + (r >> 16 & 0xfff), size);
+			break;
+		case 6:
+			if (take(v) >= 0 && r >> 16 & 1)
+				eoi(v);
+			break;
+		default:
+			fake_run(value >> 44);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(test_init_twice, setup),
+	    cmocka_unit_test_setup(test_timer_by_pic, setup),
+	    cmocka_unit_test_setup(test_timer_by_ioapic, setup),
+	    cmocka_unit_test_setup(test_sci, setup),
+	    cmocka_unit_test_setup(test_uart_by_slave_line, setup),
+	    cmocka_unit_test_setup(test_random_access, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
