@@ -46,14 +46,15 @@ static bool read_fast(struct vcpu *v, uint64_t a, uint64_t *bytes)
 	if ((a & (PAGE_SIZE - 1)) > PAGE_SIZE - FAST_BYTES)
 		return false;
 	for (unsigned shift = 39;; shift -= 9) {
-		if (gpa_read64(m, gpa((entry & PTE_ADDR) + ((a >> shift & 511) << 3)), &entry) != OK)
+		gpa_t at = gpa((entry & PTE_ADDR) + ((a >> shift & 511) << 3));
+
+		if (!gpa_peek64(m, at, &entry) && gpa_read64(m, at, &entry) != OK)
 			return false;
 		if (!(entry & PTE_P))
 			return false;
 		if (shift == PAGE_SHIFT || (entry & PTE_PS)) {
-			uint64_t at = (entry & PTE_ADDR & ~(BIT(shift) - 1)) | (a & (BIT(shift) - 1));
-
-			return gpa_read(m, gpa(at), bytes, FAST_BYTES) == OK;
+			at = gpa((entry & PTE_ADDR & ~(BIT(shift) - 1)) | (a & (BIT(shift) - 1)));
+			return gpa_peek64(m, at, bytes) || gpa_read(m, at, bytes, FAST_BYTES) == OK;
 		}
 	}
 }

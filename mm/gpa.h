@@ -23,6 +23,7 @@ struct gmem_slot {
 struct gmem {
 	uint8_t *base;
 	uint32_t count;
+	uint32_t largest;                     /* index of the largest slot */
 	struct gmem_slot slot[GMEM_SLOT_MAX]; /* ascending, disjoint */
 };
 
@@ -44,6 +45,21 @@ enum status gpa_zero(const struct gmem *m, gpa_t a, size_t n);
 /* Naturally aligned (else ERR_INVAL) 4- and 8-byte accesses, one bus access each: for paging structures. */
 enum status gpa_read64(const struct gmem *m, gpa_t a, uint64_t *v);
 enum status gpa_read32(const struct gmem *m, gpa_t a, uint32_t *v);
+/* 8 bytes at a, aligned or not, all in one slot. The short way of frequent exits: false may still be memory. */
+static inline bool gpa_peek64(const struct gmem *m, gpa_t a, uint64_t *v)
+{
+	for (const struct gmem_slot *s = m->slot; s < m->slot + m->count; s++) {
+		uint64_t at = a.v - s->base;
+
+		if (at >= s->size)
+			continue;
+		if (s->size - at < sizeof(*v))
+			return false;
+		*v = *(const volatile uint64_t *)(m->base + a.v);
+		return true;
+	}
+	return false;
+}
 /* Atomically sets *a to desired if it holds expected; ERR_AGAIN if it held something else. RAM only. */
 enum status gpa_cmpxchg64(const struct gmem *m, gpa_t a, uint64_t expected, uint64_t desired);
 enum status gpa_cmpxchg32(const struct gmem *m, gpa_t a, uint32_t expected, uint32_t desired);

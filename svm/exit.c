@@ -5,21 +5,25 @@
 #include "hv/x86/cr.h"
 #include "hv/x86/desc.h"
 
+/* More than the kind is to be decoded. */
+#define DETAILS 0x80u
+static_assert(EXIT_KIND_COUNT < DETAILS);
+
 /* Kinds of the low exit codes; what isn't named is EXIT_NONE (0) here and becomes EXIT_UNKNOWN. */
 static const uint8_t exit_kinds[VMEXIT_LOW_COUNT] = {
-    [VMEXIT_CR0_READ... VMEXIT_CR0_READ + 15] = EXIT_CR,
-    [VMEXIT_CR0_WRITE... VMEXIT_CR0_WRITE + 15] = EXIT_CR,
-    [VMEXIT_DR0_READ... VMEXIT_DR0_READ + 15] = EXIT_DR,
-    [VMEXIT_DR0_WRITE... VMEXIT_DR0_WRITE + 15] = EXIT_DR,
-    [VMEXIT_EXCP0... VMEXIT_EXCP0 + EXC_MC - 1] = EXIT_EXCEPTION,
+    [VMEXIT_CR0_READ... VMEXIT_CR0_READ + 15] = EXIT_CR | DETAILS,
+    [VMEXIT_CR0_WRITE... VMEXIT_CR0_WRITE + 15] = EXIT_CR | DETAILS,
+    [VMEXIT_DR0_READ... VMEXIT_DR0_READ + 15] = EXIT_DR | DETAILS,
+    [VMEXIT_DR0_WRITE... VMEXIT_DR0_WRITE + 15] = EXIT_DR | DETAILS,
+    [VMEXIT_EXCP0... VMEXIT_EXCP0 + EXC_MC - 1] = EXIT_EXCEPTION | DETAILS,
     [VMEXIT_EXCP0 + EXC_MC] = EXIT_MACHINE_CHECK,
-    [VMEXIT_EXCP0 + EXC_MC + 1 ... VMEXIT_EXCP0 + EXC_COUNT - 1] = EXIT_EXCEPTION,
-    [VMEXIT_INTR] = EXIT_INTERRUPT,
+    [VMEXIT_EXCP0 + EXC_MC + 1 ... VMEXIT_EXCP0 + EXC_COUNT - 1] = EXIT_EXCEPTION | DETAILS,
+    [VMEXIT_INTR] = EXIT_INTERRUPT | DETAILS,
     [VMEXIT_NMI] = EXIT_NMI,
-    [VMEXIT_SMI] = EXIT_INTERRUPT, /* taken, like one, when GIF is 1 again */
+    [VMEXIT_SMI] = EXIT_INTERRUPT | DETAILS, /* taken, like one, when GIF is 1 again */
     [VMEXIT_INIT] = EXIT_INIT,
     [VMEXIT_VINTR] = EXIT_INTR_WINDOW,
-    [VMEXIT_CR0_SEL_WRITE] = EXIT_CR,
+    [VMEXIT_CR0_SEL_WRITE] = EXIT_CR | DETAILS,
     [VMEXIT_RDTSC] = EXIT_RDTSC,
     [VMEXIT_RDPMC] = EXIT_RDPMC,
     [VMEXIT_CPUID] = EXIT_CPUID,
@@ -28,8 +32,8 @@ static const uint8_t exit_kinds[VMEXIT_LOW_COUNT] = {
     [VMEXIT_HLT] = EXIT_HLT,
     [VMEXIT_INVLPG] = EXIT_INVLPG,
     [VMEXIT_INVLPGA] = EXIT_UNDEFINED_INSN,
-    [VMEXIT_IOIO] = EXIT_IO,
-    [VMEXIT_MSR] = EXIT_RDMSR, /* or EXIT_WRMSR: EXITINFO1 tells */
+    [VMEXIT_IOIO] = EXIT_IO | DETAILS,
+    [VMEXIT_MSR] = EXIT_RDMSR | DETAILS, /* or EXIT_WRMSR: EXITINFO1 tells */
     [VMEXIT_SHUTDOWN] = EXIT_TRIPLE_FAULT,
     [VMEXIT_VMRUN] = EXIT_UNDEFINED_INSN,
     [VMEXIT_VMMCALL] = EXIT_HYPERCALL,
@@ -135,40 +139,52 @@ static void decode_other(const struct vmcb *b, struct vm_exit *e)
 	e->kind = (uint32_t)b->exit_code == VMEXIT_INVALID32 ? EXIT_ENTRY_FAILED : EXIT_UNKNOWN;
 }
 
-void svm_exit_decode(const struct vmcb *b, bool nrips, struct vm_exit *e)
+static void decode_details(const struct vmcb *b, struct vm_exit *e)
 {
-	uint64_t code = b->exit_code;
-
-	e->reason = code;
-	if (code == VMEXIT_NPF)
-		return decode_npf(b, e);
-	if (code >= VMEXIT_LOW_COUNT || exit_kinds[code] == EXIT_NONE)
-		return decode_other(b, e);
-
-	e->kind = exit_kinds[code];
-	e->insn_len = nrips ? length_to(b, b->next_rip) : 0;
-	switch (code) {
-	case VMEXIT_IOIO:
-		return decode_io(b, e);
-	case VMEXIT_MSR:
+	switch (e->kind) {
+	case EXIT_IO:
+		decode_io(b, e);
+		break;
+	case EXIT_RDMSR:
 		e->qual[0] = b->exit_info1;
 		if (b->exit_info1 & MSR_INFO_WRITE)
 			e->kind = EXIT_WRMSR;
-		return;
-	case VMEXIT_INTR:
-	case VMEXIT_SMI:
+		break;
+	case EXIT_INTERRUPT:
 		e->irq.acknowledged = false;
-		return;
-	case VMEXIT_CR0_READ ... VMEXIT_CR0_WRITE + 15:
-	case VMEXIT_CR0_SEL_WRITE:
-		return decode_cr(b, e);
-	case VMEXIT_DR0_READ ... VMEXIT_DR0_WRITE + 15:
-		return decode_dr(b, e);
-	case VMEXIT_EXCP0 ... VMEXIT_EXCP0 + EXC_COUNT - 1:
-		return decode_exception(b, e);
+		break;
+	case EXIT_CR:
+		decode_cr(b, e);
+		break;
+	case EXIT_DR:
+		decode_dr(b, e);
+		break;
 	default:
+		decode_exception(b, e);
+		break;
+	}
+}
+
+void svm_exit_decode(const struct vmcb *b, bool nrips, struct vm_exit *e)
+{
+	uint64_t code = b->exit_code;
+	uint8_t kind;
+
+	e->reason = code;
+	if (code >= VMEXIT_LOW_COUNT) {
+		if (code == VMEXIT_NPF)
+			decode_npf(b, e);
+		else
+			decode_other(b, e);
 		return;
 	}
+	kind = exit_kinds[code];
+	e->kind = kind & ~DETAILS;
+	e->insn_len = nrips ? length_to(b, b->next_rip) : 0;
+	if (kind & DETAILS)
+		decode_details(b, e);
+	else if (kind == EXIT_NONE)
+		decode_other(b, e);
 }
 
 bool svm_exit_interrupted(const struct vmcb *b, struct guest_event *ev)

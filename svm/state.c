@@ -143,31 +143,16 @@ void svm_reg_set(struct vcpu *v, enum vreg r, uint64_t value)
 
 static struct vmcb_seg *seg_of(struct vmcb *b, enum vseg seg)
 {
-	switch (seg) {
-	case SEG_ES:
-		return &b->es;
-	case SEG_CS:
-		return &b->cs;
-	case SEG_SS:
-		return &b->ss;
-	case SEG_DS:
-		return &b->ds;
-	case SEG_FS:
-		return &b->fs;
-	case SEG_GS:
-		return &b->gs;
-	case SEG_LDTR:
-		return &b->ldtr;
-	case SEG_TR:
-		return &b->tr;
-	case SEG_GDTR:
-		return &b->gdtr;
-	case SEG_IDTR:
-		return &b->idtr;
-	case SEG_COUNT:
-		break;
-	}
-	panic("segment %d", seg);
+	static const uint16_t offset[SEG_COUNT] = {
+	    [SEG_ES] = offsetof(struct vmcb, es),     [SEG_CS] = offsetof(struct vmcb, cs),
+	    [SEG_SS] = offsetof(struct vmcb, ss),     [SEG_DS] = offsetof(struct vmcb, ds),
+	    [SEG_FS] = offsetof(struct vmcb, fs),     [SEG_GS] = offsetof(struct vmcb, gs),
+	    [SEG_LDTR] = offsetof(struct vmcb, ldtr), [SEG_TR] = offsetof(struct vmcb, tr),
+	    [SEG_GDTR] = offsetof(struct vmcb, gdtr), [SEG_IDTR] = offsetof(struct vmcb, idtr),
+	};
+
+	CHECK((unsigned)seg < SEG_COUNT);
+	return (struct vmcb_seg *)((char *)b + offset[seg]);
 }
 
 static bool loaded_by_vmload(enum vseg seg)

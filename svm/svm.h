@@ -35,6 +35,7 @@ struct svm_cpu {
 enum svm_pending {
 	PENDING_ASID = 1 << 0,  /* its ASID may be old, or this CPU owes a flush */
 	PENDING_FLUSH = 1 << 1, /* its translations are stale */
+	PENDING_KEEP = 1 << 3,  /* the last entry had a flush; this one has none */
 	PENDING_STEP = 1 << 2,  /* stop it after one instruction, for the NMI window */
 };
 

@@ -134,10 +134,16 @@ static void prepare_tlb(struct svm_vcpu *s)
 	if (asid_take_flush(pool))
 		b->tlb_control = TLB_FLUSH_ALL;
 	s->pending &= ~(uint32_t)(PENDING_ASID | PENDING_FLUSH);
+	if (b->tlb_control != TLB_KEEP)
+		s->pending |= PENDING_KEEP;
 }
 
 static void prepare(struct svm_vcpu *s)
 {
+	if (s->pending & PENDING_KEEP) {
+		s->vmcb.tlb_control = TLB_KEEP;
+		s->pending &= ~(uint32_t)PENDING_KEEP;
+	}
 	if (s->pending & (PENDING_ASID | PENDING_FLUSH))
 		prepare_tlb(s);
 	if (s->pending & PENDING_STEP)
@@ -182,8 +188,6 @@ void svm_vcpu_run(struct vcpu *v, struct vm_exit *e)
 	v->gpr[RAX] = b->rax;
 	v->cr2 = b->cr2;
 	b->clean = CLEAN_ALL;
-	b->tlb_control = TLB_KEEP;
-	b->event_inj = 0;
 	if (b->exit_int_info & EVENT_VALID)
 		svm_requeue(s);
 	svm_exit_decode(b, svm_caps.nrips, e);
