@@ -109,6 +109,7 @@ $(BUILD)/gen/%.hex: %.asl Makefile
 
 # Host unit tests, and the lint.
 -include tests/tools/tools.mk
+-include tests/fuzz/rules.mk
 -include tests/unit/rules.mk
 -include tests/lint/rules.mk
 -include tests/guests/guests.mk

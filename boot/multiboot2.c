@@ -179,8 +179,6 @@ static void add_mem(struct boot_info *out, const struct mmap_entry *e)
 	enum boot_mem_type type = mem_type(e->type);
 	uint64_t len = e->len;
 
-	if (len == 0)
-		return;
 	if (len > UINT64_MAX - e->base) {
 		if (type == BOOT_MEM_RAM) {
 			report(out, "memory range 0x%lx+0x%lx wraps and was left out", e->base, e->len);
@@ -188,6 +186,8 @@ static void add_mem(struct boot_info *out, const struct mmap_entry *e)
 		}
 		len = UINT64_MAX - e->base;
 	}
+	if (len == 0)
+		return;
 	if (out->mem_count == BOOT_MEM_MAX) {
 		report(out, "more than %d memory ranges", BOOT_MEM_MAX);
 		return;

@@ -8,9 +8,3 @@ $(BUILD)/host/ingot-config: tests/tools/ingot_config.c $(CONFIG_SRC) tests/tools
 	@mkdir -p $(@D)
 	$(HOSTCC) -std=gnu2x -O2 -g -I. -DINGOT_HOST $(WARN) -MMD -MP -MF $@.d -o $@ tests/tools/ingot_config.c $(CONFIG_SRC)
 -include $(BUILD)/host/ingot-config.d
-
-# A configuration, any bytes. Run: build/fuzz/config -max_total_time=60 tests/fuzz/corpus/config
-$(BUILD)/fuzz/config: tests/fuzz/fuzz_config.c $(CONFIG_SRC) tests/tools/tools.mk
-	@mkdir -p $(@D)
-	clang-14 -std=gnu2x -O1 -g -I. -DINGOT_HOST -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ \
-		tests/fuzz/fuzz_config.c $(CONFIG_SRC)

@@ -232,6 +232,10 @@ static void test_broken(void **state)
 	assert_true(info.mem[0].len == UINT64_MAX - 0xfff0000000000000);
 
 	begin();
+	mmap_tag((struct entry[]){{UINT64_MAX, 5, 2, 0}, {0x1000, 0, 1, 0}}, 2, 24);
+	expect_error("no memory map");
+
+	begin();
 	tag(15, "short", 6, 0);
 	ram();
 	expect_error("the RSDP tag has 14 bytes");

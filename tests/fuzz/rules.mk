@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The fuzzers: tests/fuzz/fuzz_NAME.c with the product sources of FUZZ_NAME, seeds in tests/fuzz/corpus/NAME, a
+# dictionary in NAME.dict where there is one. What a run finds new is kept in build/fuzz/NAME.corpus.
+
+FUZZ_config := $(CONFIG_SRC)
+FUZZ_multiboot2 := boot/multiboot2.c hv/lib/fmt.c hv/lib/str.c
+
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ ?= $(FUZZERS)
+TIME ?= 60
+
+define FUZZ_RULE
+$(BUILD)/fuzz/$(1): tests/fuzz/fuzz_$(1).c $(FUZZ_$(1)) tests/fuzz/rules.mk
+	@mkdir -p $$(@D)
+	clang-14 -std=gnu2x -O1 -g -I. -DINGOT_HOST -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-MMD -MP -MF $$@.d -o $$@ tests/fuzz/fuzz_$(1).c $(FUZZ_$(1))
+-include $(BUILD)/fuzz/$(1).d
+endef
+$(foreach f,$(FUZZERS),$(eval $(call FUZZ_RULE,$(f))))
+
+.PHONY: fuzz
+fuzz: $(FUZZ:%=$(BUILD)/fuzz/%) ## the fuzzers, TIME=seconds each; FUZZ=name for one
+	@for f in $(FUZZ); do \
+		mkdir -p $(BUILD)/fuzz/$$f.corpus; \
+		echo "fuzz $$f: $(TIME) s"; \
+		$(BUILD)/fuzz/$$f -max_total_time=$(TIME) -verbosity=0 -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/$$f- \
+			$$([ ! -f tests/fuzz/$$f.dict ] || echo -dict=tests/fuzz/$$f.dict) \
+			$(BUILD)/fuzz/$$f.corpus $$(ls -d tests/fuzz/corpus/$$f 2>/dev/null) || exit 1; \
+	done
