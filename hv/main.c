@@ -15,6 +15,7 @@
 #include "hv/mgmt/console.h"
 #include "hv/pcpu.h"
 #include "hv/power.h"
+#include "hv/screen_log.h"
 #include "hv/serial.h"
 #include "hv/smp.h"
 #include "hv/timer.h"
@@ -33,6 +34,7 @@ static const struct boot_info *boot;
 static char config_name[BOOT_NAME_MAX];
 static struct acpi_info acpi;
 static struct work start_work;
+static bool have_serial;
 
 static void config_mistake(void *arg, const char *text)
 {
@@ -168,10 +170,21 @@ static void guests_start(struct work *w)
 	}
 	vm_init_all();
 	vm_autostart();
+	if (have_serial)
+		screen_log_pause();
+}
+
+static void panic_consoles(void)
+{
+	screen_log_resume();
+	console_panic_mode();
 }
 
 static void main_on_host_stack(void)
 {
+	const struct console_device *line;
+
+	screen_log_start(&boot->screen);
 	if (acpi_read(boot->rsdp, boot->rsdp_pa, &acpi) != OK)
 		log_warn("no ACPI tables: one CPU, and no I/O APIC");
 	power_init(&acpi);
@@ -181,8 +194,10 @@ static void main_on_host_stack(void)
 	virt_probe();
 	configuration_read();
 	cpus_start();
-	console_init(serial_start(), host_config_file.host.escape);
-	panic_set_console(console_panic_mode);
+	line = serial_start();
+	have_serial = line != NULL;
+	console_init(line, host_config_file.host.escape);
+	panic_set_console(panic_consoles);
 	work_init(&start_work, guests_start);
 	work_queue(&start_work);
 	pcpu_main(pcpus[0]);

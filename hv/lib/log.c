@@ -21,13 +21,18 @@ struct log_line {
 static struct spinlock log_lock; /* guards the ring and calls of the sink */
 static struct log_line ring[LOG_LINES];
 static uint64_t next_line; /* number of the line to come; line n is in ring[n % LOG_LINES] */
-static log_sink_fn log_sink;
+static log_sink_fn log_sink, log_mirror;
 static log_clock_fn log_clock;
 static enum log_level log_level = LOG_INFO;
 
 void log_set_sink(log_sink_fn sink)
 {
 	log_sink = sink;
+}
+
+void log_set_mirror(log_sink_fn mirror)
+{
+	log_mirror = mirror;
 }
 
 void log_set_clock(log_clock_fn clock)
@@ -73,6 +78,8 @@ void log_vprint(enum log_level level, const char *fmt, va_list ap)
 	next_line++;
 	if (log_sink != NULL)
 		log_sink(l->text, len);
+	if (log_mirror != NULL)
+		log_mirror(l->text, len);
 	spin_unlock(&log_lock);
 }
 

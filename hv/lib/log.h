@@ -17,6 +17,8 @@ typedef void (*log_sink_fn)(const char *line, size_t len);
 typedef uint64_t (*log_clock_fn)(void);
 
 void log_set_sink(log_sink_fn sink);
+/* A second place for finished lines, beside the sink; NULL: none. */
+void log_set_mirror(log_sink_fn mirror);
 void log_set_clock(log_clock_fn clock);
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
