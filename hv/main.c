@@ -129,6 +129,12 @@ static void clocks_init(void)
 	log_info("TSC %lu.%03lu MHz", tsc_hz() / 1000000, tsc_hz() / 1000 % 1000);
 }
 
+static bool file_is_there(void *arg, const char *name)
+{
+	(void)arg;
+	return file_find(name) != NULL;
+}
+
 static void configuration_read(void)
 {
 	const struct file *f;
@@ -139,6 +145,7 @@ static void configuration_read(void)
 		config_parse(&host_config_file, config_name, f->data, f->size, config_mistake, NULL);
 	else
 		log_error("%s was not loaded by the boot loader: no guests", config_name);
+	config_check_files(&host_config_file, config_name, file_is_there, config_mistake, NULL);
 	config_boot_line(&host_config_file, boot->cmdline, config_name, sizeof(config_name), config_mistake,
 			 NULL);
 	log_set_level((enum log_level)host_config_file.host.log);

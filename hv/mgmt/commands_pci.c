@@ -2,21 +2,27 @@
 /* `pci`: lists the machine's PCI devices, bus by bus from bus 0 through the bridges. Only looks. */
 #include <stdbool.h>
 #include <stdint.h>
-#include "drivers/pci_config.h"
+#include "hv/host.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
 #include "hv/mgmt/commands.h"
 #include "hv/mgmt/console.h"
 
-#define BUSES          256
-#define FUNCTIONS      8
-#define SLOTS_PER_STEP 8 /* a configuration access takes a microsecond */
-#define SLOTS_PER_BUS  32
-#define NOTHING        0xffffffffu
-#define HEADER_TYPE(h) ((h) >> 16 & 0x7f)
-#define HEADER_MULTI   BIT(23)
-#define HEADER_BRIDGE  1
-#define CLASS_ANY      0xff
+/* Configuration space (PCI Local Bus Specification 3.0, "Configuration Space Organization"). */
+#define PCI_CONFIG_ID     0x00 /* device << 16 | vendor; all ones: nothing there */
+#define PCI_CONFIG_CLASS  0x08 /* class << 24 | subclass << 16 | interface << 8 | revision */
+#define PCI_CONFIG_HEADER 0x0c
+#define PCI_CONFIG_BUSES  0x18 /* of a bridge: secondary bus in bits 8-15 */
+
+#define BUSES             256
+#define FUNCTIONS         8
+#define SLOTS_PER_STEP    8 /* a configuration access takes a microsecond */
+#define SLOTS_PER_BUS     32
+#define NOTHING           0xffffffffu
+#define HEADER_TYPE(h)    ((h) >> 16 & 0x7f)
+#define HEADER_MULTI      BIT(23)
+#define HEADER_BRIDGE     1
+#define CLASS_ANY         0xff
 
 /* PCI Code and ID Assignment Specification, "Class Codes": class, subclass. */
 static const struct {
@@ -79,17 +85,17 @@ static void add_bus(unsigned bus)
 /* True if there is a device there that may have more functions. */
 static bool list_function(uint16_t bdf)
 {
-	uint32_t id = pci_config_read(bdf, PCI_CONFIG_ID), class, header;
+	uint32_t id = host_pci_read(bdf, PCI_CONFIG_ID), class, header;
 
 	if (id == NOTHING || (id & 0xffff) == 0xffff)
 		return false;
-	class = pci_config_read(bdf, PCI_CONFIG_CLASS);
-	header = pci_config_read(bdf, PCI_CONFIG_HEADER);
+	class = host_pci_read(bdf, PCI_CONFIG_CLASS);
+	header = host_pci_read(bdf, PCI_CONFIG_HEADER);
 	console_print("%02x:%02x.%x  %04x:%04x  %02x%02x%02x  %s\n", bdf >> 8, bdf >> 3 & 0x1f, bdf & 7,
 		      id & 0xffff, id >> 16, class >> 24, class >> 16 & 0xff, class >> 8 & 0xff,
 		      class_name(class));
 	if (HEADER_TYPE(header) == HEADER_BRIDGE)
-		add_bus(pci_config_read(bdf, PCI_CONFIG_BUSES) >> 8 & 0xff);
+		add_bus(host_pci_read(bdf, PCI_CONFIG_BUSES) >> 8 & 0xff);
 	return header & HEADER_MULTI;
 }
 

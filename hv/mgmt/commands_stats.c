@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Commands that look inside: registers, exits, physical CPUs, memory. */
 #include "hv/exit.h"
+#include "hv/host.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
@@ -10,7 +11,6 @@
 #include "hv/timer.h"
 #include "hv/vm.h"
 #include "hv/vm_report.h"
-#include "mm/page_alloc.h"
 
 #define PAUSE_LIMIT_NS 1000000000ULL /* regs: so long a guest may take to stop */
 #define EXITS_LINE     2048
@@ -170,11 +170,11 @@ static void print_zone(const char *name, uint64_t total, uint64_t free)
 
 void command_mem(int argc, char **argv)
 {
-	struct page_stats s;
+	struct host_memory s;
 
 	(void)argc;
 	(void)argv;
-	page_stats(&s);
+	host_memory(&s);
 	console_print("%-16s %13s %13s %13s\n", "MEMORY", "TOTAL", "USED", "FREE");
 	print_zone("host", s.host_total, s.host_free);
 	print_zone("guests", s.guest_total, s.guest_free);

@@ -12,6 +12,7 @@
 #include "hv/vm.h"
 
 #define DURATION_MAX 32
+#define SHARE_MIN_NS 1000000000ULL
 #define LOG_PIECE    256  /* bytes of a guest's log at once */
 #define LOG_ROOM     8192 /* room for the text that they can become, and more */
 
@@ -158,22 +159,30 @@ void command_vm_destroy(int argc, char **argv)
 
 /* --- what there is --- */
 
-/* CPU time of each guest when it was listed last. */
+/* CPU time of each guest when it was listed last, or some seconds before. */
 static struct {
 	uint64_t at_ns, cpu_ns;
 } listed[MAX_VMS];
 
-/* Share of one CPU since the last listing, or since the start, in tenths of a percent. */
+/*
+ * Share of one CPU since then, or since the start, in tenths of a percent. CPU time is counted when a vCPU leaves
+ * its CPU: over a moment it would mean nothing.
+ */
 static uint64_t cpu_share(const struct vm *vm)
 {
 	uint64_t now = time_now_ns(), cpu = vm_stat_cpu_time(vm);
-	uint64_t since = MAX(listed[vm->index].at_ns, vm->uptime_start_ns);
-	uint64_t before = listed[vm->index].at_ns > vm->uptime_start_ns ? listed[vm->index].cpu_ns : 0;
-	uint64_t us = (now - since) / 1000;
+	uint64_t since = listed[vm->index].at_ns, before = listed[vm->index].cpu_ns;
 
-	listed[vm->index].at_ns = now;
-	listed[vm->index].cpu_ns = cpu;
-	return us && cpu > before ? (cpu - before) / us : 0;
+	if (since < vm->uptime_start_ns) {
+		since = vm->uptime_start_ns;
+		before = 0;
+	}
+	if (now - since >= SHARE_MIN_NS) {
+		listed[vm->index].at_ns = now;
+		listed[vm->index].cpu_ns = cpu;
+	}
+	uint64_t us = (now - since) / 1000;
+	return us && cpu > before ? MIN((cpu - before) / us, vm->vcpu_count * 1000UL) : 0;
 }
 
 static void list_one(const struct vm *vm)

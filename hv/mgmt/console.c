@@ -6,6 +6,7 @@
  */
 #include "hv/mgmt/console.h"
 #include <stdarg.h>
+#include "hv/host.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/lock.h"
 #include "hv/lib/log.h"
@@ -17,7 +18,6 @@
 #include "hv/timer.h"
 #include "hv/vm.h"
 #include "hv/work.h"
-#include "mm/page_alloc.h"
 
 #define COMMAND_SIZE 0x40000     /* bytes of a command's output that may wait for the line */
 #define ROUNDS       4           /* of one work item: it must not keep guests from their CPU */
@@ -297,9 +297,9 @@ static void console_work(struct work *w)
 
 void console_init(const struct console_device *dev, uint8_t escape_byte)
 {
-	void *command = page_alloc_bytes(COMMAND_SIZE);
+	void *command = host_alloc(COMMAND_SIZE);
 
-	mux = page_alloc_bytes(sizeof(*mux));
+	mux = host_alloc(sizeof(*mux));
 	CHECK(mux && command);
 	mux_init(mux, escape_byte, command, COMMAND_SIZE);
 	device = dev;
@@ -318,7 +318,7 @@ void console_start_prompt(void)
 
 enum status console_guest_add(struct vm *vm)
 {
-	struct mux_guest *g = page_alloc_bytes(sizeof(*g));
+	struct mux_guest *g = host_alloc(sizeof(*g));
 
 	if (g == NULL)
 		return ERR_NOMEM;

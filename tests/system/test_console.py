@@ -78,3 +78,57 @@ def test_cycles_leak_nothing(boot, tiny):
         m.send("vm start a\r")
         m.expect(r"vm a: stopped", 60)
     assert m.command("mem") == before
+
+
+def paste_sum(text):
+    total = 0
+    for c in text.encode():
+        total = (total * 31 + c) & 0xffffffff
+    return total
+
+
+def test_paste(boot, tiny):
+    """A paste of 4 KB into a guest loses nothing."""
+    m = boot("[vm a]\nmemory = 16M\nkernel = echo\n", tiny("echo"))
+    m.expect(r"a\| ready to read", 90)
+    m.send("console a\r")
+    m.expect("leave with", 20)
+    text = "".join(chr(33 + i % 90) for i in range(4096))
+    m.send(text + "\r")
+    m.expect(rf"got 4096 sum {paste_sum(text)}\r", 60)
+    m.send("\x1d")
+    m.expect("ingot> ", 20)
+
+
+def test_escape_from_deaf(boot, tiny):
+    """The escape key leaves a guest that reads nothing, whatever was typed before."""
+    m = boot("[vm a]\nmemory = 16M\nkernel = echo\ncmdline = deaf\n" + BEAT.replace("vm a", "vm b"),
+             tiny("echo", "heartbeat"))
+    m.expect(r"b\| beat", 90)
+    m.send("console a\r")
+    m.expect("leave with", 20)
+    for _ in range(8):
+        m.send("x" * 4096)
+    m.send("\x1d")
+    m.expect(r"\[a left\]", 60)
+    m.expect(r"b has written \d+ lines meanwhile", 20)
+    assert "running" in m.command("vm list")
+
+
+def test_torn_lines(boot, tiny):
+    """Two guests flood at once, and the operator types: every line is one guest's, and whole."""
+    m = boot("[vm a]\nmemory = 16M\nkernel = bad\ncmdline = flood\n[vm b]\nmemory = 16M\nkernel = bad\ncmdline = flood\n",
+             tiny("bad"), cpus=2)
+    m.expect(r"a\| flood", 90)
+    m.expect(r"b\| flood", 90)
+    for _ in range(5):
+        assert "b " in m.command("vm list")
+        for _ in range(50):
+            m.expect("flood flood", 20)
+    m.send("mute all\r")
+    m.expect("mute all", 20)
+    lines = [re.sub(r"^.*\r\x1b\[K", "", line) for line in re.split(r"\r*\n", m.log())]
+    flood = [line for line in lines if "flood flood" in line]
+    assert len(flood) > 100
+    for line in flood:
+        assert re.fullmatch(r"[ab]\| flood( flood){11}", line), line
