@@ -25,6 +25,7 @@
 #include "hv/vm.h"
 #include "hv/work.h"
 #include "hv/x86/image.h"
+#include "hv/x86/insn.h"
 #include "hv/xstate.h"
 #include "mm/host_map.h"
 #include "mm/memmap.h"
@@ -171,6 +172,7 @@ static void guests_start(struct work *w)
 {
 	for (uint32_t i = 0; i < pcpu_count; i++) {
 		if (pcpus[i]->online && !__atomic_load_n(&pcpus[i]->ready, __ATOMIC_ACQUIRE)) {
+			cpu_pause();
 			work_queue(w);
 			return;
 		}

@@ -34,13 +34,13 @@ enum { PAGE_CODE, PAGE_PML4, PAGE_PDPT, PAGE_PD, PAGE_PT, PAGES_COUNT };
 /* SDM Vol. 3A, "MP Initialization Protocol Algorithm": INIT, 10 ms, SIPI, 200 us, a second SIPI. */
 #define INIT_WAIT_US     10000
 #define STARTUP_WAIT_US  200
-#define ONLINE_WAIT_US   2000000
+#define ONLINE_WAIT_US   5000000
 #define ONLINE_POLL_US   50
 
 #define STOP_WAIT_MS     100
 #define STOP_POLLS_BLIND 10000000 /* while the TSC's rate isn't known */
 
-#define TSC_ROUNDS       64
+#define TSC_ROUNDS       128
 
 static uint64_t low_pa; /* PAGES_COUNT pages; 0: none */
 static uint64_t boot_cr0, boot_cr4, boot_pat;
@@ -50,7 +50,7 @@ static uint32_t stopped_count;
 /* The TSC check: both CPUs stamp in turns, each stamp must not be below the one before. */
 static struct {
 	struct spinlock lock;
-	uint32_t arrived;
+	uint32_t arrived, rounds;
 	uint64_t last, worst;
 } tsc_check;
 
@@ -59,11 +59,13 @@ enum status smp_reserve(struct memmap *map)
 	return memmap_take(map, PAGES_COUNT * PAGE_SIZE, PAGE_SIZE, REAL_MODE_LIMIT, &low_pa);
 }
 
-/* Called by both CPUs at the same time. Bounded by what delays either of them. */
+/* Called by both CPUs at the same time; both leave after the same round, so that neither makes the other wait. */
 static void tsc_check_run(void)
 {
+	bool done = false;
+
 	__atomic_fetch_add(&tsc_check.arrived, 1, __ATOMIC_SEQ_CST);
-	for (unsigned i = 0; i < TSC_ROUNDS;) {
+	while (!done) {
 		uint64_t now;
 
 		spin_lock(&tsc_check.lock);
@@ -72,8 +74,9 @@ static void tsc_check_run(void)
 			tsc_check.worst = MAX(tsc_check.worst, tsc_check.last - now);
 		tsc_check.last = now;
 		/* Rounds count once both are here, so that the stamps alternate. */
-		if (__atomic_load_n(&tsc_check.arrived, __ATOMIC_SEQ_CST) >= 2)
-			i++;
+		if (__atomic_load_n(&tsc_check.arrived, __ATOMIC_SEQ_CST) == 2)
+			tsc_check.rounds++;
+		done = tsc_check.rounds >= TSC_ROUNDS;
 		spin_unlock(&tsc_check.lock);
 		cpu_pause();
 	}
@@ -153,7 +156,7 @@ static bool ap_start(struct ap_params *params, struct pcpu *p)
 
 	params->stack = p->stack_top - sizeof(uint64_t);
 	params->pcpu = (uint64_t)p;
-	tsc_check.arrived = 0;
+	tsc_check.arrived = tsc_check.rounds = 0;
 	tsc_check.last = tsc_check.worst = 0;
 	lapic_send_startup(p->apic_id, page);
 	if (!wait_online(p, STARTUP_WAIT_US))
