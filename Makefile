@@ -156,4 +156,4 @@ clean: ## removes build/
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | sort | column -t -s '@'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | sort | awk -F@ '{ printf "  make %-13s %s\n", $$1, $$2 }'
