@@ -23,15 +23,16 @@ def section(name, memory="256M", kernel="vmlinuz", extra="", cmdline=""):
 def attach(m, name, timeout=240):
     """Attaches to a guest and waits for its shell."""
     m.send(f"console {name}\r")
-    m.expect(r"console: attached|attached", 30)
-    m.send("\r")
-    m.expect(SHELL, timeout)
+    m.expect(rf"{name}:[^\n]*# ", timeout)
+    m.send("echo here-$((6*7))\r")
+    m.expect("here-42", 30)
+    m.expect(SHELL, 30)
 
 
 def shell(m, command, timeout=60):
     """Types a command at the attached guest's shell; returns its output and asserts that it succeeded."""
     m.send(command + "; echo status=$?\r")
-    m.expect(r"status=(\d+)\r\n", timeout)
+    m.expect(r"status=(\d+)\r*\n", timeout)
     output, status = m.before, m.match.group(1)
     m.expect(SHELL, 30)
     assert status == "0", f"{command}: status {status}: {output}"
