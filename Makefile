@@ -44,8 +44,14 @@ HEX := $(ASL_SRC:%.asl=$(BUILD)/gen/%.hex)
 .PHONY: all
 all: $(BUILD)/ingot.elf $(BUILD)/ingot.efi
 
+# The list of objects: what is removed from the tree leaves the image too.
+$(BUILD)/objects: FORCE
+	@mkdir -p $(@D)
+	@echo '$(OBJ)' | cmp -s - $@ || echo '$(OBJ)' > $@
+.PHONY: FORCE
+
 # Linked twice: the second time with the table of the first one's functions, for panic's backtraces.
-$(BUILD)/ingot.nosyms.elf: linker.ld $(OBJ)
+$(BUILD)/ingot.nosyms.elf: linker.ld $(OBJ) $(BUILD)/objects
 	@mkdir -p $(@D)
 	$(LD) $(LDFLAGS) -T linker.ld -o $@ $(OBJ)
 
@@ -149,6 +155,20 @@ run: ## boots CONFIG=file in an emulator; BOOT=grub-bios|grub-efi|efi CPU=amd|in
 	@$(MAKE) -s all linux-guests $(BUILD)/host/ingot-config
 	@GRUB_TIMEOUT=0 boot/iso.sh -d $(GUEST) $(BUILD) $(CONFIG) $(BUILD)/run.iso $(BUILD)/run-esp.img
 	@BOOT='$(BOOT)' CPU='$(CPU)' CPUS='$(CPUS)' MEM='$(MEM)' boot/run.sh $(BUILD) $(BUILD)/run.iso $(BUILD)/run-esp.img
+
+# The system tests alone: VENDOR=amd|intel|all, CASE=file/case as they are printed.
+VENDOR ?= all
+.PHONY: system
+system: all guests linux-guests $(BUILD)/host/ingot-config ## boots Ingot in QEMU (AMD) and Bochs (Intel); CASE= VENDOR=
+	@/usr/bin/python3 tests/system/run.py --vendor '$(VENDOR)' --case '$(CASE)'
+
+.PHONY: test
+test: ## everything: lint, unit tests, system tests on both vendors; CASE=name VENDOR=amd|intel for one
+	@$(MAKE) -s deps
+ifeq ($(CASE),)
+	@$(MAKE) -s check
+endif
+	@$(MAKE) -s system
 
 .PHONY: clean
 clean: ## removes build/
