@@ -14,6 +14,7 @@
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
+#include "hv/pvclock.h"
 #include "hv/vm.h"
 #include "hv/xstate.h"
 #include "hv/x86/apic.h"
@@ -70,7 +71,7 @@ static const struct rule rules[] = {
 	 .eax = ALL,
 	 .ebx = 0x0000ffff, /* brand index, CLFLUSH size */
 	 .ecx = CPUID_1_ECX_SSE3 | CPUID_1_ECX_PCLMULQDQ | CPUID_1_ECX_SSSE3 | CPUID_1_ECX_FMA |
-		CPUID_1_ECX_CMPXCHG16B | CPUID_1_ECX_PCID | CPUID_1_ECX_X2APIC | CPUID_1_ECX_SSE41 | CPUID_1_ECX_SSE42 |
+		CPUID_1_ECX_CMPXCHG16B | CPUID_1_ECX_PCID | CPUID_1_ECX_SSE41 | CPUID_1_ECX_SSE42 |
 		CPUID_1_ECX_MOVBE | CPUID_1_ECX_POPCNT | CPUID_1_ECX_AES | CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX |
 		CPUID_1_ECX_F16C | CPUID_1_ECX_RDRAND,
 	 .edx = LEAF1_EDX_COMMON | CPUID_1_EDX_SEP | CPUID_1_EDX_CLFSH | CPUID_1_EDX_SSE | CPUID_1_EDX_SSE2 |
@@ -162,6 +163,7 @@ static const struct rule rules[] = {
 #define XSAVE_ALIGN64     2u /* leaf 0xd, ECX of a component */
 #define CACHE_TYPE        0x1fu
 #define CACHE_LEVEL(eax)  ((eax) >> 5 & 7)
+#define SIGNATURE_SIZE    12
 #define BUS_MHZ           100
 
 static struct cpuid_leaf *leaf_slot(struct cpuid_policy *p, uint32_t leaf)
@@ -403,7 +405,7 @@ static void set_identity(struct cpuid_policy *p, uint64_t tsc_hz)
 	sizes->eax = p->phys_bits | LINEAR_BITS << 8;
 
 	/* The core emulates these itself, whatever the host has. */
-	one->ecx |= CPUID_1_ECX_HYPERVISOR | CPUID_1_ECX_TSC_DEADLINE;
+	one->ecx |= CPUID_1_ECX_HYPERVISOR | CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE;
 	one->edx |= CPUID_1_EDX_APIC | CPUID_1_EDX_MTRR | CPUID_1_EDX_MCE | CPUID_1_EDX_MCA;
 	entry_of(p, CPUID_LEAF_THERMAL, 0)->eax |= CPUID_6_EAX_ARAT;
 	if (p->vendor == CPUID_VENDOR_INTEL)
@@ -456,17 +458,36 @@ void cpuid_drop(struct cpuid_policy *p, struct cpuid_feature f)
 	set_register_masks(p);
 }
 
+static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
+{
+	struct cpuid_regs r = {};
+
+	switch (leaf) {
+	case CPUID_HV_BASE:
+		r.eax = CPUID_HV_BASE;
+		memcpy(&r.ebx, CPUID_SIGNATURE, SIGNATURE_SIZE);
+		break;
+	case CPUID_KVM_BASE:
+		r.eax = CPUID_KVM_BASE + 1;
+		memcpy(&r.ebx, "KVMKVMKVM\0\0\0", SIGNATURE_SIZE);
+		break;
+	case CPUID_KVM_BASE + 1:
+		r.eax = KVM_FEATURE_NOP_IO_DELAY | KVM_FEATURE_CLOCKSOURCE2 | KVM_FEATURE_CLOCKSOURCE_STABLE;
+		break;
+	default:
+		break;
+	}
+	return r;
+}
+
 struct cpuid_regs cpuid_lookup(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf)
 {
 	const struct cpuid_leaf *l;
 
 	if (leaf - CPUID_EXT_BASE < CPUID_EXT_MAX) {
 		l = &p->ext[leaf - CPUID_EXT_BASE];
-	} else if (leaf == CPUID_HV_BASE) {
-		struct cpuid_regs r = {.eax = CPUID_HV_BASE};
-
-		memcpy(&r.ebx, CPUID_SIGNATURE, 12);
-		return r;
+	} else if (leaf >> 28 == CPUID_HV_BASE >> 28) {
+		return hypervisor_leaf(leaf);
 	} else if (leaf < CPUID_BASIC_MAX) {
 		l = &p->basic[leaf];
 	} else {

@@ -11,6 +11,7 @@
 #include "hv/guest_map.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
+#include "hv/pvclock.h"
 #include "hv/vm.h"
 #include "hv/x86/cpuid.h"
 #include "hv/x86/insn.h"
@@ -72,6 +73,7 @@ static void set_tsc_offset(struct vcpu *v, int64_t offset)
 	v->tsc_offset = offset;
 	ops->tsc_offset(v, offset);
 	vlapic_tsc_changed(v);
+	pvclock_update(v);
 }
 
 static bool tsc_read(struct vcpu *v, uint32_t msr, uint64_t *value)
@@ -100,6 +102,18 @@ static bool tsc_adjust_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	v->msr.tsc_adjust = value;
 	set_tsc_offset(v, (int64_t)((uint64_t)v->tsc_offset + delta));
 	return true;
+}
+
+static bool system_time_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	(void)msr;
+	return pvclock_write_system_time(v, value);
+}
+
+static bool wall_clock_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	(void)msr;
+	return pvclock_write_wall_clock(v, value);
 }
 
 static bool tsc_deadline_read(struct vcpu *v, uint32_t msr, uint64_t *value)
@@ -360,6 +374,8 @@ static const struct row table[] = {
 	{ONE(MSR_EFER), BOTH, FUNCTION, .read = efer_read, .write = efer_msr_write},
 
 	{ONE(MSR_IA32_TSC), BOTH, FUNCTION, .read = tsc_read, .write = tsc_write},
+	{ONE(MSR_KVM_SYSTEM_TIME), BOTH, STORED, STATE(pvclock), .write = system_time_write},
+	{ONE(MSR_KVM_WALL_CLOCK), BOTH, FUNCTION, .write = wall_clock_write},
 	{ONE(MSR_IA32_APIC_BASE), BOTH, FUNCTION, .read = apic_base_read, .write = apic_base_write},
 	{ONE(MSR_IA32_PAT), BOTH, FUNCTION, .read = pat_read, .write = pat_write},
 	{ONE(MSR_IA32_MTRRCAP), BOTH, CONST, .value = MTRRCAP_VALUE},

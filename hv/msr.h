@@ -38,6 +38,8 @@ struct msr_state {
 	uint64_t mc[MSR_MC_BANKS][4]; /* CTL, STATUS, ADDR, MISC */
 	uint64_t hwcr;
 	uint64_t de_cfg;
+	uint64_t pvclock; /* MSR_KVM_SYSTEM_TIME */
+	uint32_t pvclock_version;
 };
 
 /*

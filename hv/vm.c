@@ -82,10 +82,13 @@ uint64_t vm_time_to_host_ns(const struct vm *vm, uint64_t t)
 
 static void guest_time_start(struct vm *vm)
 {
+	uint64_t tsc = __builtin_ia32_rdtsc();
+
 	vm->time_base_ns = time_now_ns();
 	vm->paused_at_ns = 0;
+	/* One reading for all: guests look for TSCs that differ. */
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
-		vm->vcpu[i]->tsc_offset = -(int64_t)__builtin_ia32_rdtsc();
+		vm->vcpu[i]->tsc_offset = -(int64_t)tsc;
 }
 
 static void guest_time_stop(struct vm *vm)

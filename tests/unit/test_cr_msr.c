@@ -4,6 +4,7 @@
 #include "hv/cr.h"
 #include "hv/insn.h"
 #include "hv/msr.h"
+#include "hv/pvclock.h"
 
 #define CODE 0x10000UL
 
@@ -55,6 +56,31 @@ bool vlapic_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 bool vlapic_msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	return msr == 0x80b;
+}
+
+uint64_t tsc_hz(void)
+{
+	return 2600000000;
+}
+
+uint64_t vcpu_tsc(const struct vcpu *v)
+{
+	return 26000;
+}
+
+uint64_t vm_time_ns(const struct vm *vm)
+{
+	return 10000;
+}
+
+uint64_t vm_time_to_host_ns(const struct vm *vm, uint64_t t)
+{
+	return t + 1500000000;
+}
+
+uint64_t time_wall_at_boot(void)
+{
+	return 1000;
 }
 
 static void new_vcpu(enum cpuid_vendor vendor)
@@ -333,6 +359,55 @@ static void test_msr_others(void **state)
 	assert_false(msr_write(&fake_vcpu, MSR_EFER, EFER_SVME));
 }
 
+static uint64_t convert(uint64_t ticks, struct pvclock_scale s)
+{
+	ticks = s.shift < 0 ? ticks >> -s.shift : ticks << s.shift;
+	return (uint64_t)(((unsigned __int128)ticks * s.mul) >> 32);
+}
+
+static void test_pvclock(void **state)
+{
+	static const uint64_t hz[] = {1000000,    50000000,   999999999, 1000000000,
+				      1000000001, 2596133000, 5000000000};
+	struct {
+		uint32_t version, pad;
+		uint64_t tsc, ns;
+		uint32_t mul;
+		int8_t shift;
+		uint8_t flags;
+	} t;
+
+	for (unsigned i = 0; i < sizeof(hz) / sizeof(hz[0]); i++) {
+		struct pvclock_scale s = pvclock_scale(hz[i]);
+
+		assert_true(s.mul >> 31); /* as precise as it can be */
+		assert_in_range(convert(hz[i], s), 999999997, 1000000001);
+	}
+	new_vcpu(CPUID_VENDOR_AMD);
+	assert_true(msr_write(&fake_vcpu, MSR_KVM_SYSTEM_TIME, 0x20001));
+	assert_int_equal(get(MSR_KVM_SYSTEM_TIME), 0x20001);
+	memcpy(&t, fake_vm.mem.base + 0x20000, sizeof(t));
+	assert_int_equal(t.version, 2);
+	assert_int_equal(t.tsc, 26000);
+	assert_int_equal(t.ns, 10000);
+	assert_int_equal(t.shift, -1);
+	assert_int_equal(t.flags, 1);
+	/* A guest that writes its TSC gets a new record. */
+	assert_true(msr_write(&fake_vcpu, MSR_IA32_TSC, 0));
+	memcpy(&t, fake_vm.mem.base + 0x20000, sizeof(t));
+	assert_int_equal(t.version, 4);
+	/* The wall clock at guest time 0. */
+	assert_true(msr_write(&fake_vcpu, MSR_KVM_WALL_CLOCK, 0x20100));
+	assert_int_equal(fake_peek64(0x20104), 1001 | 500000000UL << 32);
+	/* ROM, nowhere, odd places */
+	assert_false(msr_write(&fake_vcpu, MSR_KVM_SYSTEM_TIME, GUEST_ROM_BASE | 1));
+	assert_false(msr_write(&fake_vcpu, MSR_KVM_SYSTEM_TIME, 0xd0000001));
+	assert_false(msr_write(&fake_vcpu, MSR_KVM_SYSTEM_TIME, 0x20003));
+	assert_false(msr_write(&fake_vcpu, MSR_KVM_WALL_CLOCK, ~0UL));
+	assert_int_equal(get(MSR_KVM_SYSTEM_TIME), 0x20001);
+	assert_true(msr_write(&fake_vcpu, MSR_KVM_SYSTEM_TIME, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,7 +415,7 @@ int main(void)
 	    cmocka_unit_test(test_pae_entries),     cmocka_unit_test(test_xcr0),
 	    cmocka_unit_test(test_cr_instructions), cmocka_unit_test(test_dr),
 	    cmocka_unit_test(test_msr_unlisted),    cmocka_unit_test(test_msr_memory_types),
-	    cmocka_unit_test(test_msr_others),
+	    cmocka_unit_test(test_msr_others),      cmocka_unit_test(test_pvclock),
 	};
 
 	return cmocka_run_group_tests_name("cr_msr", tests, NULL, NULL);
