@@ -39,7 +39,4 @@ UNIT_vdev := $(wildcard hv/vdev/*.c) hv/vm_irq.c hv/io_bus.c hv/lib/calendar.c
 UNIT_cpuid := hv/cpuid.c mm/gpa.c
 UNIT_cr_msr := hv/cr.c hv/msr.c hv/pvclock.c hv/insn.c hv/decode.c hv/guest_walk.c mm/gpa.c
 UNIT_load_linux := hv/load_linux.c hv/guest_acpi.c mm/gpa.c hv/lib/fmt.c hv/lib/str.c
-UNIT_pm := hv/vdev/pm.c hv/vdev/pci.c hv/io_bus.c
-UNIT_rtc := hv/vdev/rtc.c hv/lib/calendar.c hv/io_bus.c
-UNIT_vdev := $(wildcard hv/vdev/*.c) hv/vm_irq.c hv/io_bus.c hv/lib/calendar.c
 UNIT_screen := drivers/screen.c drivers/screen_font.c hv/lib/str.c
