@@ -31,12 +31,27 @@ static_assert(sizeof(struct fxsave_head) == 32);
 
 static uint64_t supported;
 static uint32_t area_size = XSAVE_LEGACY_SIZE;
-static bool has_xsave, has_tsc_aux;
+static bool has_xsave, has_tsc_aux, has_spec_ctrl;
+
+/* IA32_SPEC_CTRL exists where one of its bits does; the two vendors report them in places of their own. */
+static bool spec_ctrl_exists(void)
+{
+	uint32_t max_ext = cpuid(CPUID_LEAF_EXT_MAX, 0).eax;
+
+	if (cpuid(0, 0).eax >= CPUID_LEAF_STRUCTURED &&
+	    (cpuid(CPUID_LEAF_STRUCTURED, 0).edx &
+	     (CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_SSBD)))
+		return true;
+	return max_ext >= CPUID_LEAF_SIZES &&
+	       (cpuid(CPUID_LEAF_SIZES, 0).ebx &
+		(CPUID_80000008_EBX_IBRS | CPUID_80000008_EBX_STIBP | CPUID_80000008_EBX_SSBD));
+}
 
 void xstate_init(void)
 {
 	struct cpuid_regs r = cpuid(1, 0);
 
+	has_spec_ctrl = spec_ctrl_exists();
 	has_xsave = r.ecx & CPUID_1_ECX_XSAVE;
 	r = cpuid(0x80000000, 0);
 	if (r.eax >= 0x80000001)
@@ -113,6 +128,8 @@ void xstate_load(struct vcpu *v)
 {
 	if (has_tsc_aux)
 		wrmsr(MSR_TSC_AUX, v->msrs.tsc_aux);
+	if (has_spec_ctrl) /* its writes exit (hv/msr.c), so v->msrs has the value */
+		wrmsr(MSR_IA32_SPEC_CTRL, v->msrs.spec_ctrl);
 	if (!has_xsave) {
 		fxrstor(v->xsave);
 		return;
