@@ -10,7 +10,7 @@ import pytest
 import gdbstub
 import machine
 
-pytestmark = pytest.mark.only("amd", "the emulator has no gdb stub and no monitor for it")
+qemu_only = pytest.mark.only("amd", "the emulator has no gdb stub and no monitor")
 
 SVME = 1 << 12
 UD2 = 0x0b0f
@@ -60,6 +60,7 @@ def expect_panic(m, work_dir, what):
     assert_all_stopped(work_dir)
 
 
+@qemu_only
 def test_bad_jump(stopped, work_dir):
     m, gdb, _ = stopped
     gdb.write(gdbstub.RIP, NOWHERE)
@@ -69,6 +70,7 @@ def test_bad_jump(stopped, work_dir):
     assert "panic: again" not in m.log()
 
 
+@qemu_only
 def test_stack_overflow(stopped, work_dir):
     m, gdb, _ = stopped
     gdb.write(gdbstub.RSP, (gdb.read(gdbstub.RSP) & ~0x7fff) + 0x1008)
@@ -76,6 +78,7 @@ def test_stack_overflow(stopped, work_dir):
     expect_panic(m, work_dir, r"stack overflow: host stack of CPU 0")
 
 
+@qemu_only
 def test_stack_pointer_lost(stopped, work_dir):
     m, gdb, _ = stopped
     gdb.write(gdbstub.RSP, NOWHERE)
@@ -83,6 +86,7 @@ def test_stack_pointer_lost(stopped, work_dir):
     expect_panic(m, work_dir, r"double fault \(#DF\)")
 
 
+@qemu_only
 def test_fault_in_panic(stopped, work_dir):
     """Leaving virtualization faults, on both CPUs: each goes on with what is left to do."""
     m, gdb, symbols = stopped
@@ -95,6 +99,7 @@ def test_fault_in_panic(stopped, work_dir):
     assert "did not stop" not in m.log()
 
 
+@qemu_only
 def test_fault_in_serial_output(stopped, work_dir):
     """Nothing can be said any more; the machine stops all the same, and doesn't reset."""
     m, gdb, symbols = stopped
@@ -105,6 +110,7 @@ def test_fault_in_serial_output(stopped, work_dir):
     assert_all_stopped(work_dir)
 
 
+@qemu_only
 def test_nmis(boot, tiny, work_dir):
     """Each of many NMIs reaches both CPUs, idle or in a guest, exactly once."""
     m = boot(BEAT, tiny("heartbeat"), cpus=2)
@@ -116,9 +122,21 @@ def test_nmis(boot, tiny, work_dir):
     m.expect(r"a\| beat", 30)
 
 
+@qemu_only
 def test_machine_check(boot, tiny, work_dir):
     m = boot(BEAT, tiny("heartbeat"), cpus=2)
     m.expect(r"a\| beat", 60)
     machine.monitor(work_dir, "mce 0 9 0xbd00000000000000 5 0x12345000 0")
     m.expect(r"machine check: CPU 0 bank 9: status 0xbd00000000000000 address 0x12345000 misc 0x0, uncorrected", 20)
     expect_panic(m, work_dir, r"machine check \(#MC\)")
+
+
+def test_kicks(boot, tiny):
+    """A guest that never leaves by itself, on another CPU than the operator's, is paused at once, every time."""
+    m = boot("[host]\ncpuset = 0\n[vm a]\nmemory = 16M\nkernel = spin\ncpuset = 1\n", tiny("spin"), cpus=2)
+    m.expect(r"a\| spinning", 90)
+    for _ in range(30):
+        m.send("vm pause a\r")
+        m.expect(r"vm a: paused", 10)
+        m.send("vm resume a\r")
+        m.expect(r"vm a: resumed", 10)
