@@ -119,6 +119,7 @@ $(BUILD)/gen/%.hex: %.asl Makefile
 -include tests/unit/rules.mk
 -include tests/lint/rules.mk
 -include tests/guests/guests.mk
+-include tests/bench/bench.mk
 
 # What `make` itself needs, what running needs, what testing needs.
 DEPS_BUILD := gcc binutils libc6-dev nasm acpica-tools gnu-efi

@@ -10,6 +10,7 @@ extern image_2m_pages
 global boot_entry_efi
 global boot_stack
 global boot_stack_top
+global boot_entry_tsc
 
 ; An address in the image as a distance from its start.
 %define OFFSET(symbol) ((symbol) - IMAGE_VA)
@@ -87,6 +88,10 @@ start32:
 	cpuid
 	bt edx, CPUID_EXT_LM
 	jnc no_long_mode
+
+	rdtsc				; for the figure of what booting costs
+	mov [ebp + OFFSET(boot_entry_tsc)], eax
+	mov [ebp + OFFSET(boot_entry_tsc) + 4], edx
 
 	; The low 4 GiB, one to one. High halves of the entries are zero already: .bss.
 	lea edx, [ebp + OFFSET(boot_pd_low)]
@@ -254,3 +259,5 @@ boot_pd_low:
 	resb 4 * 4096
 boot_pd_high:
 	resb 4096
+boot_entry_tsc:
+	resq 1

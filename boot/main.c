@@ -30,5 +30,6 @@ void boot_main(uint32_t magic, uint32_t info_pa, uint64_t image_pa)
 		break;
 	}
 	info.image_pa = image_pa;
+	info.entry_tsc = boot_entry_tsc;
 	hv_main(&info);
 }

@@ -120,7 +120,10 @@ static void interrupts_init(void)
 
 static void clocks_init(void)
 {
-	time_init(tsc_calibrate(&acpi));
+	uint64_t start = rdtsc(), hz = tsc_calibrate(&acpi);
+
+	boot_cost.waiting += rdtsc() - start;
+	time_init(hz);
 	log_set_clock(time_now_ns);
 	lapic_timer_calibrate();
 	timer_init_queues();
@@ -215,7 +218,7 @@ static void main_on_host_stack(void)
 void hv_main(const struct boot_info *info)
 {
 	boot = info;
-	time_start();
+	time_start(info->entry_tsc);
 	trap_init_early();
 	early_console();
 	memory_init();

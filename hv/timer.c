@@ -18,14 +18,15 @@
 /* A function that arms its own timer in the past must not keep the CPU for ever. */
 #define RUN_DUE_MAX 64
 
-static uint64_t tsc_start, tsc_rate;
+static uint64_t tsc_entry, tsc_start, tsc_rate;
 static uint64_t wall_at_boot;
 static struct clock_ratio to_ns, to_tsc;
 static struct timer_queue queues[MAX_PCPUS];
-uint64_t boot_wait_ticks;
+struct boot_cost boot_cost;
 
-void time_start(void)
+void time_start(uint64_t entry_tsc)
 {
+	tsc_entry = entry_tsc;
 	tsc_start = rdtsc();
 }
 
@@ -80,7 +81,18 @@ void delay_us(uint32_t us)
 
 	while (rdtsc() - start < ticks)
 		cpu_pause();
-	boot_wait_ticks += rdtsc() - start;
+	boot_cost.waiting += rdtsc() - start;
+}
+
+void boot_cost_guest_enters(void)
+{
+	uint64_t total = rdtsc() - tsc_entry, none = 0;
+
+	if (boot_cost.total || !__atomic_compare_exchange_n(&boot_cost.total, &none, total, false,
+							    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return;
+	boot_cost.total_waiting = boot_cost.waiting;
+	boot_cost.total_scrubbing = boot_cost.scrubbing;
 }
 
 /* Sets this CPU's hardware for the head of its queue. The queue's lock is held. */

@@ -21,8 +21,8 @@ struct timer {
 	bool armed;
 };
 
-/* First thing in hv_main: from here on nanoseconds count. */
-void time_start(void);
+/* First thing in hv_main: from here on nanoseconds count. entry_tsc: the TSC at the image's first instructions. */
+void time_start(uint64_t entry_tsc);
 /* Sets the clock's rate, ticks per second, not 0; until then time_now_ns() is 0 and delay_us must not be called. */
 void time_init(uint64_t tsc_ticks_per_s);
 
@@ -41,8 +41,17 @@ uint64_t ns_to_tsc(uint64_t ns);
 uint64_t time_ns_to_tsc_deadline(uint64_t ns);
 /* Waits by polling; only before guests run, and in panic. */
 void delay_us(uint32_t us);
-/* TSC ticks spent in delay_us so far: waits that hardware demands, left out of boot's instruction count. */
-extern uint64_t boot_wait_ticks;
+
+/* What booting cost, in TSC ticks; its first two are counted on while Ingot runs. */
+struct boot_cost {
+	uint64_t waiting;   /* polling for a time to pass, as hardware demands: delay_us, TSC calibration */
+	uint64_t scrubbing; /* clearing guests' memory */
+	uint64_t total;     /* first instruction to the first guest's; 0: none has run yet */
+	uint64_t total_waiting, total_scrubbing; /* of total */
+};
+extern struct boot_cost boot_cost;
+/* A guest is entered, for the first time since boot or again. */
+void boot_cost_guest_enters(void);
 
 /* Boot CPU, after time_init and lapic_init: the queues and VECTOR_TIMER. Timers can be armed from then on. */
 void timer_init_queues(void);

@@ -196,6 +196,7 @@ enum vcpu_leave vcpu_execute(struct vcpu *v)
 	enum vcpu_leave why = LEAVE_READY;
 	enum exit_action act;
 
+	boot_cost_guest_enters();
 	vm_enter_address_space(v->vm);
 	switch_to(p, v);
 	ops->vcpu_load(v);

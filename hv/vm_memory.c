@@ -7,6 +7,7 @@
 #include "hv/lib/util.h"
 #include "hv/ops.h"
 #include "hv/pcpu.h"
+#include "hv/timer.h"
 #include "hv/vm.h"
 #include "hv/x86/cr.h"
 #include "hv/x86/insn.h"
@@ -114,14 +115,16 @@ enum status vm_memory_take_step(struct vm *vm)
 enum status vm_memory_scrub_step(struct vm *vm)
 {
 	const struct gmem_slot *slot = &vm->mem.slot[vm->progress_slot];
-	uint64_t n;
+	uint64_t n, start;
 	enum status s;
 
 	if (vm->progress_slot == vm->mem.count)
 		return OK;
 	n = MIN(slot->size - vm->progress, SCRUB_PER_STEP);
 	vm_enter_address_space(vm);
+	start = rdtsc();
 	s = gpa_zero(&vm->mem, gpa(slot->base + vm->progress), n);
+	__atomic_fetch_add(&boot_cost.scrubbing, rdtsc() - start, __ATOMIC_RELAXED);
 	if (s != OK)
 		return s;
 	vm->progress += n;

@@ -39,6 +39,10 @@ void command_version(int argc, char **argv)
 	(void)argv;
 	console_print("Ingot %s, %s, TSC %lu MHz\n", INGOT_VERSION,
 		      virt_refused() ? "no virtualization" : ops->name, tsc_hz() / 1000000);
+	if (boot_cost.total)
+		console_print("boot: %lu TSC ticks to the first guest, of them %lu waiting for hardware, %lu "
+			      "scrubbing memory\n",
+			      boot_cost.total, boot_cost.total_waiting, boot_cost.total_scrubbing);
 }
 
 /* True if the operator means it: no guest runs, or -f. Else the error is printed. */

@@ -44,9 +44,15 @@ static uint64_t memory(const struct vm *vm)
 	return sum;
 }
 
+/* Second-stage tables and the host's view of its memory. */
+static uint64_t page_tables(const struct vm *vm)
+{
+	return vm->vcpu_count > 0 ? (uint64_t)(vm->npt.tables + vm->view.tables) * PAGE_SIZE : 0;
+}
+
 const struct vm_stat vm_stats[] = {
     {"uptime", STAT_NS, vm_stat_uptime},   {"cpu_time", STAT_NS, vm_stat_cpu_time},
     {"restarts", STAT_COUNT, restarts},    {"exits", STAT_COUNT, exits},
-    {"memory_mapped", STAT_BYTES, memory},
+    {"memory_mapped", STAT_BYTES, memory}, {"page_tables", STAT_BYTES, page_tables},
 };
 const size_t vm_stat_count = ARRAY_SIZE(vm_stats);

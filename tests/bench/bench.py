@@ -1,0 +1,211 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The performance figures, on both vendors, as a table, checked against limits and the last known values.
+
+On the emulators the time stamp counter counts instructions, so the figures are exact and the same every time:
+QEMU with `-icount shift=0,sleep=off` (TSC 1 GHz; with several CPUs the sum over all of them) for AMD, Bochs with
+`clock: sync=none` (with several CPUs the instructions of one) for Intel. Idle time counts like instructions.
+
+bench.py [--vendor amd|intel] [--short] [--update]
+"""
+import argparse
+import collections
+import os
+import re
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.join(ROOT, "build")
+BASELINE = os.path.join(HERE, "baseline.txt")
+sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
+sys.dont_write_bytecode = True
+
+import bochs  # noqa: E402
+import machine  # noqa: E402
+
+VENDORS = ("amd", "intel")
+TOLERANCE = 0.02  # growth over the baseline that passes
+
+# Round trips are of the guest, its loop included. limit: {vendor: most}; absent: only growth is looked at.
+Figure = collections.namedtuple("Figure", "name unit text limit")
+ROUND_TRIPS = [
+    Figure("loop", "instr", "the guest's loop around nothing", {}),
+    Figure("cpuid", "instr", "CPUID leaf 0", {"amd": 400, "intel": 300}),
+    Figure("rdmsr", "instr", "RDMSR of the APIC base, trapped", {}),
+    Figure("hypercall", "instr", "a hypercall that nobody knows", {}),
+    Figure("out-nobody", "instr", "OUT to a port that nobody has", {}),
+    Figure("in-lsr", "instr", "IN from the UART's line status", {}),
+    Figure("apic-read", "instr", "local APIC register read by MMIO", {}),
+    Figure("apic-eoi", "instr", "EOI write by MMIO", {}),
+    Figure("self-ipi", "instr", "self-IPI, its handler, EOI", {}),
+    Figure("self-ipi-hlt", "instr", "self-IPI, STI; HLT, handler, EOI", {}),
+    Figure("timer-hlt", "instr", "timer set, HLT, to its handler, beyond the delay", {}),
+]
+BOOT = [
+    Figure("boot", "instr", "first instruction to the first guest's, two guests on two CPUs",
+           {"amd": 60000000, "intel": 60000000}),
+    Figure("boot-wait", "instr", "apart from it: waiting for hardware", {}),
+    Figure("boot-scrub", "instr", "apart from it: scrubbing memory", {}),
+    Figure("guest-memory", "KiB", "host memory for a guest, beyond its own and tables", {"amd": 256, "intel": 256}),
+]
+IMAGE = [Figure("image", "KiB", "text and data of the image", {"amd": 512, "intel": 512})]
+# Waits last as long as the hardware says: not held against the baseline.
+UNGATED = {"boot-wait", "boot-scrub"}
+
+
+def start(vendor, name, config, files, cpus):
+    """Boots a configuration on the vendor's emulator, in the mode where ticks are instructions."""
+    work_dir = os.path.join(BUILD, "bench", f"{vendor}-{name}")
+    os.makedirs(work_dir, exist_ok=True)
+    cfg = os.path.join(work_dir, "ingot.cfg")
+    with open(cfg, "w", encoding="utf-8") as f:
+        f.write(config)
+    image = machine.small_iso(BUILD, work_dir, {"ingot.cfg": cfg, **files})
+    if vendor == "amd":
+        return machine.start_qemu(image, work_dir, cpus=cpus, memory=512, cpu="EPYC,+svm,+npt",
+                                  extra=("-icount", "shift=0,sleep=off"))
+    return bochs.start(image, work_dir, cpus=cpus, memory=512)
+
+
+def tiny(name):
+    return {name: os.path.join(BUILD, "guests", name)}
+
+
+def retried(function, *args):
+    """QEMU sometimes aborts by itself: one more try."""
+    try:
+        return function(*args)
+    except machine.MachineAborted:
+        return function(*args)
+
+
+def round_trips(vendor):
+    """{name: value} of tests/guests/bench.c."""
+    m = start(vendor, "guest", "[vm t]\nmemory = 16M\nkernel = bench\n", tiny("bench"), 1)
+    try:
+        m.expect(r"t\| DONE (\d+) failed", 240)
+        if m.match.group(1) != "0":
+            raise AssertionError("the benchmark guest failed: " + m.log_path)
+    finally:
+        m.close()
+    return {name: int(value) for name, value in re.findall(r"BENCH (\S+) (\d+)", m.log())}
+
+
+def host_used(m):
+    return int(re.search(r"^host +\d+K +(\d+)K", m.command("mem"), re.M).group(1))
+
+
+def boot_and_memory(vendor):
+    """What booting two guests cost, and what the second one added to the host's memory."""
+    used, tables, values = [], 0, {}
+    for guests in (1, 2):
+        # One CPU for host work: what is left out is then never counted twice at the same time.
+        config = "[host]\ncpuset = 0\n" + "".join(f"[vm g{i}]\nmemory = 16M\nkernel = hello\non_poweroff = preserve\n" for i in range(guests))
+        m = start(vendor, f"boot{guests}", config, tiny("hello"), 2)
+        try:
+            for _ in range(guests):
+                m.expect(r"its memory is preserved", 120)
+            m.send("\r")
+            m.expect(machine.PROMPT + r"\s*$")
+            used.append(host_used(m))
+            boot = re.search(r"boot: (\d+) TSC ticks to the first guest, of them (\d+) waiting for hardware, "
+                             r"(\d+) scrubbing", m.command("version"))
+            tables = int(re.search(r"page_tables +(\d+)K", m.command("vm show g0")).group(1))
+        finally:
+            m.close()
+    total, wait, scrub = (int(n) for n in boot.groups())
+    values = {"boot": total - wait - scrub, "boot-wait": wait, "boot-scrub": scrub}
+    values["guest-memory"] = used[1] - used[0] - tables
+    return values
+
+
+def image_size():
+    """KiB, rounded up."""
+    out = subprocess.run(["size", os.path.join(BUILD, "ingot.elf")], check=True, stdout=subprocess.PIPE, text=True)
+    text, data = (int(n) for n in out.stdout.splitlines()[1].split()[:2])
+    return (text + data + 1023) // 1024
+
+
+def read_baseline():
+    if not os.path.exists(BASELINE):
+        return {}
+    with open(BASELINE, encoding="utf-8") as f:
+        rows = [line.split() for line in f if line.strip() and not line.startswith("#")]
+    return {(vendor, name): int(value) for vendor, name, value in rows}
+
+
+def write_baseline(values):
+    with open(BASELINE, "w", encoding="utf-8") as f:
+        f.write("# SPDX-License-Identifier: BSD-2-Clause\n"
+                "# Known values of the figures; `make bench UPDATE=1` writes them, `make bench` holds them.\n")
+        for (vendor, name), value in values.items():
+            f.write(f"{vendor} {name} {value}\n")
+
+
+def judge(figure, vendor, value, baseline):
+    """'' or what is wrong with the value."""
+    limit = figure.limit.get(vendor)
+    if limit is not None and value > limit:
+        return "over the limit"
+    known = baseline.get((vendor, figure.name))
+    if known is None or figure.name in UNGATED:
+        return ""
+    # The figures are whole numbers: one more is no growth.
+    return f"grew from {known}" if value > known * (1 + TOLERANCE) + 1 else ""
+
+
+def print_table(figures, vendors, values, baseline):
+    """Prints a line a figure and vendor; the number of those that fail."""
+    failed = 0
+    print(f"{'FIGURE':<13} {'VENDOR':<6} {'VALUE':>9} {'LIMIT':>9} {'BEFORE':>9}  {'UNIT':<5} WHAT")
+    for figure in figures:
+        for vendor in vendors:
+            value = values[vendor, figure.name]
+            wrong = judge(figure, vendor, value, baseline)
+            known = baseline.get((vendor, figure.name), "-")
+            print(f"{figure.name:<13} {vendor:<6} {value:>9} {figure.limit.get(vendor, '-'):>9} {known:>9}  "
+                  f"{figure.unit:<5} {figure.text}{'  FAIL: ' + wrong if wrong else ''}", flush=True)
+            failed += bool(wrong)
+    return failed
+
+
+def measure(vendor, short):
+    got = retried(round_trips, vendor)
+    if not short:
+        got.update(retried(boot_and_memory, vendor))
+        got["image"] = image_size()
+    return got
+
+
+def check_round_trips(vendor):
+    """For the system tests: what fails of the round trips, as texts."""
+    got, baseline = retried(round_trips, vendor), read_baseline()
+    wrong = [(f, judge(f, vendor, got[f.name], baseline)) for f in ROUND_TRIPS]
+    return [f"{f.name}: {got[f.name]} {text}" for f, text in wrong if text]
+
+
+def main():
+    parser = argparse.ArgumentParser(description="measures Ingot and prints a table")
+    parser.add_argument("--vendor", default="all", choices=("all", *VENDORS))
+    parser.add_argument("--short", action="store_true", help="only the guest's round trips")
+    parser.add_argument("--update", action="store_true", help="make these values the known ones")
+    a = parser.parse_args()
+    vendors = VENDORS if a.vendor == "all" else (a.vendor,)
+    figures = ROUND_TRIPS if a.short else ROUND_TRIPS + BOOT + IMAGE
+    values = {}
+    for vendor in vendors:
+        for name, value in measure(vendor, a.short).items():
+            values[vendor, name] = value
+    baseline = read_baseline()
+    failed = print_table(figures, vendors, values, {} if a.update else baseline)
+    if a.update:
+        write_baseline({**baseline, **values})
+    if failed:
+        print(f"{failed} figures fail: `make bench UPDATE=1` accepts growth, and the commit says why")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
