@@ -169,12 +169,12 @@ static enum exit_action handle(struct vcpu *v, struct vm_exit *e)
 {
 	switch (e->kind) {
 	case EXIT_NONE:
-	case EXIT_PREEMPT_TIMER:
 		return ACT_RESUME;
 	case EXIT_INTERRUPT:
 		return handle_interrupt(e);
 	case EXIT_NMI:
 	case EXIT_INIT:
+	case EXIT_PREEMPT_TIMER: /* the backstop where an interrupt does not end the guest: take it now */
 		return ACT_LEAVE;
 	case EXIT_INTR_WINDOW:
 	case EXIT_NMI_WINDOW:

@@ -168,6 +168,12 @@ static bool compose_command(struct mux *m, uint64_t now_ns)
 	return true;
 }
 
+static void compose_commands(struct mux *m, uint64_t now_ns)
+{
+	while (stage_is_low(m) && compose_command(m, now_ns))
+		;
+}
+
 static void compose_lost_lines(struct mux *m)
 {
 	char text[64];
@@ -313,10 +319,12 @@ uint64_t mux_compose(struct mux *m, uint64_t now_ns)
 	uint64_t deadline = UINT64_MAX;
 	bool more = true;
 
-	while (stage_is_low(m) && compose_command(m, now_ns))
-		;
-	if (m->attached != MUX_NOBODY && stage_is_low(m))
+	compose_commands(m, now_ns);
+	if (m->attached != MUX_NOBODY && stage_is_low(m)) {
 		compose_attached(m);
+		compose_commands(m,
+				 now_ns); /* the guest may have ended, which is said as a command's output */
+	}
 	if (m->attached != MUX_NOBODY || !stage_is_low(m) || byte_ring_used(&m->command) > 0)
 		return deadline;
 	while (stage_is_low(m) && more)

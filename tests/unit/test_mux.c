@@ -533,6 +533,19 @@ static void test_guest_ends(void **state)
 	assert_string_equal(current_row(), "ingot> ");
 }
 
+/* The same where everything was shown before: its end alone must bring the next step about. */
+static void test_quiet_guest_ends(void **state)
+{
+	m.prompt_on = true;
+	mux_attach(&m, 1);
+	say(1, "Power down\n");
+	settle();
+	mux_guest_ended(&m, 1);
+	settle();
+	EXPECT("[db: leave with ^]]", "Power down", "[db has ended]");
+	assert_string_equal(current_row(), "ingot> ");
+}
+
 /* The escape key always works: the guest takes nothing, and every queue is full. */
 static void test_escape_always(void **state)
 {
@@ -624,11 +637,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, cleanup)
-	    T(test_lines),      T(test_sanitized),     T(test_partial), T(test_trickle),
-	    T(test_long_line),  T(test_prompt),        T(test_echo),    T(test_long_prompt),
-	    T(test_torn),       T(test_flood),         T(test_overrun), T(test_host_overrun),
-	    T(test_paste),      T(test_paste_prompt),  T(test_attach),  T(test_replay),
-	    T(test_guest_ends), T(test_escape_always), T(test_mute),    T(test_command_output),
+	    T(test_lines),         T(test_sanitized),    T(test_partial),
+	    T(test_trickle),       T(test_long_line),    T(test_prompt),
+	    T(test_echo),          T(test_long_prompt),  T(test_torn),
+	    T(test_flood),         T(test_overrun),      T(test_host_overrun),
+	    T(test_paste),         T(test_paste_prompt), T(test_attach),
+	    T(test_replay),        T(test_guest_ends),   T(test_quiet_guest_ends),
+	    T(test_escape_always), T(test_mute),         T(test_command_output),
 	    T(test_wake),
 	};
 
