@@ -109,7 +109,7 @@ $(BUILD)/gen/%/asm_offsets.inc: %/asm_offsets.c Makefile | $(HEX)
 $(BUILD)/gen/%.hex: %.asl Makefile
 	@mkdir -p $(@D)
 	$(CC) -E -P -undef -x c -I. -o $(@:.hex=.i) $<
-	$(IASL) -vs -we -tc -p $(@:.hex=) $(@:.hex=.i) > $(@:.hex=.log) || { cat $(@:.hex=.log); exit 1; }
+	$(IASL) -vs -we -tc -p $(@:.hex=) $(@:.hex=.i) > $(@:.hex=.log) 2>&1 || { cat $(@:.hex=.log); exit 1; }
 
 -include $(shell find $(BUILD)/obj $(BUILD)/gen $(BUILD)/efi -name '*.d' 2>/dev/null)
 
