@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every way into Ingot, on images as `make iso` makes them, to the end of a tiny guest."""
+import os
+import subprocess
+
+import pytest
+
+import conftest
+
+CONFIG = "[vm t]\nmemory = 16M\nkernel = hello\ncmdline = one two\n"
+GUESTS = os.path.join(conftest.BUILD, "guests")
+PATHS = {"multiboot2": "GRUB 2", "efi": "EDK II"}
+
+
+def make_image(work_dir, config=CONFIG, options=(), **environment):
+    """An ISO image and an EFI system partition; (iso, esp)."""
+    source = os.path.join(work_dir, "ingot.cfg")
+    with open(source, "w", encoding="utf-8") as f:
+        f.write(config)
+    iso, esp = os.path.join(work_dir, "boot.iso"), os.path.join(work_dir, "esp.img")
+    done = subprocess.run([os.path.join(conftest.ROOT, "boot/iso.sh"), *options, "-d", GUESTS, conftest.BUILD, source, iso,
+                           esp], env={**os.environ, "GRUB_TIMEOUT": "0", **environment}, capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr
+    return iso, esp
+
+
+def expect_guest(m, path, timeout=120):
+    m.expect(rf"entered by {path} \({PATHS[path]}", timeout)
+    m.expect(r"ready: 1 of 1 guests started", timeout)
+    m.expect(r"t\| command line: one two", timeout)
+    m.expect(r"vm t: stopped: powered off", timeout)
+
+
+def test_grub_bios(boot, work_dir):
+    iso, _ = make_image(work_dir)
+    expect_guest(boot(image=iso), "multiboot2")
+
+
+@pytest.mark.only("amd", "this emulator alone boots from USB")
+def test_grub_bios_usb(boot, work_dir):
+    iso, _ = make_image(work_dir)
+    usb = ["-drive", f"file={iso},format=raw,if=none,id=usb", "-device", "qemu-xhci", "-device",
+           "usb-storage,drive=usb,bootindex=0"]
+    expect_guest(boot(image="/dev/null", amd={"extra": usb}), "multiboot2")
+
+
+def test_grub_efi(boot, work_dir):
+    iso, _ = make_image(work_dir)
+    expect_guest(boot(image=iso, amd={"firmware": "uefi"}, intel={"firmware": "uefi"}), "multiboot2")
+
+
+def test_efi_from_grub(boot, work_dir):
+    """The menu's second entry, from CD: the loader is told of a disk, and finds the volume on it."""
+    iso, _ = make_image(work_dir, GRUB_DEFAULT="ingot-efi", CMDLINE="log=debug")
+    m = boot(image=iso, amd={"firmware": "uefi"}, intel={"firmware": "uefi"})
+    expect_guest(m, "efi")
+
+
+@pytest.mark.only("amd", "one CPU there, and the same loader")
+def test_efi(boot, work_dir):
+    """As BOOTX64.EFI of a disk, with two CPUs, and memory above 4 GiB."""
+    _, esp = make_image(work_dir)
+    m = boot(image=esp, cpus=2, memory=5120, amd={"firmware": "uefi", "boot_disk": True})
+    m.expect(r"2 of 2 CPUs online", 120)
+    m.expect(r"vm t: stopped: powered off", 60)
+    assert "entered by efi" in m.log()
+
+
+def shell_disk(work_dir, files, script):
+    """A FAT disk without a boot loader: the firmware's shell runs startup.nsh. files: {path on it: file here}."""
+    disk = os.path.join(work_dir, "shell.img")
+    with open(disk, "wb") as f:
+        f.truncate(34 << 20)
+
+    def run(*command):
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    run("mformat", "-i", disk, "-T", str((34 << 20) // 512), "-h", "16", "-s", "63", "::")
+    startup = os.path.join(work_dir, "startup.nsh")
+    with open(startup, "w", encoding="utf-8", newline="") as f:
+        f.write(script.replace("\n", "\r\n"))
+    run("mcopy", "-i", disk, startup, "::/startup.nsh")
+    run("mmd", "-i", disk, "::/hyp", "::/hyp/sub")
+    for name, path in files.items():
+        run("mcopy", "-i", disk, path, "::/hyp/" + name)
+    return disk
+
+
+@pytest.mark.only("amd", "the same loader and firmware")
+def test_efi_shell(boot, work_dir):
+    """Another configuration by config=, a file in a folder, and one that is missing: its guest is refused, alone."""
+    config = os.path.join(work_dir, "other.cfg")
+    with open(config, "w", encoding="utf-8") as f:
+        f.write(CONFIG.replace("kernel = hello", "kernel = sub/hello") + "[vm u]\nmemory = 16M\nkernel = nothere\n")
+    disk = shell_disk(work_dir, {"ingot.efi": os.path.join(conftest.BUILD, "ingot.efi"), "other.cfg": config,
+                                 "sub/hello": os.path.join(GUESTS, "hello")},
+                      "@echo -off\nfs0:\ncd \\hyp\nIngot.efi config=other.cfg log=debug\n")
+    m = boot(image=disk, amd={"firmware": "uefi", "boot_disk": True})
+    m.expect(r"cannot load 'nothere'", 60)
+    m.expect(r"ready: 1 of 2 guests started", 60)
+    m.expect(r"vm t: stopped: powered off", 60)
+    log = m.log()
+    assert "t| command line: one two" in log
+    assert "other.cfg:7: [vm u]: there is no file 'nothere' (kernel)" in log
+    assert "vm u: refused: " in log
+
+
+@pytest.mark.only("amd", "the same loader and firmware")
+def test_large_files_on_cd(boot, work_dir):
+    """More than the 32 MiB that El Torito can count."""
+    big = os.path.join(work_dir, "big.bin")
+    with open(big, "wb") as f:
+        f.write(b"\x90" * (40 << 20))
+    iso, _ = make_image(work_dir, CONFIG.replace("16M", "128M") + "initrd = big.bin\n", ["-d", work_dir],
+                        GRUB_DEFAULT="ingot-efi")
+    m = boot(image=iso, amd={"firmware": "uefi"})
+    expect_guest(m, "efi")
+
+
+@pytest.mark.only("amd", "this emulator alone has such a CPU")
+def test_no_long_mode(boot, work_dir):
+    iso, _ = make_image(work_dir)
+    m = boot(image=iso, amd={"cpu": "pentium3"})
+    m.expect(r"this CPU has no 64-bit mode", 30)
+
+
+def test_module_names(boot, tiny):
+    """GRUB's module without a name, and one name twice: the first mistake is named, and the rest is used."""
+    more = "log=info\n module2 --nounzip /boot/hello\n module2 --nounzip /boot/hello ingot.cfg"
+    m = boot(CONFIG, tiny("hello"), cmdline=more)
+    m.expect(r"boot: Multiboot2 information: the module at 0x[0-9a-f]+ has no name", 60)
+    m.expect(r"ingot.cfg:1: '", 30)
+
+
+@pytest.mark.only("amd", "nothing is booted")
+def test_iso_refuses_mistakes(work_dir):
+    with pytest.raises(AssertionError) as failure:
+        make_image(work_dir, "[vm t]\nmemry = 16M\nkernel = nothere\n")
+    text = str(failure.value)
+    assert "ingot.cfg:2: unknown key 'memry' in [vm t]; did you mean 'memory'?" in text
+    assert "there is no file 'nothere'" in text
