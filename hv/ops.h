@@ -88,6 +88,8 @@ struct hv_ops {
 	/* Make v's state current on this CPU, and away from it again. Between them the SVM back end keeps GIF=0. */
 	void (*vcpu_load)(struct vcpu *v);
 	void (*vcpu_put)(struct vcpu *v);
+	/* After vcpu_put, on that CPU: what was left in the hardware goes to memory, so that any CPU may touch v. */
+	void (*vcpu_unload)(struct vcpu *v);
 	/* One entry and one decoded exit; v->gpr, v->rip and v->cr2 go in and out. */
 	void (*vcpu_run)(struct vcpu *v, struct vm_exit *e);
 

@@ -96,8 +96,10 @@ static void switch_to(struct pcpu *p, struct vcpu *v)
 
 	if (old == v)
 		return;
-	if (old)
+	if (old) {
 		xstate_save(old);
+		ops->vcpu_unload(old);
+	}
 	if (v)
 		xstate_load(v);
 	p->current = v;

@@ -193,6 +193,7 @@ const struct hv_ops svm_ops = {
     .vcpu_reset = svm_vcpu_reset,
     .vcpu_load = svm_vcpu_load,
     .vcpu_put = svm_vcpu_put,
+    .vcpu_unload = svm_vcpu_unload,
     .vcpu_run = svm_vcpu_run,
     .reg_get = svm_reg_get,
     .reg_set = svm_reg_set,

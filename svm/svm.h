@@ -113,6 +113,7 @@ void svm_vcpu_fini(struct vcpu *v);
 void svm_vcpu_reset(struct vcpu *v);
 void svm_vcpu_load(struct vcpu *v);
 void svm_vcpu_put(struct vcpu *v);
+void svm_vcpu_unload(struct vcpu *v);
 void svm_vcpu_run(struct vcpu *v, struct vm_exit *e);
 void svm_npt_flush(struct vcpu *v);
 

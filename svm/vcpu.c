@@ -112,6 +112,11 @@ void svm_vcpu_put(struct vcpu *v)
 	stgi();
 }
 
+void svm_vcpu_unload(struct vcpu *v)
+{
+	(void)v; /* put leaves nothing behind */
+}
+
 void svm_npt_flush(struct vcpu *v)
 {
 	to_svm(v)->pending |= PENDING_FLUSH;

@@ -22,9 +22,12 @@
 /* The longest time in the guest without an exit: the backstop of every kick and of the host's timer. */
 #define PREEMPTION_HZ          1000
 
-/* SDM Vol. 3C, "Pause-Loop Exiting": ticks between two PAUSEs of one loop, and of the whole loop. */
+/*
+ * SDM Vol. 3C, "Pause-Loop Exiting": ticks between two PAUSEs of one loop, and of the whole loop. Longer than a
+ * guest's short waits for its devices; what spins so long waits for a vCPU that does not run.
+ */
 #define PLE_GAP_TICKS          128
-#define PLE_WINDOW_TICKS       4096
+#define PLE_WINDOW_TICKS       65536
 
 /*
  * #MC is the host's. #AC and #DB could be raised without end by their own delivery, which no interrupt would
@@ -211,15 +214,17 @@ static void ops_vcpu_load(struct vcpu *v)
 	struct pcpu *p = this_pcpu();
 	bool moved = x->last_cpu != p->id;
 
+	if (x->loaded)
+		return;
 	CHECK(!c->loaded);
 	CHECK(vmptrld(host_pa(x->vmcs)));
 	c->loaded = x;
 	x->loaded = true;
 	x->cached = 0;
 	vmcs_write(VMCS_HOST_CR3, host_pa(v->vm->view.root).v);
+	vmcs_write(VMCS_EPT_POINTER, ept_pointer(x));
 	if (moved) {
 		set_host_cpu(p);
-		vmcs_write(VMCS_EPT_POINTER, ept_pointer(x));
 		/* This CPU may hold translations from a time when x, or another VM's tables, were here. */
 		x->flush_ept = true;
 		x->last_cpu = p->id;
@@ -231,14 +236,19 @@ static void ops_vcpu_load(struct vcpu *v)
 	vmx_live_load(x);
 }
 
+/* The host runs on with the VMCS current: most of the time the same vCPU comes back. */
 static void ops_vcpu_put(struct vcpu *v)
+{
+	(void)v;
+}
+
+static void ops_vcpu_unload(struct vcpu *v)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 	struct vmx_cpu *c = vmx_this_cpu();
 
 	CHECK(c->loaded == x);
 	vmx_live_save(x);
-	/* Out of the CPU's own memory, so that any CPU can look at it or load it. */
 	clear_vmcs(x);
 	c->loaded = NULL;
 	x->loaded = false;
@@ -463,6 +473,7 @@ const struct hv_ops vmx_ops = {
     .vcpu_reset = ops_vcpu_reset,
     .vcpu_load = ops_vcpu_load,
     .vcpu_put = ops_vcpu_put,
+    .vcpu_unload = ops_vcpu_unload,
     .vcpu_run = ops_vcpu_run,
     .reg_get = vmx_reg_get,
     .reg_set = vmx_reg_set,

@@ -63,7 +63,7 @@ static inline struct vmx_vcpu *to_vmx(struct vcpu *v)
 struct vmx_cpu {
 	void *region; /* VMXON region */
 	bool on;
-	struct vmx_vcpu *loaded; /* between vcpu_load and vcpu_put */
+	struct vmx_vcpu *loaded; /* between vcpu_load and vcpu_unload */
 	uint16_t next_vpid;
 	uint64_t vpid_generation; /* VPIDs of an older one are void */
 };

@@ -6,9 +6,11 @@ From Python: `with Bochs(iso, rundir, model=...) as b: ...`. By hand, to look at
 `tests/system/bochs.py image.iso --model corei7_skylake_x --cpus 2 --time 30` prints COM1, then the end.
 """
 import argparse
+import ctypes
 import enum
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -112,6 +114,12 @@ def config(iso, rundir, model="corei7_skylake_x", cpus=1, memory=512, uefi=False
                          ignore_bad_msrs=int(ignore_bad_msrs), log=f"{rundir}/bochs.log")
 
 
+def die_with_parent():
+    """In the child: killed when the process that started it goes, however it goes."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
 class Bochs:
     """A running Bochs. COM1 by default is a pty whose other side is self.fd."""
 
@@ -136,7 +144,8 @@ class Bochs:
         self.stopped = False
         with open(self.rundir / "bochs.out", "wb") as out:
             self.process = subprocess.Popen([*prefix, "bochs-bin", "-q", "-f", str(rc), "-rc", str(commands)],
-                                            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+                                            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                            preexec_fn=die_with_parent)
 
     def wait_opened(self, timeout=10):
         """Waits until Bochs has the pty open, then gives it up here, so that its end is seen as end of file."""
