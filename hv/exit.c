@@ -132,6 +132,16 @@ static enum exit_action handle_npf(struct vcpu *v, struct vm_exit *e)
 	return emulate_mmio(v, e);
 }
 
+/* What the CPU does to DR6 and DR7 for a #DB that is not intercepted: SDM Vol. 3B, "Debug Registers". */
+static void set_debug_status(struct vcpu *v, uint64_t payload)
+{
+	uint64_t dr6 = vcpu_reg_get(v, VREG_DR6) & ~(DR6_B0 | DR6_B1 | DR6_B2 | DR6_B3);
+
+	vcpu_reg_set(v, VREG_DR6, dr6 | payload);
+	if (payload & DR6_BD)
+		vcpu_reg_set(v, VREG_DR7, vcpu_reg_get(v, VREG_DR7) & ~DR7_GD);
+}
+
 /*
  * An intercepted exception is one of those that could repeat for ever in its own delivery (#DB, #AC): the
  * guest gets it as an event, so that each round is an exit and the host stays in control.
@@ -139,7 +149,7 @@ static enum exit_action handle_npf(struct vcpu *v, struct vm_exit *e)
 static enum exit_action handle_exception(struct vcpu *v, const struct vm_exit *e)
 {
 	if (e->exc.vector == EXC_DB)
-		vcpu_reg_set(v, VREG_DR6, vcpu_reg_get(v, VREG_DR6) | e->exc.payload);
+		set_debug_status(v, e->exc.payload);
 	if (e->exc.has_error)
 		event_raise_error(v, e->exc.vector, e->exc.error);
 	else
