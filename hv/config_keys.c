@@ -12,21 +12,15 @@ static const struct config_word console_none[] = {{"console", true}, {"none", fa
 static const struct config_word log_words[] = {
     {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {NULL, 0}};
 static const struct config_word smt_words[] = {
-    {"on", SMT_ON}, {"off", SMT_OFF}, {"core", SMT_CORE}, {NULL, 0}};
+    {"on", SMT_ON}, {"off", WORD_LATER}, {"core", WORD_LATER}, {NULL, 0}};
 static const struct config_word all_ended_words[] = {
     {"wait", ALL_ENDED_WAIT}, {"poweroff", ALL_ENDED_POWEROFF}, {"reboot", ALL_ENDED_REBOOT}, {NULL, 0}};
 static const struct config_word end_words[] = {
     {"destroy", END_DESTROY}, {"restart", END_RESTART}, {"preserve", END_PRESERVE}, {NULL, 0}};
 static const struct config_word boot_words[] = {
-    {"auto", BOOT_AUTO},
-    {"linux", BOOT_LINUX},
-    {"multiboot", BOOT_MULTIBOOT},
-    {"multiboot2", BOOT_MULTIBOOT2},
-    {"pvh", BOOT_PVH},
-    {"flat", BOOT_FLAT},
-    {"bios", WORD_LATER},
-    {"uefi", WORD_LATER},
-    {NULL, 0},
+    {"auto", BOOT_AUTO},        {"linux", BOOT_LINUX}, {"multiboot", WORD_LATER},
+    {"multiboot2", WORD_LATER}, {"pvh", WORD_LATER},   {"flat", WORD_LATER},
+    {"bios", WORD_LATER},       {"uefi", WORD_LATER},  {NULL, 0},
 };
 
 /* The enums are stored through int, the type that GCC gives enums with a WORD_LATER-free, small range. */
@@ -56,7 +50,7 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 	HOST(WORD, "log", "info", log, .words = log_words, .help = "the least important messages that are shown"),
 	HOST(CPUS, "cpuset", "all", cpuset, .help = "the physical CPUs that do Ingot's own work"),
 	HOST(WORD, "smt", "on", smt, .words = smt_words,
-	     .help = "hyperthreads; under core, siblings never run two guests at once"),
+	     .help = "hyperthreads are CPUs like all others"),
 	HOST(WORD, "on_all_ended", "wait", on_all_ended, .words = all_ended_words,
 	     .help = "what to do when all guests have ended; only after one has run"),
 
@@ -66,7 +60,7 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 	VM(WORD, "boot", "auto", boot, .words = boot_words, .help = "how the kernel is started; auto goes by the file"),
 	VM(FILE, "kernel", NULL, kernel, .help = "the file to start"),
 	VM(FILE, "initrd", "none", initrd, .help = "Linux's initial RAM disk"),
-	VM(MODULE, "module", "none", module, .help = "Multiboot module: a file and its arguments; repeats"),
+	VM(MODULE, "module", "none", module, .help = "a file and its arguments for Multiboot kernels, without use before these are built in; repeats"),
 	VM(TEXT, "cmdline", "console=ttyS0", cmdline, .help = "the kernel's command line; repeats, joined by blanks"),
 	VM(FLAG, "autostart", "yes", autostart, .words = yes_no, .help = "start it when Ingot starts"),
 	VM(FLAG, "com1", "console", com1_console, .words = console_none, .help = "what the guest's first serial port is connected to"),

@@ -128,7 +128,7 @@ static void test_host_values(void **state)
 {
 	parse("\xef\xbb\xbf[host] # comment\r\nconsole = pci:00:16.3\r\nbaud=9600\nescape = ^a # c\nlog = "
 	      "debug\n"
-	      "cpuset = 0-3,^2\nsmt = core\non_all_ended = reboot");
+	      "cpuset = 0-3,^2\nsmt = on\non_all_ended = reboot");
 	assert_int_equal(error_count, 0);
 	assert_int_equal(config.host.console, CONSOLE_PCI);
 	assert_int_equal(config.host.console_pci_bdf, 0x16 << 3 | 3);
@@ -137,7 +137,7 @@ static void test_host_values(void **state)
 	assert_int_equal(config.host.log, LOG_DEBUG);
 	assert_int_equal(config.host.cpuset.bits[0], 0xb);
 	assert_int_equal(config.host.cpuset.bits[1], 0);
-	assert_int_equal(config.host.smt, SMT_CORE);
+	assert_int_equal(config.host.smt, SMT_ON);
 	assert_int_equal(config.host.on_all_ended, ALL_ENDED_REBOOT);
 	parse("[host]\nconsole = port:0x2E8\n");
 	assert_int_equal(error_count, 0);
@@ -163,13 +163,14 @@ static void test_host_mistakes(void **state)
 		 "'cpuset' in [host]: there is no CPU 256: the last possible is 255; 'all' is used");
 	bad_host("escape = x", "'escape' in [host]: 'x' is not a control character, as in ^]; '^]' is used");
 	bad_host("memory = 1M", "'memory' belongs into [vm NAME], not into [host]");
+	bad_host("smt = core", "'smt' in [host]: 'core' is not built in yet; 'on' is used");
 	bad_host("buad = 1", "unknown key 'buad' in [host]; did you mean 'baud'?");
 	bad_host("serial = com1", "unknown key 'serial' in [host]; did you mean 'console'?");
 }
 
 static void test_vm_values(void **state)
 {
-	const struct vm_config *vm = good_vm("vcpus=64\ncpuset = all,^0\nboot=multiboot2\ninitrd = "
+	const struct vm_config *vm = good_vm("vcpus=64\ncpuset = all,^0\nboot=linux\ninitrd = "
 					     "a/b.img\nmodule = m/1 some  args # c\nmodule = n\n"
 					     "cmdline = a=b # not this\ncmdline = \"c # d \"\"e\"\"\" # nor "
 					     "this\ncmdline = x#y\nautostart = no\n"
@@ -179,7 +180,7 @@ static void test_vm_values(void **state)
 	assert_int_equal(vm->vcpus, 64);
 	assert_false(cpu_set_has(&vm->cpuset, 0));
 	assert_true(cpu_set_has(&vm->cpuset, 1));
-	assert_int_equal(vm->boot, BOOT_MULTIBOOT2);
+	assert_int_equal(vm->boot, BOOT_LINUX);
 	assert_string_equal(vm->initrd, "a/b.img");
 	assert_int_equal(vm->initrd_line, 7);
 	assert_int_equal(vm->module_count, 2);
@@ -209,9 +210,8 @@ static void test_vm_mistakes(void **state)
 	bad_vm("disk = x", "'disk' in [vm a] is not built in yet");
 	bad_vm("vif = x", "unknown key 'vif' in [vm a]; 'net' would be it, but is not built in yet");
 	bad_vm("boot = uefi", "'boot' in [vm a]: 'uefi' is not built in yet");
-	bad_vm("boot = linus",
-	       "'boot' in [vm a]: 'linus' is none of auto, linux, multiboot, multiboot2, pvh, flat; did "
-	       "you mean 'linux'?");
+	bad_vm("boot = pvh", "'boot' in [vm a]: 'pvh' is not built in yet");
+	bad_vm("boot = linus", "'boot' in [vm a]: 'linus' is none of auto, linux; did you mean 'linux'?");
 	bad_vm("kernel = l", "'kernel' in [vm a] is given twice: first in line 3");
 	bad_vm("vcpus = 0", "'vcpus' in [vm a]: '0' is not a number from 1 to 64");
 	bad_vm("vcpus = 65", "'vcpus' in [vm a]: '65' is not a number from 1 to 64");
