@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Lint: the folder rule, every header alone, clang-format, cppcheck, forbidden words.
+"""Lint: the folder rule, every header alone, clang-format, cppcheck, forbidden words, README's tables.
 
 Each check is a function that returns lines "file:line: what is wrong"; none means it passed. Prints a line per
 check and leaves JUnit XML. The tables are folders.txt, words.txt and cppcheck.txt beside this file.
@@ -149,8 +149,42 @@ def check_words(_args):
     return errors
 
 
+def section_rows(lines, heading):
+    """The rows of the table under a heading of README.md, as (line number, text)."""
+    start = lines.index(heading) + 1 if heading in lines else len(lines)
+    rows = []
+    for n, line in enumerate(lines[start:], start + 1):
+        if line.startswith("#"):
+            break
+        if line.startswith("|"):
+            rows.append((n, line))
+    return rows
+
+
+def console_reference():
+    """The table of the prompt's commands, from the code's."""
+    rows = re.findall(r'^\t\{"([^"]+)", "([^"]*)", "([^"]*)",', text_of("hv/mgmt/commands.c"), re.M)
+    usage = [f"{name} {args}".strip().replace("|", r"\|") for name, args, _ in rows]
+    return ["| command | does |", "|---|---|"] + [f"| `{u}` | {row[2]} |" for u, row in zip(usage, rows)]
+
+
+def check_readme(args):
+    """README.md's tables of configuration keys and console commands are the code's."""
+    keys = subprocess.run([f"{args.build}/host/ingot-config", "--reference"], capture_output=True, text=True,
+                          check=True).stdout.splitlines()
+    lines = text_of("README.md").splitlines()
+    errors = []
+    for heading, expected in (("### Keys", keys), ("### Commands", console_reference())):
+        rows = section_rows(lines, heading)
+        have = [text for _, text in rows]
+        errors += [f"README.md:{n}: not in the code's table: {text}" for n, text in rows if text not in expected]
+        errors += [f"README.md:{rows[0][0] if rows else 1}: under '{heading}' there must be: {text}"
+                   for text in expected if text not in have]
+    return errors
+
+
 CHECKS = {"folders": check_folders, "headers": check_headers, "format": check_format, "cppcheck": check_cppcheck,
-          "words": check_words}
+          "words": check_words, "readme": check_readme}
 
 
 def main():

@@ -3,7 +3,7 @@
 CHECK ?=
 
 .PHONY: lint
-lint: $(HEX) $(OFFSETS) ## folder rule, headers alone, format, cppcheck, words; CHECK=name for one
+lint: $(HEX) $(OFFSETS) $(BUILD)/host/ingot-config ## folders, headers alone, format, cppcheck, words, README; CHECK=name for one
 	@/usr/bin/python3 tests/lint/lint.py --junit $(BUILD)/junit --build $(BUILD) --cc "$(CC) $(CFLAGS_IMAGE)" \
 		--host-cc "$(HOSTCC) $(CFLAGS_UNIT) -Itests/unit" $(CHECK)
 

@@ -113,6 +113,13 @@ static void print_files(void)
 	}
 }
 
+/* In a cell of a Markdown table, a bar would end it. */
+static void print_cell(const char *text)
+{
+	for (; *text; text++)
+		printf("%s%c", *text == '|' ? "\\" : "", *text);
+}
+
 static void print_reference(void)
 {
 	static const char *const sections[] = {[SECTION_HOST] = "[host]", [SECTION_VM] = "[vm NAME]"};
@@ -128,7 +135,8 @@ static void print_reference(void)
 			printf("`%s`", k->def);
 		else
 			printf("required");
-		printf(" | %s", k->help);
+		printf(" | ");
+		print_cell(k->help);
 		for (const struct config_word *w = k->words; w && w->word; w++) {
 			if (w->value != WORD_LATER)
 				printf("%s`%s`", w == k->words ? ": " : ", ", w->word);
