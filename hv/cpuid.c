@@ -480,25 +480,36 @@ static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
 	return r;
 }
 
-struct cpuid_regs cpuid_lookup(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf)
+/* In line and by pointer: it is on the way of every CPUID exit. */
+static inline void look_up(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf,
+			   struct cpuid_regs *r)
 {
 	const struct cpuid_leaf *l;
 
-	if (leaf - CPUID_EXT_BASE < CPUID_EXT_MAX) {
-		l = &p->ext[leaf - CPUID_EXT_BASE];
-	} else if (leaf >> 28 == CPUID_HV_BASE >> 28) {
-		return hypervisor_leaf(leaf);
-	} else if (leaf < CPUID_BASIC_MAX) {
+	if (leaf < CPUID_BASIC_MAX) {
 		l = &p->basic[leaf];
+	} else if (leaf - CPUID_EXT_BASE < CPUID_EXT_MAX) {
+		l = &p->ext[leaf - CPUID_EXT_BASE];
 	} else {
-		return (struct cpuid_regs){};
+		*r = leaf >> 28 == CPUID_HV_BASE >> 28 ? hypervisor_leaf(leaf) : (struct cpuid_regs){};
+		return;
 	}
 	if (subleaf >= l->count) {
-		if (!l->last_repeats)
-			return (struct cpuid_regs){};
+		if (!l->last_repeats) {
+			*r = (struct cpuid_regs){};
+			return;
+		}
 		subleaf = 0;
 	}
-	return p->entry[l->first + subleaf];
+	*r = p->entry[l->first + subleaf];
+}
+
+struct cpuid_regs cpuid_lookup(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_regs r;
+
+	look_up(p, leaf, subleaf, &r);
+	return r;
 }
 
 /* Intel CPUs answer a leaf above the highest with the highest basic leaf: SDM Vol. 2A, "CPUID". */
@@ -511,49 +522,56 @@ static uint32_t clamp_leaf(const struct cpuid_policy *p, uint32_t leaf)
 	return p->max_basic;
 }
 
-struct cpuid_regs cpuid_query(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+static inline void query(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *r)
 {
 	const struct cpuid_policy *p = &v->vm->cpuid;
-	struct cpuid_regs r;
 
 	leaf = clamp_leaf(p, leaf);
-	r = cpuid_lookup(p, leaf, subleaf);
+	look_up(p, leaf, subleaf, r);
 	switch (leaf) {
 	case CPUID_LEAF_FEATURES:
-		r.ebx |= v->id << CPUID_1_EBX_APIC_ID_SHIFT;
+		r->ebx |= v->id << CPUID_1_EBX_APIC_ID_SHIFT;
 		if (!(vlapic_base_get(&v->lapic) & APIC_BASE_ENABLE))
-			r.edx &= ~CPUID_1_EDX_APIC;
+			r->edx &= ~CPUID_1_EDX_APIC;
 		if (vcpu_reg_get(v, VREG_CR4) & CR4_OSXSAVE)
-			r.ecx |= CPUID_1_ECX_OSXSAVE;
+			r->ecx |= CPUID_1_ECX_OSXSAVE;
 		break;
 	case CPUID_LEAF_TOPOLOGY:
-		r.ecx |= subleaf & 0xff;
-		r.edx = v->id;
+		r->ecx |= subleaf & 0xff;
+		r->edx = v->id;
 		break;
 	case CPUID_LEAF_XSTATE:
 		if (p->xcr0_mask && subleaf <= 1)
-			r.ebx = cpuid_xsave_size(p, xstate_xcr0(v), subleaf == 1);
+			r->ebx = cpuid_xsave_size(p, xstate_xcr0(v), subleaf == 1);
 		break;
 	case CPUID_LEAF_EXT_FEATURES:
 		if (p->vendor == CPUID_VENDOR_AMD && !(vlapic_base_get(&v->lapic) & APIC_BASE_ENABLE))
-			r.edx &= ~CPUID_1_EDX_APIC;
+			r->edx &= ~CPUID_1_EDX_APIC;
 		break;
 	case CPUID_LEAF_AMD_TOPOLOGY:
 		if (p->vendor == CPUID_VENDOR_AMD) {
-			r.eax = v->id;
-			r.ebx = v->id & 0xff;
+			r->eax = v->id;
+			r->ebx = v->id & 0xff;
 		}
 		break;
 	default:
 		break;
 	}
+}
+
+struct cpuid_regs cpuid_query(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_regs r;
+
+	query(v, leaf, subleaf, &r);
 	return r;
 }
 
 enum exit_action cpuid_handle(struct vcpu *v)
 {
-	struct cpuid_regs r = cpuid_query(v, (uint32_t)v->gpr[RAX], (uint32_t)v->gpr[RCX]);
+	struct cpuid_regs r;
 
+	query(v, (uint32_t)v->gpr[RAX], (uint32_t)v->gpr[RCX], &r);
 	v->gpr[RAX] = r.eax;
 	v->gpr[RBX] = r.ebx;
 	v->gpr[RCX] = r.ecx;

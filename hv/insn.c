@@ -11,11 +11,13 @@
 #include "hv/vm.h"
 #include "hv/x86/desc.h"
 
-#define PTE_P      BIT(0)
-#define PTE_PS     BIT(7)
-#define PTE_ADDR   BITS(51, 12)
+#define PTE_P        BIT(0)
+#define PTE_PS       BIT(7)
+#define PTE_ADDR     BITS(51, 12)
 
-#define FAST_BYTES 8
+#define ENTRY_OFFSET 0xff8 /* of an entry in its table */
+
+#define FAST_BYTES   8
 
 static enum insn_mode decode_mode(enum cpu_mode mode)
 {
@@ -42,21 +44,23 @@ static bool read_fast(struct vcpu *v, uint64_t a, uint64_t *bytes)
 {
 	const struct gmem *m = &v->vm->mem;
 	uint64_t entry = ops->reg_get(v, VREG_CR3);
+	/* A loader's tables are in the first slot, a system's own probably in the last. */
+	const struct gmem_slot *slot = &m->slot[entry < MIB(1) ? 0 : m->count - 1];
 
 	if ((a & (PAGE_SIZE - 1)) > PAGE_SIZE - FAST_BYTES)
 		return false;
-	for (unsigned shift = 39;; shift -= 9) {
-		gpa_t at = gpa((entry & PTE_ADDR) + ((a >> shift & 511) << 3));
+#pragma GCC unroll 4
+	for (unsigned shift = 39; shift >= PAGE_SHIFT; shift -= 9) {
+		gpa_t at = gpa((entry & PTE_ADDR) | (a >> (shift - 3) & ENTRY_OFFSET));
 
-		if (!gpa_peek64(m, at, &entry) && gpa_read64(m, at, &entry) != OK)
-			return false;
-		if (!(entry & PTE_P))
+		if (!gpa_peek64(m, &slot, at, &entry) || !(entry & PTE_P))
 			return false;
 		if (shift == PAGE_SHIFT || (entry & PTE_PS)) {
 			at = gpa((entry & PTE_ADDR & ~(BIT(shift) - 1)) | (a & (BIT(shift) - 1)));
-			return gpa_peek64(m, at, bytes) || gpa_read(m, at, bytes, FAST_BYTES) == OK;
+			return gpa_peek64(m, &slot, at, bytes);
 		}
 	}
+	return false;
 }
 
 /* Length by the first bytes, lowest first; 0: look closer. */
@@ -222,21 +226,27 @@ enum status insn_at_rip(struct vcpu *v, struct insn *insn)
 	return s;
 }
 
-enum status insn_length(struct vcpu *v, uint8_t *len)
+/* Kept apart, so that the short way saves no registers for it. */
+[[gnu::noinline]] static enum status length_slow(struct vcpu *v, uint8_t *len)
 {
 	struct insn insn;
-	uint64_t bytes;
-	enum status s;
+	enum status s = insn_at_rip(v, &insn);
 
-	if (vcpu_mode(v) == MODE_LONG && read_fast(v, v->rip, &bytes)) {
+	if (s == OK)
+		*len = insn.len;
+	return s;
+}
+
+enum status insn_length(struct vcpu *v, uint8_t *len)
+{
+	uint64_t bytes;
+
+	if (vcpu_in_long_mode(v) && read_fast(v, v->rip, &bytes)) {
 		*len = length_fast(bytes);
 		if (*len)
 			return OK;
 	}
-	s = insn_at_rip(v, &insn);
-	if (s == OK)
-		*len = insn.len;
-	return s;
+	return length_slow(v, len);
 }
 
 #define CANONICAL_SHIFT 16 /* 64 - 48 bits of linear address */

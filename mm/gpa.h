@@ -45,20 +45,23 @@ enum status gpa_zero(const struct gmem *m, gpa_t a, size_t n);
 /* Naturally aligned (else ERR_INVAL) 4- and 8-byte accesses, one bus access each: for paging structures. */
 enum status gpa_read64(const struct gmem *m, gpa_t a, uint64_t *v);
 enum status gpa_read32(const struct gmem *m, gpa_t a, uint32_t *v);
-/* 8 bytes at a, aligned or not, all in one slot. The short way of frequent exits: false may still be memory. */
-static inline bool gpa_peek64(const struct gmem *m, gpa_t a, uint64_t *v)
+/*
+ * 8 bytes at a that cross no page; false: not memory. *slot is where to look first, and where they were: the
+ * short way of frequent exits. Else the last slots come first, because they are the large ones.
+ */
+static inline bool gpa_peek64(const struct gmem *m, const struct gmem_slot **slot, gpa_t a, uint64_t *v)
 {
-	for (const struct gmem_slot *s = m->slot; s < m->slot + m->count; s++) {
-		uint64_t at = a.v - s->base;
+	if (a.v - (*slot)->base >= (*slot)->size) {
+		const struct gmem_slot *s = m->slot + m->count;
 
-		if (at >= s->size)
-			continue;
-		if (s->size - at < sizeof(*v))
-			return false;
-		*v = *(const volatile uint64_t *)(m->base + a.v);
-		return true;
+		do {
+			if (s-- == m->slot)
+				return false;
+		} while (a.v - s->base >= s->size);
+		*slot = s;
 	}
-	return false;
+	*v = *(const volatile uint64_t *)(m->base + a.v);
+	return true;
 }
 /* Atomically sets *a to desired if it holds expected; ERR_AGAIN if it held something else. RAM only. */
 enum status gpa_cmpxchg64(const struct gmem *m, gpa_t a, uint64_t expected, uint64_t desired);

@@ -7,16 +7,17 @@
 	bits 64
 	section .text
 
-; void svm_enter(struct vcpu *v, uint64_t vmcb_pa, uint32_t shadow)
+; void svm_enter(struct vcpu *v, struct vm_exit *e, uint64_t vmcb_pa, uint32_t shadow)
 ;
-; In:  RDI the vCPU, RSI its VMCB's physical address, EDX not 0 where the guest is in an interrupt shadow;
-;      GIF 0, IF 1 (with V_INTR_MASKING the host's IF at VMRUN lets its interrupts end the guest).
-; Out: the guest's registers in the vCPU. GIF 0, IF 1.
-; Clobbers what the ABI allows. No guest value stays in a register that isn't restored.
+; In:  RDI the vCPU, RSI for svm_exited, RDX the VMCB's physical address, ECX not 0 where the guest is in an
+;      interrupt shadow; GIF 0, IF 1 (with V_INTR_MASKING the host's IF at VMRUN lets its interrupts end the guest).
+; Out: the guest's registers in the vCPU; goes on in svm_exited(v, e), which returns to the caller. GIF 0, IF 1.
+; Clobbers what the ABI allows. No guest value stays in a register that isn't restored or an argument.
 ;
 ; VMRUN loads the interrupt shadow from the VMCB (APM Vol. 2, "Interrupt Shadows"), but QEMU's TCG doesn't: there
 ; the guest inherits the host's. So where one is wanted an STI goes directly before VMRUN, and else no STI may.
-	global svm_enter
+	extern	svm_exited
+	global	svm_enter
 svm_enter:
 	push	rbx
 	push	rbp
@@ -24,9 +25,10 @@ svm_enter:
 	push	r13
 	push	r14
 	push	r15
+	push	rsi
 	push	rdi
-	mov	rax, rsi
-	test	edx, edx		; ZF lasts: MOV leaves the flags alone
+	mov	rax, rdx
+	test	ecx, ecx		; ZF lasts: MOV leaves the flags alone
 	mov	rcx, [rdi + VCPU_RCX]
 	mov	rdx, [rdi + VCPU_RDX]
 	mov	rbx, [rdi + VCPU_RBX]
@@ -62,16 +64,16 @@ svm_enter:
 	mov	[rax + VCPU_R15], r15
 	xor	ecx, ecx
 	xor	edx, edx
-	xor	esi, esi
 	xor	r8d, r8d
 	xor	r9d, r9d
 	xor	r10d, r10d
 	xor	r11d, r11d
 	pop	rdi
+	pop	rsi
 	pop	r15
 	pop	r14
 	pop	r13
 	pop	r12
 	pop	rbp
 	pop	rbx
-	ret
+	jmp	svm_exited

@@ -1,66 +1,53 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Decodes exits; see svm/exit.h. Each kind reads the fields that it needs and no others. */
 #include "svm/exit.h"
-#include "hv/decode.h"
 #include "hv/x86/cr.h"
 #include "hv/x86/desc.h"
 
-/* More than the kind is to be decoded. */
-#define DETAILS 0x80u
-static_assert(EXIT_KIND_COUNT < DETAILS);
-
-/* Kinds of the low exit codes; what isn't named is EXIT_NONE (0) here and becomes EXIT_UNKNOWN. */
-static const uint8_t exit_kinds[VMEXIT_LOW_COUNT] = {
-    [VMEXIT_CR0_READ... VMEXIT_CR0_READ + 15] = EXIT_CR | DETAILS,
-    [VMEXIT_CR0_WRITE... VMEXIT_CR0_WRITE + 15] = EXIT_CR | DETAILS,
-    [VMEXIT_DR0_READ... VMEXIT_DR0_READ + 15] = EXIT_DR | DETAILS,
-    [VMEXIT_DR0_WRITE... VMEXIT_DR0_WRITE + 15] = EXIT_DR | DETAILS,
-    [VMEXIT_EXCP0... VMEXIT_EXCP0 + EXC_MC - 1] = EXIT_EXCEPTION | DETAILS,
-    [VMEXIT_EXCP0 + EXC_MC] = EXIT_MACHINE_CHECK,
-    [VMEXIT_EXCP0 + EXC_MC + 1 ... VMEXIT_EXCP0 + EXC_COUNT - 1] = EXIT_EXCEPTION | DETAILS,
-    [VMEXIT_INTR] = EXIT_INTERRUPT | DETAILS,
-    [VMEXIT_NMI] = EXIT_NMI,
-    [VMEXIT_SMI] = EXIT_INTERRUPT | DETAILS, /* taken, like one, when GIF is 1 again */
-    [VMEXIT_INIT] = EXIT_INIT,
-    [VMEXIT_VINTR] = EXIT_INTR_WINDOW,
-    [VMEXIT_CR0_SEL_WRITE] = EXIT_CR | DETAILS,
-    [VMEXIT_RDTSC] = EXIT_RDTSC,
-    [VMEXIT_RDPMC] = EXIT_RDPMC,
-    [VMEXIT_CPUID] = EXIT_CPUID,
-    [VMEXIT_INVD] = EXIT_WBINVD,
-    [VMEXIT_PAUSE] = EXIT_PAUSE,
-    [VMEXIT_HLT] = EXIT_HLT,
-    [VMEXIT_INVLPG] = EXIT_INVLPG,
-    [VMEXIT_INVLPGA] = EXIT_UNDEFINED_INSN,
-    [VMEXIT_IOIO] = EXIT_IO | DETAILS,
-    [VMEXIT_MSR] = EXIT_RDMSR | DETAILS, /* or EXIT_WRMSR: EXITINFO1 tells */
-    [VMEXIT_SHUTDOWN] = EXIT_TRIPLE_FAULT,
-    [VMEXIT_VMRUN] = EXIT_UNDEFINED_INSN,
-    [VMEXIT_VMMCALL] = EXIT_HYPERCALL,
-    [VMEXIT_VMLOAD] = EXIT_UNDEFINED_INSN,
-    [VMEXIT_VMSAVE] = EXIT_UNDEFINED_INSN,
-    [VMEXIT_STGI] = EXIT_UNDEFINED_INSN,
-    [VMEXIT_CLGI] = EXIT_UNDEFINED_INSN,
-    [VMEXIT_SKINIT] = EXIT_UNDEFINED_INSN,
-    [VMEXIT_RDTSCP] = EXIT_RDTSCP,
-    [VMEXIT_WBINVD] = EXIT_WBINVD,
-    [VMEXIT_MONITOR] = EXIT_MONITOR,
-    [VMEXIT_MWAIT] = EXIT_MONITOR,
-    [VMEXIT_MWAIT_CONDITIONAL] = EXIT_MONITOR,
-    [VMEXIT_XSETBV] = EXIT_XSETBV,
-    [VMEXIT_RDPRU] = EXIT_UNDEFINED_INSN,
+/* Those not marked EXIT_PLAIN have details to decode; what isn't named is EXIT_NONE (0) and becomes EXIT_UNKNOWN. */
+const uint8_t svm_exit_kinds[VMEXIT_LOW_COUNT] = {
+    [VMEXIT_CR0_READ... VMEXIT_CR0_READ + 15] = EXIT_CR,
+    [VMEXIT_CR0_WRITE... VMEXIT_CR0_WRITE + 15] = EXIT_CR,
+    [VMEXIT_DR0_READ... VMEXIT_DR0_READ + 15] = EXIT_DR,
+    [VMEXIT_DR0_WRITE... VMEXIT_DR0_WRITE + 15] = EXIT_DR,
+    [VMEXIT_EXCP0... VMEXIT_EXCP0 + EXC_MC - 1] = EXIT_EXCEPTION,
+    [VMEXIT_EXCP0 + EXC_MC] = EXIT_MACHINE_CHECK | EXIT_PLAIN,
+    [VMEXIT_EXCP0 + EXC_MC + 1 ... VMEXIT_EXCP0 + EXC_COUNT - 1] = EXIT_EXCEPTION,
+    [VMEXIT_INTR] = EXIT_INTERRUPT,
+    [VMEXIT_NMI] = EXIT_NMI | EXIT_PLAIN,
+    [VMEXIT_SMI] = EXIT_INTERRUPT, /* taken, like one, when GIF is 1 again */
+    [VMEXIT_INIT] = EXIT_INIT | EXIT_PLAIN,
+    [VMEXIT_VINTR] = EXIT_INTR_WINDOW | EXIT_PLAIN,
+    [VMEXIT_CR0_SEL_WRITE] = EXIT_CR,
+    [VMEXIT_RDTSC] = EXIT_RDTSC | EXIT_PLAIN,
+    [VMEXIT_RDPMC] = EXIT_RDPMC | EXIT_PLAIN,
+    [VMEXIT_CPUID] = EXIT_CPUID | EXIT_PLAIN,
+    [VMEXIT_INVD] = EXIT_WBINVD | EXIT_PLAIN,
+    [VMEXIT_PAUSE] = EXIT_PAUSE | EXIT_PLAIN,
+    [VMEXIT_HLT] = EXIT_HLT | EXIT_PLAIN,
+    [VMEXIT_INVLPG] = EXIT_INVLPG | EXIT_PLAIN,
+    [VMEXIT_INVLPGA] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
+    [VMEXIT_IOIO] = EXIT_IO,
+    [VMEXIT_MSR] = EXIT_RDMSR, /* or EXIT_WRMSR: EXITINFO1 tells */
+    [VMEXIT_SHUTDOWN] = EXIT_TRIPLE_FAULT | EXIT_PLAIN,
+    [VMEXIT_VMRUN] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
+    [VMEXIT_VMMCALL] = EXIT_HYPERCALL | EXIT_PLAIN,
+    [VMEXIT_VMLOAD] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
+    [VMEXIT_VMSAVE] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
+    [VMEXIT_STGI] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
+    [VMEXIT_CLGI] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
+    [VMEXIT_SKINIT] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
+    [VMEXIT_RDTSCP] = EXIT_RDTSCP | EXIT_PLAIN,
+    [VMEXIT_WBINVD] = EXIT_WBINVD | EXIT_PLAIN,
+    [VMEXIT_MONITOR] = EXIT_MONITOR | EXIT_PLAIN,
+    [VMEXIT_MWAIT] = EXIT_MONITOR | EXIT_PLAIN,
+    [VMEXIT_MWAIT_CONDITIONAL] = EXIT_MONITOR | EXIT_PLAIN,
+    [VMEXIT_XSETBV] = EXIT_XSETBV | EXIT_PLAIN,
+    [VMEXIT_RDPRU] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
 };
 
 /* DR6 bits that VMX's exit qualification has at the same places, and BT. */
 #define DB_PAYLOAD (DR6_B0 | DR6_B1 | DR6_B2 | DR6_B3 | DR6_BD | DR6_BS | DR6_BT)
-
-/* Bytes between RIP and next, 0 where that can't be one instruction. */
-static uint8_t length_to(const struct vmcb *b, uint64_t next)
-{
-	uint64_t len = next - b->rip;
-
-	return len <= INSN_MAX ? (uint8_t)len : 0;
-}
 
 static void decode_io(const struct vmcb *b, struct vm_exit *e)
 {
@@ -69,7 +56,7 @@ static void decode_io(const struct vmcb *b, struct vm_exit *e)
 	e->qual[0] = info;
 	e->qual[1] = b->exit_info2;
 	/* EXITINFO2 is the next RIP, NRIPS or not. */
-	e->insn_len = length_to(b, b->exit_info2);
+	e->insn_len = svm_exit_length(b, b->exit_info2);
 	e->io.port = (uint16_t)(info >> IOIO_PORT_SHIFT);
 	e->io.size = (info >> IOIO_SIZE_SHIFT) & IOIO_SIZE;
 	e->io.in = info & IOIO_IN;
@@ -168,23 +155,21 @@ static void decode_details(const struct vmcb *b, struct vm_exit *e)
 void svm_exit_decode(const struct vmcb *b, bool nrips, struct vm_exit *e)
 {
 	uint64_t code = b->exit_code;
-	uint8_t kind;
 
+	if (svm_exit_decode_plain(b, nrips, e))
+		return;
 	e->reason = code;
-	if (code >= VMEXIT_LOW_COUNT) {
-		if (code == VMEXIT_NPF)
-			decode_npf(b, e);
-		else
-			decode_other(b, e);
+	if (code == VMEXIT_NPF) {
+		decode_npf(b, e);
 		return;
 	}
-	kind = exit_kinds[code];
-	e->kind = kind & ~DETAILS;
-	e->insn_len = nrips ? length_to(b, b->next_rip) : 0;
-	if (kind & DETAILS)
-		decode_details(b, e);
-	else if (kind == EXIT_NONE)
+	if (code >= VMEXIT_LOW_COUNT || svm_exit_kinds[code] == EXIT_NONE) {
 		decode_other(b, e);
+		return;
+	}
+	e->kind = svm_exit_kinds[code];
+	e->insn_len = nrips ? svm_exit_length(b, b->next_rip) : 0;
+	decode_details(b, e);
 }
 
 bool svm_exit_interrupted(const struct vmcb *b, struct guest_event *ev)

@@ -3,9 +3,37 @@
 #pragma once
 
 #include <stdbool.h>
+#include "hv/decode.h"
 #include "hv/event.h"
 #include "hv/exit.h"
 #include "svm/vmcb.h"
+
+#define EXIT_PLAIN 0x80u /* the kind says it all */
+static_assert(EXIT_KIND_COUNT < EXIT_PLAIN);
+
+/* Kinds of the low exit codes, with EXIT_PLAIN or without. */
+extern const uint8_t svm_exit_kinds[VMEXIT_LOW_COUNT];
+
+/* Bytes between RIP and next, 0 where that can't be one instruction. */
+static inline uint8_t svm_exit_length(const struct vmcb *b, uint64_t next)
+{
+	uint64_t len = next - b->rip;
+
+	return len <= INSN_MAX ? (uint8_t)len : 0;
+}
+
+/* The short way, in line: fills e and returns true where there is nothing but a kind. */
+static inline bool svm_exit_decode_plain(const struct vmcb *b, bool nrips, struct vm_exit *e)
+{
+	uint64_t code = b->exit_code;
+
+	if (code >= VMEXIT_LOW_COUNT || !(svm_exit_kinds[code] & EXIT_PLAIN))
+		return false;
+	e->reason = code;
+	e->kind = svm_exit_kinds[code] & ~EXIT_PLAIN;
+	e->insn_len = nrips ? svm_exit_length(b, b->next_rip) : 0;
+	return true;
+}
 
 /*
  * Fills e from b. nrips: the CPU saves the next RIP; without it the length of an instruction is known for

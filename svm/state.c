@@ -157,25 +157,37 @@ static struct vmcb_seg *seg_of(struct vmcb *b, enum vseg seg)
 
 static bool loaded_by_vmload(enum vseg seg)
 {
-	return seg == SEG_FS || seg == SEG_GS || seg == SEG_LDTR || seg == SEG_TR;
+	return (1u << SEG_FS | 1u << SEG_GS | 1u << SEG_LDTR | 1u << SEG_TR) >> seg & 1;
+}
+
+static void seg_get(const struct vmcb *b, enum vseg seg, const struct vmcb_seg *from, struct vseg_desc *d)
+{
+	uint32_t attr =
+	    (from->attrib & SEG_ATTR_LOW) | ((uint32_t)from->attrib << VMCB_ATTR_SHIFT & SEG_ATTR_HIGH);
+
+	/* The CPL is a field of its own; SS.DPL need not follow it (APM Vol. 2, "Segment State in the VMCB"). */
+	if (seg == SEG_SS)
+		attr = (attr & ~SEG_ATTR_DPL(3)) | SEG_ATTR_DPL(b->cpl);
+	if (!(attr & SEG_ATTR_P) && seg < SEG_GDTR)
+		attr |= SEG_ATTR_UNUSABLE;
+	d->selector = from->selector;
+	d->base = from->base;
+	d->limit = from->limit;
+	d->attr = attr;
 }
 
 void svm_seg_get(struct vcpu *v, enum vseg seg, struct vseg_desc *d)
 {
 	struct svm_vcpu *s = to_svm(v);
-	const struct vmcb_seg *from = seg_of(&s->vmcb, seg);
 
+	/* Every exit whose length must be decoded asks for CS. */
+	if (seg == SEG_CS) {
+		seg_get(&s->vmcb, SEG_CS, &s->vmcb.cs, d);
+		return;
+	}
 	if (loaded_by_vmload(seg))
 		svm_state_sync(s);
-	d->selector = from->selector;
-	d->base = from->base;
-	d->limit = from->limit;
-	d->attr = (from->attrib & SEG_ATTR_LOW) | ((uint32_t)from->attrib << VMCB_ATTR_SHIFT & SEG_ATTR_HIGH);
-	/* The CPL is a field of its own; SS.DPL need not follow it (APM Vol. 2, "Segment State in the VMCB"). */
-	if (seg == SEG_SS)
-		d->attr = (d->attr & ~SEG_ATTR_DPL(3)) | SEG_ATTR_DPL(s->vmcb.cpl);
-	if (!(d->attr & SEG_ATTR_P) && seg < SEG_GDTR)
-		d->attr |= SEG_ATTR_UNUSABLE;
+	seg_get(&s->vmcb, seg, seg_of(&s->vmcb, seg), d);
 }
 
 void svm_seg_set(struct vcpu *v, enum vseg seg, const struct vseg_desc *d)

@@ -70,8 +70,9 @@ static inline struct svm_vcpu *to_svm(struct vcpu *v)
 	return container_of(v, struct svm_vcpu, base);
 }
 
-/* entry.asm. */
-void svm_enter(struct vcpu *v, uint64_t vmcb_pa, uint32_t shadow);
+/* entry.asm; ends in svm_exited. */
+void svm_enter(struct vcpu *v, struct vm_exit *e, uint64_t vmcb_pa, uint32_t shadow);
+void svm_exited(struct vcpu *v, struct vm_exit *e);
 
 /* vcpu.c: what VMLOAD loads, brought into the VMCB of a loaded vCPU; and back after a change of it. */
 void svm_state_sync(struct svm_vcpu *s);

@@ -187,17 +187,30 @@ void svm_vcpu_run(struct vcpu *v, struct vm_exit *e)
 	if (s->pending)
 		prepare(s);
 
-	svm_enter(v, s->vmcb_pa, b->int_state & INT_STATE_SHADOW);
+	/* A tail call, and svm_exited its continuation: so neither saves registers that entry.asm saves too. */
+	svm_enter(v, e, s->vmcb_pa, b->int_state & INT_STATE_SHADOW);
+}
+
+[[gnu::noinline]] static void exited_slowly(struct svm_vcpu *s, struct vm_exit *e)
+{
+	if (s->vmcb.exit_int_info & EVENT_VALID)
+		svm_requeue(s);
+	svm_exit_decode(&s->vmcb, svm_caps.nrips, e);
+	if (s->stepping)
+		svm_step_end(s, e);
+	if (e->kind == EXIT_UNKNOWN || e->kind == EXIT_DR || e->kind == EXIT_ENTRY_FAILED)
+		handle_own_exit(s, e);
+}
+
+void svm_exited(struct vcpu *v, struct vm_exit *e)
+{
+	struct svm_vcpu *s = to_svm(v);
+	struct vmcb *b = &s->vmcb;
 
 	v->rip = b->rip;
 	v->gpr[RAX] = b->rax;
 	v->cr2 = b->cr2;
 	b->clean = CLEAN_ALL;
-	if (b->exit_int_info & EVENT_VALID)
-		svm_requeue(s);
-	svm_exit_decode(b, svm_caps.nrips, e);
-	if (s->stepping)
-		svm_step_end(s, e);
-	if (e->kind == EXIT_UNKNOWN || e->kind == EXIT_DR || e->kind == EXIT_ENTRY_FAILED)
-		handle_own_exit(s, e);
+	if ((b->exit_int_info & EVENT_VALID) || s->stepping || !svm_exit_decode_plain(b, svm_caps.nrips, e))
+		exited_slowly(s, e);
 }
