@@ -12,7 +12,6 @@
 #include "hv/cpuid.h"
 
 #include "hv/lib/panic.h"
-#include "hv/lib/string.h"
 #include "hv/lib/util.h"
 #include "hv/pvclock.h"
 #include "hv/vm.h"
@@ -163,8 +162,13 @@ static const struct rule rules[] = {
 #define XSAVE_ALIGN64     2u /* leaf 0xd, ECX of a component */
 #define CACHE_TYPE        0x1fu
 #define CACHE_LEVEL(eax)  ((eax) >> 5 & 7)
-#define SIGNATURE_SIZE    12
 #define BUS_MHZ           100
+
+static const struct cpuid_regs zero;
+
+/* Four characters of a signature, as a register holds them. */
+#define SIGNATURE(s)                                                                                         \
+	((uint32_t)(s)[0] | (uint32_t)(s)[1] << 8 | (uint32_t)(s)[2] << 16 | (uint32_t)(s)[3] << 24)
 
 static struct cpuid_leaf *leaf_slot(struct cpuid_policy *p, uint32_t leaf)
 {
@@ -385,6 +389,7 @@ static void set_register_masks(struct cpuid_policy *p)
 		if (cpuid_has(p, map[i].feature))
 			p->cr4_mask |= map[i].cr4;
 	}
+	p->page1g = cpuid_has(p, FEATURE_PAGE1G);
 	p->efer_mask = EFER_SCE | EFER_LME | EFER_LMA;
 	if (cpuid_has(p, FEATURE_NX))
 		p->efer_mask |= EFER_NXE;
@@ -458,80 +463,71 @@ void cpuid_drop(struct cpuid_policy *p, struct cpuid_feature f)
 	set_register_masks(p);
 }
 
-static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
+/* Ours, then KVM's clock interface. */
+static const struct cpuid_regs *hypervisor_leaf(uint32_t leaf)
 {
-	struct cpuid_regs r = {};
+	static const struct cpuid_regs own = {CPUID_HV_BASE, SIGNATURE("Ingo"), SIGNATURE("tIng"),
+					      SIGNATURE("otHV")};
+	static const struct cpuid_regs kvm = {CPUID_KVM_BASE + 1, SIGNATURE("KVMK"), SIGNATURE("VMKV"),
+					      SIGNATURE("M\0\0\0")};
+	static const struct cpuid_regs kvm_features = {
+	    .eax = KVM_FEATURE_NOP_IO_DELAY | KVM_FEATURE_CLOCKSOURCE2 | KVM_FEATURE_CLOCKSOURCE_STABLE};
 
 	switch (leaf) {
 	case CPUID_HV_BASE:
-		r.eax = CPUID_HV_BASE;
-		memcpy(&r.ebx, CPUID_SIGNATURE, SIGNATURE_SIZE);
-		break;
+		return &own;
 	case CPUID_KVM_BASE:
-		r.eax = CPUID_KVM_BASE + 1;
-		memcpy(&r.ebx, "KVMKVMKVM\0\0\0", SIGNATURE_SIZE);
-		break;
+		return &kvm;
 	case CPUID_KVM_BASE + 1:
-		r.eax = KVM_FEATURE_NOP_IO_DELAY | KVM_FEATURE_CLOCKSOURCE2 | KVM_FEATURE_CLOCKSOURCE_STABLE;
-		break;
+		return &kvm_features;
 	default:
-		break;
+		return &zero;
 	}
-	return r;
 }
 
-/* In line and by pointer: it is on the way of every CPUID exit. */
-static inline void look_up(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf,
-			   struct cpuid_regs *r)
+static const struct cpuid_regs *find(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf)
 {
 	const struct cpuid_leaf *l;
 
-	if (leaf < CPUID_BASIC_MAX) {
+	if (leaf < CPUID_BASIC_MAX)
 		l = &p->basic[leaf];
-	} else if (leaf - CPUID_EXT_BASE < CPUID_EXT_MAX) {
+	else if (leaf - CPUID_EXT_BASE < CPUID_EXT_MAX)
 		l = &p->ext[leaf - CPUID_EXT_BASE];
-	} else {
-		*r = leaf >> 28 == CPUID_HV_BASE >> 28 ? hypervisor_leaf(leaf) : (struct cpuid_regs){};
-		return;
-	}
+	else
+		return leaf >> 28 == CPUID_HV_BASE >> 28 ? hypervisor_leaf(leaf) : &zero;
 	if (subleaf >= l->count) {
-		if (!l->last_repeats) {
-			*r = (struct cpuid_regs){};
-			return;
-		}
+		if (!l->last_repeats)
+			return &zero;
 		subleaf = 0;
 	}
-	*r = p->entry[l->first + subleaf];
+	return &p->entry[l->first + subleaf];
 }
 
 struct cpuid_regs cpuid_lookup(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf)
 {
-	struct cpuid_regs r;
-
-	look_up(p, leaf, subleaf, &r);
-	return r;
+	return *find(p, leaf, subleaf);
 }
 
 /* Intel CPUs answer a leaf above the highest with the highest basic leaf: SDM Vol. 2A, "CPUID". */
 static uint32_t clamp_leaf(const struct cpuid_policy *p, uint32_t leaf)
 {
-	if (p->vendor != CPUID_VENDOR_INTEL || leaf <= p->max_basic)
+	if (leaf <= p->max_basic || p->vendor != CPUID_VENDOR_INTEL)
 		return leaf;
 	if (leaf >= CPUID_EXT_BASE ? leaf <= p->max_ext : leaf >> 28 == CPUID_HV_BASE >> 28)
 		return leaf;
 	return p->max_basic;
 }
 
-static inline void query(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *r)
+/* The bits of *r that follow v's state. */
+static void patch(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_regs *r)
 {
 	const struct cpuid_policy *p = &v->vm->cpuid;
+	bool apic = vlapic_base_get(&v->lapic) & APIC_BASE_ENABLE;
 
-	leaf = clamp_leaf(p, leaf);
-	look_up(p, leaf, subleaf, r);
 	switch (leaf) {
 	case CPUID_LEAF_FEATURES:
 		r->ebx |= v->id << CPUID_1_EBX_APIC_ID_SHIFT;
-		if (!(vlapic_base_get(&v->lapic) & APIC_BASE_ENABLE))
+		if (!apic)
 			r->edx &= ~CPUID_1_EDX_APIC;
 		if (vcpu_reg_get(v, VREG_CR4) & CR4_OSXSAVE)
 			r->ecx |= CPUID_1_ECX_OSXSAVE;
@@ -545,7 +541,7 @@ static inline void query(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct
 			r->ebx = cpuid_xsave_size(p, xstate_xcr0(v), subleaf == 1);
 		break;
 	case CPUID_LEAF_EXT_FEATURES:
-		if (p->vendor == CPUID_VENDOR_AMD && !(vlapic_base_get(&v->lapic) & APIC_BASE_ENABLE))
+		if (p->vendor == CPUID_VENDOR_AMD && !apic)
 			r->edx &= ~CPUID_1_EDX_APIC;
 		break;
 	case CPUID_LEAF_AMD_TOPOLOGY:
@@ -563,18 +559,34 @@ struct cpuid_regs cpuid_query(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid_regs r;
 
-	query(v, leaf, subleaf, &r);
+	leaf = clamp_leaf(&v->vm->cpuid, leaf);
+	r = *find(&v->vm->cpuid, leaf, subleaf);
+	patch(v, leaf, subleaf, &r);
 	return r;
+}
+
+/* Basic leaves that patch() changes. */
+#define PATCHED (BIT(CPUID_LEAF_FEATURES) | BIT(CPUID_LEAF_TOPOLOGY) | BIT(CPUID_LEAF_XSTATE))
+
+static void answer(struct vcpu *v, const struct cpuid_regs *r)
+{
+	v->gpr[RAX] = r->eax;
+	v->gpr[RBX] = r->ebx;
+	v->gpr[RCX] = r->ecx;
+	v->gpr[RDX] = r->edx;
 }
 
 enum exit_action cpuid_handle(struct vcpu *v)
 {
-	struct cpuid_regs r;
+	const struct cpuid_policy *p = &v->vm->cpuid;
+	uint32_t leaf = (uint32_t)v->gpr[RAX], subleaf = (uint32_t)v->gpr[RCX];
 
-	query(v, (uint32_t)v->gpr[RAX], (uint32_t)v->gpr[RCX], &r);
-	v->gpr[RAX] = r.eax;
-	v->gpr[RBX] = r.ebx;
-	v->gpr[RCX] = r.ecx;
-	v->gpr[RDX] = r.edx;
+	if (leaf <= p->max_basic && !(PATCHED >> leaf & 1)) {
+		answer(v, find(p, leaf, subleaf));
+	} else {
+		struct cpuid_regs r = cpuid_query(v, leaf, subleaf);
+
+		answer(v, &r);
+	}
 	return ACT_ADVANCE;
 }

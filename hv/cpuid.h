@@ -40,6 +40,7 @@ struct cpuid_policy {
 	uint32_t max_basic, max_ext; /* highest leaf, as leaves 0 and 0x80000000 report it */
 	uint32_t vcpus;
 	uint8_t phys_bits, linear_bits;
+	bool page1g;        /* FEATURE_PAGE1G */
 	uint64_t xcr0_mask; /* bits that the guest may set in XCR0; 0: no XSAVE */
 	uint64_t cr4_mask;  /* bits that it may set in CR4, by its features */
 	uint64_t efer_mask; /* bits that it may set in EFER */

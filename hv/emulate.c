@@ -186,6 +186,8 @@ static uint64_t part_read(struct vcpu *v, uint64_t at, unsigned size)
 	unsigned unit = device_unit(size);
 	uint64_t value = 0;
 
+	if (vlapic_owns(&v->lapic, at) && unit == size)
+		return vlapic_mmio_read(v, at & PAGE_OFFSET, size);
 	if (gpa_read(&v->vm->mem, gpa(at), &value, size) == OK)
 		return value;
 	for (unsigned i = 0; i < size; i += unit)

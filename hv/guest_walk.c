@@ -237,7 +237,7 @@ void guest_paging_get(struct vcpu *v, struct guest_paging *p)
 	p->efer = vcpu_reg_get(v, VREG_EFER);
 	p->rflags = vcpu_reg_get(v, VREG_RFLAGS);
 	p->phys_bits = v->vm->cpuid.phys_bits;
-	p->page1g = cpuid_has(&v->vm->cpuid, FEATURE_PAGE1G);
+	p->page1g = v->vm->cpuid.page1g;
 	if ((p->cr0 & CR0_PG) && (p->cr4 & CR4_PAE) && !(p->efer & EFER_LMA)) {
 		for (unsigned i = 0; i < ARRAY_SIZE(p->pdpte); i++)
 			p->pdpte[i] = vcpu_reg_get(v, VREG_PDPTE0 + i);

@@ -7,6 +7,7 @@
 
 #include "hv/event.h"
 #include "hv/guest_walk.h"
+#include "hv/lib/string.h"
 #include "hv/lib/util.h"
 #include "hv/vm.h"
 #include "hv/x86/desc.h"
@@ -16,8 +17,6 @@
 #define PTE_ADDR     BITS(51, 12)
 
 #define ENTRY_OFFSET 0xff8 /* of an entry in its table */
-
-#define FAST_BYTES   8
 
 static enum insn_mode decode_mode(enum cpu_mode mode)
 {
@@ -37,30 +36,55 @@ static enum insn_mode decode_mode(enum cpu_mode mode)
 }
 
 /*
- * Reads 8 bytes at linear address a by 4-level paging without any check of rights. False: the short way doesn't
- * go here (other paging, a page end, not memory).
+ * Translates linear address a by 4-level paging without any check of rights. False: the short way doesn't go
+ * here (tables not in memory or not present). *slot is where a probably lies in memory.
  */
-static bool read_fast(struct vcpu *v, uint64_t a, uint64_t *bytes)
+[[gnu::always_inline]] static inline bool walk_fast(struct vcpu *v, uint64_t a, const struct gmem_slot **slot,
+						    gpa_t *out)
 {
 	const struct gmem *m = &v->vm->mem;
 	uint64_t entry = ops->reg_get(v, VREG_CR3);
-	/* A loader's tables are in the first slot, a system's own probably in the last. */
-	const struct gmem_slot *slot = &m->slot[entry < MIB(1) ? 0 : m->count - 1];
 
-	if ((a & (PAGE_SIZE - 1)) > PAGE_SIZE - FAST_BYTES)
-		return false;
+	/* A loader's tables are in the first slot, a system's own probably in the last. */
+	*slot = &m->slot[entry < MIB(1) ? 0 : m->count - 1];
 #pragma GCC unroll 4
 	for (unsigned shift = 39; shift >= PAGE_SHIFT; shift -= 9) {
 		gpa_t at = gpa((entry & PTE_ADDR) | (a >> (shift - 3) & ENTRY_OFFSET));
 
-		if (!gpa_peek64(m, &slot, at, &entry) || !(entry & PTE_P))
+		if (!gpa_peek64(m, slot, at, &entry) || !(entry & PTE_P))
 			return false;
 		if (shift == PAGE_SHIFT || (entry & PTE_PS)) {
-			at = gpa((entry & PTE_ADDR & ~(BIT(shift) - 1)) | (a & (BIT(shift) - 1)));
-			return gpa_peek64(m, &slot, at, bytes);
+			*out = gpa((entry & PTE_ADDR & ~(BIT(shift) - 1)) | (a & (BIT(shift) - 1)));
+			return true;
 		}
 	}
 	return false;
+}
+
+/* The 8 bytes at a, if they lie in one page. */
+static bool read_fast(struct vcpu *v, uint64_t a, uint64_t *bytes)
+{
+	const struct gmem_slot *slot;
+	gpa_t at;
+
+	return (a & (PAGE_SIZE - 1)) <= PAGE_SIZE - sizeof(*bytes) && walk_fast(v, a, &slot, &at) &&
+	       gpa_peek64(&v->vm->mem, &slot, at, bytes);
+}
+
+/* A whole instruction, if it can't leave its page: two overlapping reads. */
+static bool fetch_fast(struct vcpu *v, uint64_t a, uint8_t bytes[INSN_MAX])
+{
+	const struct gmem_slot *slot;
+	uint64_t low, high;
+	gpa_t at;
+
+	if ((a & (PAGE_SIZE - 1)) > PAGE_SIZE - INSN_MAX || !walk_fast(v, a, &slot, &at) ||
+	    !gpa_peek64(&v->vm->mem, &slot, at, &low) ||
+	    !gpa_peek64(&v->vm->mem, &slot, gpa(at.v + INSN_MAX - sizeof(high)), &high))
+		return false;
+	memcpy(bytes, &low, sizeof(low));
+	memcpy(bytes + INSN_MAX - sizeof(high), &high, sizeof(high));
+	return true;
 }
 
 /* Length by the first bytes, lowest first; 0: look closer. */
@@ -203,8 +227,11 @@ enum status insn_at_rip(struct vcpu *v, struct insn *insn)
 	enum insn_mode mode = decode_mode(vcpu_mode(v));
 	uint8_t bytes[INSN_MAX];
 	struct fetch f;
-	enum status s = fetch_begin(v, &f);
+	enum status s;
 
+	if (mode == INSN_64 && fetch_fast(v, v->rip, bytes))
+		return insn_decode(insn, mode, bytes, INSN_MAX);
+	s = fetch_begin(v, &f);
 	if (s == OK)
 		s = fetch_part(v, f.linear, bytes, f.first, f.access);
 	if (s == OK)
@@ -241,7 +268,8 @@ enum status insn_length(struct vcpu *v, uint8_t *len)
 {
 	uint64_t bytes;
 
-	if (vcpu_in_long_mode(v) && read_fast(v, v->rip, &bytes)) {
+	/* RIP has more than 32 bits in 64-bit mode alone. */
+	if ((v->rip >> 32 || vcpu_in_long_mode(v)) && read_fast(v, v->rip, &bytes)) {
 		*len = length_fast(bytes);
 		if (*len)
 			return OK;

@@ -45,8 +45,10 @@ enum status gpa_zero(const struct gmem *m, gpa_t a, size_t n);
 /* Naturally aligned (else ERR_INVAL) 4- and 8-byte accesses, one bus access each: for paging structures. */
 enum status gpa_read64(const struct gmem *m, gpa_t a, uint64_t *v);
 enum status gpa_read32(const struct gmem *m, gpa_t a, uint32_t *v);
+typedef uint64_t gpa_unaligned64 __attribute__((aligned(1)));
+
 /*
- * 8 bytes at a that cross no page; false: not memory. *slot is where to look first, and where they were: the
+ * 8 bytes at a, aligned or not, that cross no page; false: not memory. *slot is where to look first, and where they were: the
  * short way of frequent exits. Else the last slots come first, because they are the large ones.
  */
 static inline bool gpa_peek64(const struct gmem *m, const struct gmem_slot **slot, gpa_t a, uint64_t *v)
@@ -60,7 +62,7 @@ static inline bool gpa_peek64(const struct gmem *m, const struct gmem_slot **slo
 		} while (a.v - s->base >= s->size);
 		*slot = s;
 	}
-	*v = *(const volatile uint64_t *)(m->base + a.v);
+	*v = *(const volatile gpa_unaligned64 *)(m->base + a.v);
 	return true;
 }
 /* Atomically sets *a to desired if it holds expected; ERR_AGAIN if it held something else. RAM only. */

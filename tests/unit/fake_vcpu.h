@@ -168,6 +168,7 @@ static inline void fake_vcpu_new(void)
 	fake_vm.vcpu_count = 1;
 	fake_vm.cpuid.phys_bits = 40;
 	fake_vm.cpuid.linear_bits = 48;
+	fake_vm.cpuid.page1g = true;
 	fake_vcpu.vm = &fake_vm;
 	fake_mode = MODE_LONG;
 	fake_cpl = 0;
