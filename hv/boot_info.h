@@ -41,13 +41,13 @@ struct boot_screen {
 };
 
 struct boot_info {
-	const char *path;          /* "multiboot2" or "efi": for messages only */
-	char loader[64];           /* the loader's own name, "GRUB 2.06" */
-	char cmdline[1024];        /* without the image's own name */
-	uint64_t image_pa;         /* where linker symbol image_start was loaded */
-	uint64_t entry_tsc;        /* the TSC at the image's first instructions; boot/ sets it for every path */
-	uint8_t rsdp[36];          /* a copy; all zero where the loader gave none */
-	uint64_t rsdp_pa;          /* UEFI: where it is; 0 if unknown */
+	const char *path;   /* "multiboot2" or "efi": for messages only */
+	char loader[64];    /* the loader's own name, "GRUB 2.06" */
+	char cmdline[1024]; /* without the image's own name */
+	uint64_t image_pa;  /* where linker symbol image_start was loaded */
+	uint64_t entry_tsc; /* the TSC at the image's first instructions; boot/ sets it for every path */
+	uint8_t rsdp[36];   /* a copy; all zero where the loader gave none */
+	uint64_t rsdp_pa;   /* UEFI: where it is; 0 if unknown */
 	struct boot_screen screen; /* pa 0: none */
 	uint32_t mem_count, module_count;
 	struct boot_mem mem[BOOT_MEM_MAX];
