@@ -207,7 +207,11 @@ def start(image, work_dir, firmware="bios", **options):
     from machine import Machine
 
     b = Bochs(image, work_dir, uefi=firmware == "uefi", **options)
-    b.wait_opened()
+    try:
+        b.wait_opened()
+    except BaseException:
+        b.close()
+        raise
     log_path = os.path.join(work_dir, "serial.log")
     child = fdpexpect.fdspawn(b.fd, timeout=60, encoding="utf-8", codec_errors="replace")
     child.logfile_read = open(log_path, "w", encoding="utf-8")
