@@ -33,5 +33,5 @@ def test_cpu_column(boot, tiny):
     m.expect(r"b\| work [2-9]", 60)
     for _ in range(4):
         m.expect(r"b\| work", 60)
-    shares = [int(x) for x in re.findall(r"running.*?(\d+)\s*%", m.command("vm list"))]
+    shares = [float(x) for x in re.findall(r"running[^\n]*?([\d.]+)%", m.command("vm list"))]
     assert len(shares) == 2 and all(40 <= s <= 60 for s in shares), shares
