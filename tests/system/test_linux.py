@@ -66,6 +66,17 @@ def test_shutdown_button(boot, vendor):
     m.expect(r"vm web: stopped: powered off", 90)
 
 
+def test_smp(boot, vendor):
+    """One guest of two vCPUs: Linux starts the second by INIT and SIPI, and programs run on each."""
+    m = boot_linux(boot, linux.section("web", extra="vcpus = 2", cmdline=quick(vendor)), cpus=2)
+    linux.attach(m, "web", 400)
+    linux.shell(m, "test $(nproc) = 2")
+    for cpu in (0, 1):
+        linux.shell(m, f"taskset -c {cpu} sh -c 'for i in $(seq 2000); do :; done'")
+    m.send("poweroff\r")
+    m.expect(r"vm web: stopped: powered off", 60)
+
+
 def test_two_guests(boot, vendor):
     """Two Linux guests on two CPUs: each has its own shell, neither sees the other."""
     m = boot_linux(boot, linux.section("web", cmdline=quick(vendor)) + linux.section("db", cmdline=quick(vendor)), cpus=2)
