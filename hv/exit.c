@@ -243,9 +243,10 @@ static enum exit_action handle(struct vcpu *v, struct vm_exit *e)
 
 /*
  * Moves RIP behind the instruction and ends what lasts for one instruction: the STI and MOV-SS shadow, and
- * the single step, whose trap the hardware would have raised. False: a fault was raised instead.
+ * the single step, whose trap the hardware would have raised. Returns what act asks for then; ACT_RESUME where a
+ * fault was raised instead.
  */
-static bool advance(struct vcpu *v, struct vm_exit *e)
+static inline enum exit_action advance(struct vcpu *v, struct vm_exit *e, enum exit_action act)
 {
 	uint64_t rip;
 
@@ -253,10 +254,10 @@ static bool advance(struct vcpu *v, struct vm_exit *e)
 		enum status s = insn_length(v, &e->insn_len);
 
 		if (s == ERR_FAULT)
-			return false;
+			return ACT_RESUME;
 		if (s != OK) {
 			vm_crash(v, "the instruction at RIP can't be read: %s", status_str(s));
-			return false;
+			return ACT_RESUME;
 		}
 	}
 	rip = v->rip + e->insn_len;
@@ -268,7 +269,9 @@ static bool advance(struct vcpu *v, struct vm_exit *e)
 		vcpu_reg_set(v, VREG_DR6, vcpu_reg_get(v, VREG_DR6) | DR6_BS);
 		event_raise(v, EXC_DB);
 	}
-	return true;
+	if (act == ACT_ADVANCE)
+		return ACT_RESUME;
+	return act == ACT_YIELD ? ACT_LEAVE : act;
 }
 
 enum exit_action exit_dispatch(struct vcpu *v, struct vm_exit *e)
@@ -277,19 +280,7 @@ enum exit_action exit_dispatch(struct vcpu *v, struct vm_exit *e)
 
 	v->exits[e->kind]++;
 	act = handle(v, e);
-	switch (act) {
-	case ACT_ADVANCE:
-		(void)advance(v, e);
-		return ACT_RESUME;
-	case ACT_ADVANCE_HALT:
-		return advance(v, e) ? ACT_ADVANCE_HALT : ACT_RESUME;
-	case ACT_YIELD:
-		(void)advance(v, e);
-		return ACT_LEAVE;
-	case ACT_RESUME:
-	case ACT_LEAVE:
-	case ACT_STOPPED:
-		return act;
-	}
+	if (act == ACT_ADVANCE || act == ACT_ADVANCE_HALT || act == ACT_YIELD)
+		return advance(v, e, act);
 	return act;
 }

@@ -55,6 +55,7 @@ static enum insn_mode decode_mode(enum cpu_mode mode)
 			return false;
 		if (shift == PAGE_SHIFT || (entry & PTE_PS)) {
 			*out = gpa((entry & PTE_ADDR & ~(BIT(shift) - 1)) | (a & (BIT(shift) - 1)));
+			*slot = &m->slot[m->count - 1];
 			return true;
 		}
 	}
@@ -269,7 +270,7 @@ enum status insn_length(struct vcpu *v, uint8_t *len)
 	uint64_t bytes;
 
 	/* RIP has more than 32 bits in 64-bit mode alone. */
-	if ((v->rip >> 32 || vcpu_in_long_mode(v)) && read_fast(v, v->rip, &bytes)) {
+	if ((v->rip >> 32 || ops->long_mode(v)) && read_fast(v, v->rip, &bytes)) {
 		*len = length_fast(bytes);
 		if (*len)
 			return OK;

@@ -230,18 +230,15 @@ enum cpu_mode vcpu_mode(struct vcpu *v)
 {
 	struct vseg_desc cs;
 
-	/* The most frequent first. LMA implies PE, and that VM is 0. */
-	if (vcpu_reg_get(v, VREG_EFER) & EFER_LMA) {
-		ops->seg_get(v, SEG_CS, &cs);
-		if (cs.attr & SEG_ATTR_L)
-			return MODE_LONG;
-		return cs.attr & SEG_ATTR_DB ? MODE_COMPAT32 : MODE_COMPAT16;
-	}
+	if (ops->long_mode(v))
+		return MODE_LONG;
 	if (!(vcpu_reg_get(v, VREG_CR0) & CR0_PE))
 		return MODE_REAL;
 	if (vcpu_reg_get(v, VREG_RFLAGS) & RFLAGS_VM)
 		return MODE_V86;
 	ops->seg_get(v, SEG_CS, &cs);
+	if (vcpu_reg_get(v, VREG_EFER) & EFER_LMA)
+		return cs.attr & SEG_ATTR_DB ? MODE_COMPAT32 : MODE_COMPAT16;
 	return cs.attr & SEG_ATTR_DB ? MODE_PROT32 : MODE_PROT16;
 }
 

@@ -15,7 +15,6 @@
 #include "hv/ops.h"
 #include "hv/timer.h"
 #include "hv/vdev/lapic.h"
-#include "hv/x86/msr.h"
 
 struct vm;
 struct pcpu;
@@ -125,15 +124,5 @@ uint64_t vcpu_tsc(const struct vcpu *v);
 /* CPU modes as the decoder needs them. */
 enum cpu_mode { MODE_REAL, MODE_V86, MODE_PROT16, MODE_PROT32, MODE_COMPAT16, MODE_COMPAT32, MODE_LONG };
 enum cpu_mode vcpu_mode(struct vcpu *v);
-/* vcpu_mode(v) == MODE_LONG, in line. */
-static inline bool vcpu_in_long_mode(struct vcpu *v)
-{
-	struct vseg_desc cs;
-
-	if (!(vcpu_reg_get(v, VREG_EFER) & EFER_LMA))
-		return false;
-	ops->seg_get(v, SEG_CS, &cs);
-	return cs.attr & SEG_ATTR_L;
-}
 /* Current privilege level, 0-3. */
 unsigned vcpu_cpl(struct vcpu *v);

@@ -33,6 +33,8 @@
 #define SEG_ATTR_HIGH       0xf000u
 #define VMCB_ATTR_SHIFT     4 /* AVL, L, DB, G: bits 15:12 there, 11:8 in the VMCB */
 
+#define VMCB_ATTR_L         (SEG_ATTR_L >> VMCB_ATTR_SHIFT)
+
 #define SEG_DPL(attr)       ((attr) >> 5 & 3u)
 
 #define CODE_REAL           (SEG_ATTR_P | SEG_ATTR_S | DESC_TYPE_CODE | DESC_TYPE_READ | DESC_TYPE_ACCESSED)
@@ -180,14 +182,16 @@ void svm_seg_get(struct vcpu *v, enum vseg seg, struct vseg_desc *d)
 {
 	struct svm_vcpu *s = to_svm(v);
 
-	/* Every exit whose length must be decoded asks for CS. */
-	if (seg == SEG_CS) {
-		seg_get(&s->vmcb, SEG_CS, &s->vmcb.cs, d);
-		return;
-	}
 	if (loaded_by_vmload(seg))
 		svm_state_sync(s);
 	seg_get(&s->vmcb, seg, seg_of(&s->vmcb, seg), d);
+}
+
+bool svm_long_mode(struct vcpu *v)
+{
+	const struct vmcb *b = &to_svm(v)->vmcb;
+
+	return (b->efer & EFER_LMA) && (b->cs.attrib & VMCB_ATTR_L);
 }
 
 void svm_seg_set(struct vcpu *v, enum vseg seg, const struct vseg_desc *d)

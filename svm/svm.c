@@ -199,6 +199,7 @@ const struct hv_ops svm_ops = {
     .reg_set = svm_reg_set,
     .seg_get = svm_seg_get,
     .seg_set = svm_seg_set,
+    .long_mode = svm_long_mode,
     .msr_get = svm_msr_get,
     .msr_set = svm_msr_set,
     .blocking = svm_blocking,

@@ -206,6 +206,19 @@ void vmx_seg_get(struct vcpu *v, enum vseg s, struct vseg_desc *d)
 	vmx_scope_leave(scope);
 }
 
+bool vmx_long_mode(struct vcpu *v)
+{
+	struct vmx_scope scope;
+	bool l;
+
+	if (!(vmx_reg_get(v, VREG_EFER) & EFER_LMA))
+		return false;
+	scope = vmx_scope_enter(to_vmx(v));
+	l = vmcs_read(VMCS_SEG_ACCESS_RIGHTS(SEG_CS)) & SEG_ATTR_L;
+	vmx_scope_leave(scope);
+	return l;
+}
+
 /* SDM Vol. 3C, "Guest Register State": format of access rights; bits 11:8 and 31:17 are reserved. */
 #define ACCESS_RIGHTS_DEFINED 0x1f0ffu
 

@@ -479,6 +479,7 @@ const struct hv_ops vmx_ops = {
     .reg_set = vmx_reg_set,
     .seg_get = vmx_seg_get,
     .seg_set = vmx_seg_set,
+    .long_mode = vmx_long_mode,
     .msr_get = vmx_msr_get,
     .msr_set = vmx_msr_set,
     .blocking = ops_blocking,

@@ -48,8 +48,13 @@ static uint64_t msr_get(struct vcpu *v, enum vmsr m)
 	return in.gpr[0];
 }
 
+static bool long_mode(struct vcpu *v)
+{
+	return in.mode % (MODE_LONG + 1) == MODE_LONG;
+}
+
 static const struct hv_ops fake = {
-    .reg_get = reg_get, .reg_set = reg_set, .seg_get = seg_get, .msr_get = msr_get};
+    .reg_get = reg_get, .reg_set = reg_set, .seg_get = seg_get, .long_mode = long_mode, .msr_get = msr_get};
 const struct hv_ops *ops = &fake;
 
 enum cpu_mode vcpu_mode(struct vcpu *v)

@@ -56,6 +56,11 @@ static void fake_seg_set(struct vcpu *v, enum vseg s, const struct vseg_desc *d)
 	fake_seg[s] = *d;
 }
 
+static bool fake_long_mode(struct vcpu *v)
+{
+	return fake_mode == MODE_LONG;
+}
+
 static uint64_t fake_msr_get(struct vcpu *v, enum vmsr m)
 {
 	return fake_msr[m];
@@ -81,6 +86,7 @@ static const struct hv_ops fake_ops = {
     .reg_set = fake_reg_set,
     .seg_get = fake_seg_get,
     .seg_set = fake_seg_set,
+    .long_mode = fake_long_mode,
     .msr_get = fake_msr_get,
     .msr_set = fake_msr_set,
     .npt_flush = fake_flush,
