@@ -264,8 +264,7 @@ static inline enum exit_action advance(struct vcpu *v, struct vm_exit *e, enum e
 	if (rip >> 32 != v->rip >> 32 && vcpu_mode(v) != MODE_LONG)
 		rip = (uint32_t)rip;
 	v->rip = rip;
-	ops->clear_shadow(v);
-	if (vcpu_reg_get(v, VREG_RFLAGS) & RFLAGS_TF) {
+	if (ops->insn_completed(v)) {
 		vcpu_reg_set(v, VREG_DR6, vcpu_reg_get(v, VREG_DR6) | DR6_BS);
 		event_raise(v, EXC_DB);
 	}

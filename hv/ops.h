@@ -104,8 +104,11 @@ struct hv_ops {
 
 	/* enum event_blocking bits. */
 	uint32_t (*blocking)(struct vcpu *v);
-	/* Ends the STI/MOV-SS shadow, because an instruction was completed in software. */
-	void (*clear_shadow)(struct vcpu *v);
+	/*
+	 * An instruction was completed in software: the STI/MOV-SS shadow ends. True: RFLAGS.TF is 1, a single-step
+	 * trap is due.
+	 */
+	bool (*insn_completed)(struct vcpu *v);
 	/* Programs one event for the next entry. */
 	void (*inject)(struct vcpu *v, const struct guest_event *ev);
 	/* Ask for, or no longer ask for, an exit as soon as an interrupt (or NMI) could be taken. */

@@ -45,9 +45,12 @@ uint32_t svm_blocking(struct vcpu *v)
 	return blocking;
 }
 
-void svm_clear_shadow(struct vcpu *v)
+bool svm_insn_completed(struct vcpu *v)
 {
-	to_svm(v)->vmcb.int_state = 0;
+	struct vmcb *b = &to_svm(v)->vmcb;
+
+	b->int_state = 0;
+	return b->rflags & RFLAGS_TF;
 }
 
 void svm_inject(struct vcpu *v, const struct guest_event *ev)

@@ -93,7 +93,7 @@ void svm_state_reset(struct svm_vcpu *s);
 
 /* inject.c: events. */
 uint32_t svm_blocking(struct vcpu *v);
-void svm_clear_shadow(struct vcpu *v);
+bool svm_insn_completed(struct vcpu *v);
 void svm_inject(struct vcpu *v, const struct guest_event *ev);
 void svm_interrupt_window(struct vcpu *v, bool on);
 void svm_nmi_window(struct vcpu *v, bool on);

@@ -201,8 +201,8 @@ void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *e, struct vmx_fi
 	const struct vmx_reason_info *r = vmx_reason_info(raw->reason);
 
 	*fix = (struct vmx_fixup){0};
-	if (vmx_exit_is_plain(raw->reason, r)) {
-		vmx_exit_decode_plain(raw->reason, r, raw->length, e);
+	if (vmx_exit_is_plain(raw->reason)) {
+		vmx_exit_decode_plain(raw->reason, raw->length, e);
 		return;
 	}
 	e->kind = r->kind;

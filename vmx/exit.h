@@ -121,16 +121,15 @@ struct vmx_fixup {
 
 void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *e, struct vmx_fixup *fix);
 
-/* Most exits by an instruction have nothing but its length. */
-static inline bool vmx_exit_is_plain(uint32_t reason, const struct vmx_reason_info *r)
+/* Most exits by an instruction have nothing but its length. With the bit for a failed entry, reason is none of them. */
+static inline bool vmx_exit_is_plain(uint32_t reason)
 {
-	return r->fields == FIELD_LENGTH && reason < REASON_COUNT;
+	return reason < REASON_COUNT && vmx_reasons[reason].fields == FIELD_LENGTH;
 }
 
-static inline void vmx_exit_decode_plain(uint32_t reason, const struct vmx_reason_info *r, uint32_t length,
-					 struct vm_exit *e)
+static inline void vmx_exit_decode_plain(uint32_t reason, uint32_t length, struct vm_exit *e)
 {
-	e->kind = r->kind;
+	e->kind = vmx_reasons[reason].kind;
 	e->insn_len = (uint8_t)length;
 	e->reason = reason;
 	e->qual[0] = e->qual[1] = e->qual[2] = 0;

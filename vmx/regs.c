@@ -168,9 +168,9 @@ uint64_t vmx_reg_get(struct vcpu *v, enum vreg r)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 
-	/* RFLAGS is asked for at every instruction that was completed in software. */
-	if (r <= VREG_RFLAGS && x->loaded)
-		return vmx_cached_read(x, (enum vmx_cached)r);
+	/* Asked for at every instruction that was completed in software. */
+	if (r == VREG_RFLAGS && x->loaded)
+		return vmx_cached_read(x, CACHED_RFLAGS);
 	return reg_get_anywhere(x, r);
 }
 

@@ -350,10 +350,9 @@ static void settle(struct vmx_vcpu *x, const struct vm_exit *e, const struct vmx
 static void take_exit(struct vmx_vcpu *x, struct vm_exit *e)
 {
 	uint32_t reason = (uint32_t)vmcs_read(VMCS_EXIT_REASON);
-	const struct vmx_reason_info *r = vmx_reason_info(reason);
 
-	if (vmx_exit_is_plain(reason, r))
-		vmx_exit_decode_plain(reason, r, (uint32_t)vmcs_read(VMCS_EXIT_INSN_LENGTH), e);
+	if (vmx_exit_is_plain(reason))
+		vmx_exit_decode_plain(reason, (uint32_t)vmcs_read(VMCS_EXIT_INSN_LENGTH), e);
 	else
 		take_full_exit(x, e, reason);
 }
@@ -401,9 +400,12 @@ static uint32_t ops_blocking(struct vcpu *v)
 	return blocking;
 }
 
-static void ops_clear_shadow(struct vcpu *v)
+static bool ops_insn_completed(struct vcpu *v)
 {
-	change_interruptibility(to_vmx(v), 0, VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS);
+	struct vmx_vcpu *x = to_vmx(v);
+
+	change_interruptibility(x, 0, VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS);
+	return vmx_cached_read(x, CACHED_RFLAGS) & RFLAGS_TF;
 }
 
 static void ops_inject(struct vcpu *v, const struct guest_event *ev)
@@ -483,7 +485,7 @@ const struct hv_ops vmx_ops = {
     .msr_get = vmx_msr_get,
     .msr_set = vmx_msr_set,
     .blocking = ops_blocking,
-    .clear_shadow = ops_clear_shadow,
+    .insn_completed = ops_insn_completed,
     .inject = ops_inject,
     .interrupt_window = ops_interrupt_window,
     .nmi_window = ops_nmi_window,

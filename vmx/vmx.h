@@ -12,12 +12,7 @@
 #include "vmx/vmcs.h"
 
 /* Registers that are read from the VMCS at most once an exit. */
-enum vmx_cached {
-	CACHED_RSP = VREG_RSP,
-	CACHED_RFLAGS = VREG_RFLAGS,
-	CACHED_INTERRUPTIBILITY,
-	CACHED_COUNT,
-};
+enum vmx_cached { CACHED_RSP, CACHED_RFLAGS, CACHED_INTERRUPTIBILITY, CACHED_COUNT };
 
 /* MSRs that SYSCALL and SWAPGS use: the host uses none of them, so they stay the guest's from load to put. */
 enum vmx_live_msr { LIVE_KERNEL_GS_BASE, LIVE_STAR, LIVE_LSTAR, LIVE_CSTAR, LIVE_SFMASK, LIVE_COUNT };
