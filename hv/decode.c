@@ -126,14 +126,20 @@ static int64_t take(struct reader *r, unsigned size)
 		r->status = r->pos + size > INSN_MAX ? ERR_INVAL : ERR_RANGE;
 		return 0;
 	}
-	for (unsigned i = 0; i < size; i++)
-		v |= (uint64_t)r->bytes[r->pos + i] << (8 * i);
+	if (r->pos + sizeof(v) <= r->n) {
+		__builtin_memcpy(&v, r->bytes + r->pos, sizeof(v));
+	} else {
+		for (unsigned i = 0; i < size; i++)
+			v |= (uint64_t)r->bytes[r->pos + i] << (8 * i);
+	}
 	r->pos += size;
 	return (int64_t)(v << (64 - 8 * size)) >> (64 - 8 * size);
 }
 
 static uint8_t take8(struct reader *r)
 {
+	if (r->status == OK && r->pos < r->n)
+		return r->bytes[r->pos++];
 	return (uint8_t)take(r, 1);
 }
 
@@ -414,7 +420,7 @@ enum status insn_decode(struct insn *insn, enum insn_mode mode, const uint8_t *b
 	struct reader r = {.bytes = bytes, .n = n < INSN_MAX ? n : INSN_MAX, .status = OK};
 	uint8_t flags;
 
-	*insn = (struct insn){.seg = INSN_NO_SEG};
+	*insn = (struct insn){.seg = INSN_NO_SEG, .mode = (uint8_t)mode};
 	take_prefixes(&r, insn, mode);
 	set_sizes(insn, mode);
 	flags = take_opcode(&r, insn, mode);

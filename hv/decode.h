@@ -30,7 +30,8 @@ enum insn_map {
 #define INSN_NO_SEG 0xff
 
 struct insn {
-	uint8_t len; /* bytes */
+	uint8_t len;  /* bytes */
+	uint8_t mode; /* enum insn_mode that it was decoded for */
 	uint8_t encoding, map, opcode;
 	uint8_t opsize;   /* 2, 4 or 8, as prefixes, REX.W and the mode say; the opcode may override it */
 	uint8_t addrsize; /* 2, 4 or 8 */

@@ -87,9 +87,7 @@ struct emulation {
 	struct insn insn;
 	enum op op;
 	unsigned size; /* of the operation, in bytes */
-	uint32_t user; /* WALK_USER where CPL is 3 */
-	bool long_mode;
-	bool met; /* an operand lies in the page of the exit */
+	bool met;      /* an operand lies in the page of the exit */
 };
 
 static uint64_t mask_of(unsigned size)
@@ -140,7 +138,7 @@ static void reg_write(const struct emulation *m, unsigned n, unsigned size, uint
 static enum status map(struct emulation *m, gva_t a, unsigned size, bool write, struct place *p)
 {
 	gpa_t exit_at = m->e->npf.gpa;
-	uint32_t access = m->user | (write ? WALK_WRITE : 0);
+	uint32_t access = (vcpu_cpl(m->v) == 3 ? WALK_USER : 0) | (write ? WALK_WRITE : 0);
 	unsigned head = (unsigned)MIN((uint64_t)size, PAGE_SIZE - (a.v & PAGE_OFFSET));
 
 	p->count = head < size ? 2 : 1;
@@ -150,7 +148,7 @@ static enum status map(struct emulation *m, gva_t a, unsigned size, bool write, 
 		uint64_t linear = a.v + (i ? head : 0);
 		enum status s;
 
-		if (!m->long_mode)
+		if (m->insn.mode != INSN_64)
 			linear = (uint32_t)linear;
 		s = guest_translate(m->v, gva(linear), access, &p->part[i].at);
 		if (s != OK)
@@ -199,6 +197,10 @@ static void part_write(struct vcpu *v, uint64_t at, unsigned size, uint64_t valu
 {
 	unsigned unit = device_unit(size);
 
+	if (vlapic_owns(&v->lapic, at) && unit == size) {
+		vlapic_mmio_write(v, at & PAGE_OFFSET, size, value);
+		return;
+	}
 	/* Writes to ROM are dropped, as on a PC. */
 	if (gmem_find(&v->vm->mem, gpa(at))) {
 		(void)!gpa_write(&v->vm->mem, gpa(at), &value, size);
@@ -646,7 +648,7 @@ static bool find_form(struct emulation *m)
 		m->op = f->op;
 		if (f->pair && !(i->opcode & 1))
 			m->size = 1;
-		return m->op != OP_MOVSXD || m->long_mode;
+		return m->op != OP_MOVSXD || i->mode == INSN_64;
 	}
 	return false;
 }
@@ -738,9 +740,11 @@ static bool begin(struct emulation *m, struct vcpu *v, struct vm_exit *e, enum e
 {
 	enum status s;
 
-	*m = (struct emulation){.v = v, .e = e};
-	m->long_mode = vcpu_mode(v) == MODE_LONG;
-	m->user = vcpu_cpl(v) == 3 ? WALK_USER : 0;
+	/* The rest is written by the decoder and find_form. */
+	m->v = v;
+	m->e = e;
+	m->met = false;
+	m->insn.len = 0;
 	s = insn_at_rip(v, &m->insn);
 	if (s == OK)
 		return true;

@@ -225,13 +225,14 @@ unsigned insn_peek(struct vcpu *v, uint8_t bytes[INSN_MAX])
 
 enum status insn_at_rip(struct vcpu *v, struct insn *insn)
 {
-	enum insn_mode mode = decode_mode(vcpu_mode(v));
+	enum insn_mode mode;
 	uint8_t bytes[INSN_MAX];
 	struct fetch f;
 	enum status s;
 
-	if (mode == INSN_64 && fetch_fast(v, v->rip, bytes))
-		return insn_decode(insn, mode, bytes, INSN_MAX);
+	if (ops->long_mode(v) && fetch_fast(v, v->rip, bytes))
+		return insn_decode(insn, INSN_64, bytes, INSN_MAX);
+	mode = decode_mode(vcpu_mode(v));
 	s = fetch_begin(v, &f);
 	if (s == OK)
 		s = fetch_part(v, f.linear, bytes, f.first, f.access);
@@ -312,19 +313,23 @@ static bool segment_allows(const struct vseg_desc *d, enum cpu_mode mode, uint64
 	return last <= d->limit;
 }
 
+static enum status segment_long(struct vcpu *v, unsigned seg, uint64_t offset, unsigned size, gva_t *out)
+{
+	out->v = offset;
+	if (seg == SEG_FS || seg == SEG_GS)
+		out->v += ops->msr_get(v, seg == SEG_FS ? VMSR_FS_BASE : VMSR_GS_BASE);
+	if (!canonical(out->v) || !canonical(out->v + size - 1))
+		return segment_fault(v, seg);
+	return OK;
+}
+
 enum status insn_segment(struct vcpu *v, unsigned seg, uint64_t offset, unsigned size, bool write, gva_t *out)
 {
 	enum cpu_mode mode = vcpu_mode(v);
 	struct vseg_desc d;
 
-	if (mode == MODE_LONG) {
-		out->v = offset;
-		if (seg == SEG_FS || seg == SEG_GS)
-			out->v += ops->msr_get(v, seg == SEG_FS ? VMSR_FS_BASE : VMSR_GS_BASE);
-		if (!canonical(out->v) || !canonical(out->v + size - 1))
-			return segment_fault(v, seg);
-		return OK;
-	}
+	if (mode == MODE_LONG)
+		return segment_long(v, seg, offset, size, out);
 	ops->seg_get(v, seg, &d);
 	if (!segment_allows(&d, mode, offset, size, write))
 		return segment_fault(v, seg);
@@ -350,5 +355,8 @@ enum status insn_operand(struct vcpu *v, const struct insn *insn, unsigned size,
 		offset += vcpu_gpr(v, insn->base);
 	if (insn->has_index)
 		offset += vcpu_gpr(v, insn->index) << insn->scale;
-	return insn_segment(v, seg, offset & address_mask(insn->addrsize), size, write, out);
+	offset &= address_mask(insn->addrsize);
+	if (insn->mode == INSN_64)
+		return segment_long(v, seg, offset, size, out);
+	return insn_segment(v, seg, offset, size, write, out);
 }

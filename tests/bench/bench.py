@@ -51,8 +51,8 @@ BOOT = [
     Figure("guest-memory", "KiB", "host memory for a guest, beyond its own and tables", {"amd": 256, "intel": 256}),
 ]
 IMAGE = [Figure("image", "KiB", "text and data of the image", {"amd": 512, "intel": 512})]
-# Waits last as long as the hardware says: not held against the baseline.
-UNGATED = {"boot-wait", "boot-scrub"}
+# Waits last as long as the hardware says, the empty loop is the compiler's: not held against the baseline.
+UNGATED = {"loop", "boot-wait", "boot-scrub"}
 
 
 def start(vendor, name, config, files, cpus):
