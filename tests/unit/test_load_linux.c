@@ -4,6 +4,7 @@
  * ones get an error that names the file. Also the guest's ACPI tables, as the guest would walk them.
  */
 #include "fake_vcpu.h"
+#include <sys/mman.h>
 #include "hv/guest_acpi.h"
 #include "hv/load_linux.h"
 
@@ -212,6 +213,34 @@ static void test_room(void **state)
 	assert_int_equal(start("x"), OK);
 }
 
+/* 5 GiB: RAM on both sides of the hole; the initrd stays where the kernel says that it can reach it. */
+static void test_large(void **state)
+{
+	const uint64_t memory = GIB(5);
+	struct gmem *m = &fake_vm.mem;
+	uint8_t *small;
+
+	good_kernel();
+	small = m->base;
+	memset(m, 0, sizeof(*m));
+	m->base =
+	    mmap(NULL, GIB(6), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_ptr_not_equal(m->base, MAP_FAILED);
+	assert_int_equal(guest_map_add_slots(m, memory), OK);
+	assert_int_equal(start("x"), OK);
+	assert_int_equal(load.initrd_gpa, 0x80000000 - 0x2000);
+	while (load_linux_step(&load) == ERR_AGAIN)
+		;
+	load_linux_set_regs(&load, &fake_vcpu);
+	assert_int_equal(zp(0x1e8, 1), 5);
+	assert_int_equal(zp(0x2d0 + 60, 8), 0x100000);
+	assert_int_equal(zp(0x2d0 + 68, 8), GIB(3) - 0x100000);
+	assert_int_equal(zp(0x2d0 + 80, 8), GIB(4));
+	assert_int_equal(zp(0x2d0 + 88, 8), GIB(2));
+	munmap(m->base, GIB(6));
+	m->base = small;
+}
+
 /* --- ACPI --- */
 
 static uint8_t checksum(uint64_t at, size_t n)
@@ -272,7 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_good), cmocka_unit_test(test_entry_state), cmocka_unit_test(test_hostile),
-	    cmocka_unit_test(test_room), cmocka_unit_test(test_acpi),
+	    cmocka_unit_test(test_room), cmocka_unit_test(test_large),       cmocka_unit_test(test_acpi),
 	};
 
 	return cmocka_run_group_tests_name("load_linux", tests, NULL, NULL);
