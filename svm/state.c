@@ -132,8 +132,10 @@ void svm_reg_set(struct vcpu *v, enum vreg r, uint64_t value)
 	case VREG_DR7:
 		b->dr7 = value | DR7_FIXED;
 		b->clean &= ~CLEAN_DRX;
-		if (value & DR7_ENABLED)
+		if ((value & DR7_ENABLED) && !s->debug_live) {
 			svm_debug_set_live(s, true);
+			svm_debug_reload(s);
+		}
 		break;
 	case VREG_PDPTE0:
 	case VREG_PDPTE1:

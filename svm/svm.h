@@ -77,6 +77,8 @@ void svm_exited(struct vcpu *v, struct vm_exit *e);
 /* vcpu.c: what VMLOAD loads, brought into the VMCB of a loaded vCPU; and back after a change of it. */
 void svm_state_sync(struct svm_vcpu *s);
 void svm_state_reload(struct svm_vcpu *s);
+/* DR0-3 of a loaded vCPU, into the hardware. */
+void svm_debug_reload(struct svm_vcpu *s);
 
 /* state.c: registers, in the VMCB. */
 uint64_t svm_reg_get(struct vcpu *v, enum vreg r);

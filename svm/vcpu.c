@@ -68,6 +68,12 @@ static void debug_load(const struct vcpu *v)
 	write_dr3(v->dr[3]);
 }
 
+void svm_debug_reload(struct svm_vcpu *s)
+{
+	if (s->cpu)
+		debug_load(&s->base);
+}
+
 static void debug_save(struct vcpu *v)
 {
 	v->dr[0] = read_dr0();

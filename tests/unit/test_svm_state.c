@@ -19,7 +19,7 @@ const struct hv_ops *ops;
 
 static struct svm_vcpu *s;
 static struct vcpu *v;
-static unsigned synced, reloaded;
+static unsigned synced, reloaded, debug_reloaded;
 static struct guest_event requeued;
 
 void svm_state_sync(struct svm_vcpu *x)
@@ -30,6 +30,11 @@ void svm_state_sync(struct svm_vcpu *x)
 void svm_state_reload(struct svm_vcpu *x)
 {
 	reloaded++;
+}
+
+void svm_debug_reload(struct svm_vcpu *x)
+{
+	debug_reloaded++;
 }
 
 void event_requeue(struct vcpu *x, const struct guest_event *ev)
@@ -45,7 +50,7 @@ static int setup(void **state)
 	svm_caps = (struct svm_caps){.asids = 16};
 	svm_state_reset(s);
 	s->vmcb.asid = 1;
-	synced = reloaded = 0;
+	synced = reloaded = debug_reloaded = 0;
 	requeued = (struct guest_event){};
 	return 0;
 }
@@ -184,6 +189,7 @@ static void test_debug_lazy(void **state)
 	assert_false(s->debug_live);
 	svm_reg_set(v, VREG_DR7, DR7_L(2));
 	assert_true(s->debug_live);
+	assert_int_equal(debug_reloaded, 1);
 	assert_int_equal(s->vmcb.dr7, DR7_L(2) | DR7_FIXED);
 	assert_int_equal(s->vmcb.intercept_dr_read | s->vmcb.intercept_dr_write, 0);
 }
