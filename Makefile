@@ -162,6 +162,10 @@ VENDOR ?= all
 system: all guests linux-guests $(BUILD)/host/ingot-config ## boots Ingot in QEMU (AMD) and Bochs (Intel); CASE= VENDOR=
 	@/usr/bin/python3 tests/system/run.py --vendor '$(VENDOR)' --case '$(CASE)'
 
+.PHONY: soak
+soak: all guests linux-guests $(BUILD)/host/ingot-config ## the long tests; figures in the output
+	@/usr/bin/python3 tests/system/run.py --soak --vendor '$(VENDOR)' --case '$(CASE)'
+
 .PHONY: test
 test: ## everything: lint, unit tests, system tests on both vendors; CASE=name VENDOR=amd|intel for one
 	@$(MAKE) -s deps

@@ -20,6 +20,8 @@ static void run_off(void)
 /* An instruction on device memory that no emulator has. */
 static void vector_mmio(void)
 {
+	write_cr0((read_cr0() | CR0_MP) & ~(CR0_EM | CR0_TS));
+	write_cr4(read_cr4() | CR4_OSFXSR);
 	asm volatile("movups %%xmm0, (%0)" ::"r"(0xd0000000UL) : "memory");
 }
 

@@ -18,15 +18,19 @@ VENDORS = ("amd", "intel")
 def pytest_addoption(parser):
     parser.addoption("--vendor", default="amd", choices=VENDORS)
     # The terminal plugin, which run.py replaces, would define it; assertions' explanations ask for it.
+    parser.addoption("--soak", action="store_true")
     parser.addoption("--verbose", dest="verbose", type=int, default=0)
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "soak: one of the long tests")
     config.addinivalue_line("markers", "only(vendor, reason): the case makes sense on one vendor's emulator only")
 
 
 def pytest_collection_modifyitems(config, items):
     vendor = config.getoption("--vendor")
+    soak = config.getoption("--soak")
+    items[:] = [i for i in items if (i.get_closest_marker("soak") is not None) == soak]
     for item in items:
         only = item.get_closest_marker("only")
         if only and only.args[0] != vendor:

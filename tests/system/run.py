@@ -38,7 +38,7 @@ class Reporter:
 
     def pytest_collection_modifyitems(self, session, config, items):
         if self.case:
-            items[:] = [i for i in items if case_name(i) == self.case or case_name(i).startswith(self.case + "/")
+            items[:] = [i for i in items if case_name(i) == self.case or case_name(i).startswith(self.case + "[")
                         or i.path.stem == "test_" + self.case]
 
     @pytest.hookimpl(tryfirst=True)
@@ -86,11 +86,11 @@ class Reporter:
         print(f"  again: make test CASE={name} VENDOR={self.vendor}", flush=True)
 
 
-def run_one(vendor, case):
+def run_one(vendor, case, soak):
     reporter = Reporter(vendor, case)
     junit = os.path.join(ROOT, "build", f"system-{vendor}.xml")
     args = [HERE, "-p", "no:terminal", "-p", "no:cacheprovider", f"--vendor={vendor}", f"--junitxml={junit}",
-            f"--rootdir={HERE}"]
+            f"--rootdir={HERE}"] + (["--soak", "-s"] if soak else [])
     status = pytest.main(args, plugins=[reporter])
     for name in reporter.retried:
         print(f"RETRIED {vendor} {name}: the emulator aborted by itself")
@@ -102,12 +102,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--vendor", default="all", choices=("amd", "intel", "all"))
     parser.add_argument("--case", default="")
+    parser.add_argument("--soak", action="store_true")
     args = parser.parse_args()
     sys.dont_write_bytecode = True
     if args.vendor != "all":
-        return run_one(args.vendor, args.case)
+        return run_one(args.vendor, args.case, args.soak)
     # The two emulators are single programs each: one runs beside the other.
-    children = [subprocess.Popen([sys.executable, __file__, "--vendor", v, "--case", args.case])
+    children = [subprocess.Popen([sys.executable, __file__, "--vendor", v, "--case", args.case]
+                                 + ["--soak"] * args.soak)
                 for v in ("amd", "intel")]
     return 1 if any([c.wait() for c in children]) else 0
 
