@@ -319,6 +319,7 @@ static void test_msr_memory_types(void **state)
 	assert_true(msr_write(&fake_vcpu, MSR_IA32_MTRR_PHYSBASE(7), 0x10000006));
 	assert_true(msr_write(&fake_vcpu, MSR_IA32_MTRR_PHYSMASK(7), 0xfff0000800));
 	assert_int_equal(get(MSR_IA32_MTRR_PHYSBASE(7)), 0x10000006);
+	assert_false(msr_write(&fake_vcpu, MSR_IA32_MTRR_PHYSMASK(7), 0xfff0000801));
 	assert_true(faults(MSR_IA32_MTRR_PHYSBASE(8)));
 	assert_false(msr_write(&fake_vcpu, MSR_IA32_MTRR_DEF_TYPE, 0x1000));
 }

@@ -120,7 +120,9 @@ static void test_reserved(void **state)
 	leaf(PAGE | P);
 	fake_poke64(TABLE + 0x1008, 0x602000 | P | PS); /* bit 13 of a 2 MiB entry */
 	assert_int_equal(walk(VA, 0), FAULT(PFERR_P | PFERR_RSVD));
-	fake_poke64(ROOT, TABLE | P | PS);
+	fake_poke64(TABLE + 0x1008, (TABLE + 0x2000) | P);
+	assert_int_equal(walk(VA, 0), PAGE);
+	fake_poke64(ROOT, TABLE | P | PS); /* no such page size */
 	assert_int_equal(walk(VA, 0), FAULT(PFERR_P | PFERR_RSVD));
 }
 
