@@ -180,9 +180,10 @@ bool svm_exit_interrupted(const struct vmcb *b, struct guest_event *ev)
 
 	if (!(info & EVENT_VALID))
 		return false;
-	/* INT3 and INTO have the type of exceptions. */
-	if (type == EVENT_SOFT_INTERRUPT)
+	/* EVENT_SOFT_INTERRUPT, and types that no manual lists. */
+	if (type != EVENT_INTERRUPT && type != EVENT_NMI && type != EVENT_EXCEPTION)
 		return false;
+	/* INT3 and INTO have the type of exceptions. */
 	if (type == EVENT_EXCEPTION && (vector == EXC_BP || vector == EXC_OF))
 		return false;
 	*ev = (struct guest_event){

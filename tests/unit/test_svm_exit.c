@@ -206,6 +206,8 @@ static void test_interrupted(void **state)
 	assert_int_equal(ev.type, EVENT_NMI);
 	/* INT n, INT3, INTO are made again by their instruction. */
 	assert_false(interrupted(EVENT_VALID | EVENT_SOFT_INTERRUPT << 8 | 0x80, 0, &ev));
+	assert_false(interrupted(EVENT_VALID | 1 << 8 | 0x80, 0, &ev));
+	assert_false(interrupted(EVENT_VALID | 7 << 8 | 0x80, 0, &ev));
 	assert_false(interrupted(EVENT_VALID | EVENT_EXCEPTION << 8 | EXC_BP, 0, &ev));
 	assert_false(interrupted(EVENT_VALID | EVENT_EXCEPTION << 8 | EXC_OF, 0, &ev));
 }
