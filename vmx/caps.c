@@ -76,8 +76,9 @@ static const struct control controls[] = {
     {CTL_EXIT, VMEXIT_HOST_64, NEED_ON, LACKS("host address-space size", EXIT_MSR, 41)},
     {CTL_EXIT, VMEXIT_ACK_INTERRUPT, NEED_ON, LACKS("acknowledge interrupt on exit", EXIT_MSR, 47)},
     {CTL_EXIT, VMEXIT_SAVE_DEBUG_CONTROLS, NEED_ON, LACKS("save debug controls", EXIT_MSR, 34)},
-    {CTL_EXIT, VMEXIT_LOAD_PAT, WANT_ON, NULL},  /* without: by the MSR areas */
-    {CTL_EXIT, VMEXIT_LOAD_EFER, WANT_ON, NULL}, /* without: by the MSR areas */
+    {CTL_EXIT, VMEXIT_LOAD_PAT, WANT_ON, NULL},              /* without: by the MSR areas */
+    {CTL_EXIT, VMEXIT_LOAD_EFER, WANT_ON, NULL},             /* without: by the MSR areas */
+    {CTL_EXIT, VMEXIT_SAVE_PREEMPTION_TIMER, WANT_ON, NULL}, /* without: it starts anew at each entry */
 
     {CTL_ENTRY, VMENTRY_IA32E_GUEST, NEED_DYNAMIC, LACKS("IA-32e mode guest", ENTRY_MSR, 41)},
     {CTL_ENTRY, VMENTRY_LOAD_DEBUG_CONTROLS, NEED_ON, LACKS("load debug controls", ENTRY_MSR, 34)},
@@ -183,6 +184,8 @@ static void drop_incomplete(const struct vmx_msrs *m, struct vmx_caps *c)
 {
 	if (!(m->ept_vpid & VPID_CAP_INVVPID) || !(m->ept_vpid & VPID_CAP_ALL))
 		c->ctl[CTL_PROC2] &= ~PROC2_VPID;
+	if (!vmx_caps_has(c, CTL_PIN, PIN_PREEMPTION_TIMER))
+		c->ctl[CTL_EXIT] &= ~VMEXIT_SAVE_PREEMPTION_TIMER;
 	if (!vmx_caps_has(c, CTL_EXIT, VMEXIT_LOAD_PAT) || !vmx_caps_has(c, CTL_ENTRY, VMENTRY_LOAD_PAT)) {
 		c->ctl[CTL_EXIT] &= ~VMEXIT_LOAD_PAT;
 		c->ctl[CTL_ENTRY] &= ~VMENTRY_LOAD_PAT;

@@ -48,6 +48,7 @@ enum vmx_ctl_word { CTL_PIN, CTL_PROC, CTL_PROC2, CTL_EXIT, CTL_ENTRY, CTL_WORDS
 #define VMEXIT_ACK_INTERRUPT           (1u << 15)
 #define VMEXIT_LOAD_PAT                (1u << 19)
 #define VMEXIT_LOAD_EFER               (1u << 21)
+#define VMEXIT_SAVE_PREEMPTION_TIMER   (1u << 22)
 /* "VM-Entry Controls" */
 #define VMENTRY_LOAD_DEBUG_CONTROLS    (1u << 2)
 #define VMENTRY_IA32E_GUEST            (1u << 9)

@@ -85,6 +85,17 @@ static void ops_vm_fini(struct vm *vm)
 	(void)vm;
 }
 
+/*
+ * Where its value is saved at exits, it runs on over them: a guest that exits all the time, and whose interrupts
+ * are off, must be left for the host's interrupts too (on an emulator that doesn't exit for those).
+ */
+static void restart_timer(void)
+{
+	uint64_t ticks = (tsc_hz() / PREEMPTION_HZ) >> vmx_caps.timer_shift;
+
+	vmcs_write(VMCS_PREEMPTION_TIMER_VALUE, MIN(MAX(ticks, 1UL), (uint64_t)UINT32_MAX));
+}
+
 static void set_controls(struct vmx_vcpu *x)
 {
 	x->proc_controls = vmx_caps.ctl[CTL_PROC];
@@ -107,11 +118,8 @@ static void set_controls(struct vmx_vcpu *x)
 		vmcs_write(VMCS_PLE_GAP, PLE_GAP_TICKS);
 		vmcs_write(VMCS_PLE_WINDOW, PLE_WINDOW_TICKS);
 	}
-	if (has(CTL_PIN, PIN_PREEMPTION_TIMER)) {
-		uint64_t ticks = (tsc_hz() / PREEMPTION_HZ) >> vmx_caps.timer_shift;
-
-		vmcs_write(VMCS_PREEMPTION_TIMER_VALUE, MIN(MAX(ticks, 1UL), (uint64_t)UINT32_MAX));
-	}
+	if (has(CTL_PIN, PIN_PREEMPTION_TIMER))
+		restart_timer();
 }
 
 /* PAT and EFER change at entry and exit by controls, or else by the MSR areas. */
@@ -374,6 +382,8 @@ static void ops_vcpu_run(struct vcpu *v, struct vm_exit *e)
 		x->cached = 0;
 		v->rip = x->hw_rip = vmcs_read(VMCS_GUEST_RIP);
 		take_exit(x, e);
+		if (e->kind == EXIT_PREEMPT_TIMER)
+			restart_timer();
 	} else if (result == VMX_ENTRY_REQUESTED) {
 		entry_not_made(x, e);
 	} else {
