@@ -501,6 +501,9 @@ void msr_reset(struct vcpu *v)
 	struct msr_state *m = &v->msr;
 
 	memset(m, 0, sizeof(*m));
+	for (enum vmsr r = VMSR_KERNEL_GS_BASE; r <= VMSR_SYSENTER_EIP; r++)
+		ops->msr_set(v, r, 0);
+	ops->msr_set(v, VMSR_PAT, PAT_RESET);
 	m->misc_enable = MISC_ENABLE_INIT;
 	m->hwcr = HWCR_TSCFREQSEL;
 	m->de_cfg = DE_CFG_LFENCE_SERIALIZE;

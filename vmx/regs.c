@@ -343,6 +343,9 @@ void vmx_regs_init(struct vmx_vcpu *x)
 {
 	x->pat = PAT_RESET;
 	set_pat(x, PAT_RESET);
+	vmcs_write(VMCS_GUEST_SYSENTER_CS, 0);
+	vmcs_write(VMCS_GUEST_SYSENTER_ESP, 0);
+	vmcs_write(VMCS_GUEST_SYSENTER_EIP, 0);
 	vmcs_write(VMCS_CR0_MASK, ~CR0_GUEST_OWNED);
 	vmcs_write(VMCS_CR4_MASK, ~CR4_GUEST_OWNED);
 }
@@ -352,15 +355,14 @@ void vmx_regs_init(struct vmx_vcpu *x)
 #define ATTR_LDT     (SEG_ATTR_P | 0x2)
 #define ATTR_TSS     (SEG_ATTR_P | 0xb) /* VM entry wants a busy TSS, which RESET does not leave */
 
-/* SDM Vol. 3A, "Processor State After Reset", table of register values following INIT. */
+/* SDM Vol. 3A, "Processor State After Reset", table of register values following INIT; MSRs stay. */
 void vmx_regs_reset(struct vmx_vcpu *x)
 {
 	struct vcpu *v = &x->base;
 	static const struct vseg_desc data = {0, 0xffff, ATTR_DATA_16, 0}, table = {0, 0xffff, 0, 0};
 	static const enum vmcs_field zero[] = {
-	    VMCS_GUEST_SYSENTER_CS,   VMCS_GUEST_SYSENTER_ESP,   VMCS_GUEST_SYSENTER_EIP, VMCS_GUEST_DEBUGCTL,
-	    VMCS_GUEST_PENDING_DEBUG, VMCS_GUEST_ACTIVITY_STATE, VMCS_GUEST_PDPTE0,       VMCS_GUEST_PDPTE1,
-	    VMCS_GUEST_PDPTE2,        VMCS_GUEST_PDPTE3,         VMCS_ENTRY_INTR_INFO,
+	    VMCS_GUEST_DEBUGCTL, VMCS_GUEST_PENDING_DEBUG, VMCS_GUEST_ACTIVITY_STATE, VMCS_GUEST_PDPTE0,
+	    VMCS_GUEST_PDPTE1,   VMCS_GUEST_PDPTE2,        VMCS_GUEST_PDPTE3,         VMCS_ENTRY_INTR_INFO,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(zero); i++)
