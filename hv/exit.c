@@ -129,6 +129,11 @@ static enum exit_action handle_npf(struct vcpu *v, struct vm_exit *e)
 		vm_crash(v, "its page tables lie at 0x%lx, which is not memory", e->npf.gpa.v);
 		return ACT_STOPPED;
 	}
+	if (v->events.requeued.valid) { /* the access was the delivery's, not an instruction's */
+		vm_crash(v, "vector %u can't be delivered: its IDT, GDT, TSS or stack at 0x%lx is not memory",
+			 v->events.requeued.vector, e->npf.gpa.v);
+		return ACT_STOPPED;
+	}
 	return emulate_mmio(v, e);
 }
 

@@ -11,6 +11,21 @@ static void triple_fault(void)
 	asm volatile("ud2");
 }
 
+/* An IDT where there is no memory. */
+static void idt_mmio(void)
+{
+	struct desc_ptr idt = {0xfff, 0xd0000000UL};
+
+	lidt(&idt);
+	asm volatile("int $0x20");
+}
+
+/* A stack where there is no memory, for a delivery. */
+static void stack_mmio(void)
+{
+	asm volatile("mov %0, %%rsp\n\tint $3" ::"r"(0xd0001000UL));
+}
+
 /* Code where there is no memory. */
 static void run_off(void)
 {
@@ -65,6 +80,8 @@ static const struct {
 } ways[] = {
     {"triple", triple_fault},
     {"run-off", run_off},
+    {"idt-mmio", idt_mmio},
+    {"stack-mmio", stack_mmio},
     {"vector-mmio", vector_mmio},
     {"page-tables", page_tables},
     {"keyboard", keyboard_reset},
