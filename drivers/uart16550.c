@@ -33,7 +33,6 @@ enum {
 #define BAUD_BASE    115200u
 #define BAUD_MIN     50u
 #define POLL_LIMIT   200000 /* reads of LSR, a microsecond or so each; a byte at 50 baud takes 200 ms */
-#define ACK_LIMIT    16     /* causes to take in a row before giving up on a broken UART */
 
 static uint8_t reg_read(const struct uart16550 *u, unsigned reg)
 {
@@ -117,12 +116,7 @@ void uart16550_set_interrupts(struct uart16550 *u, bool receive, bool transmit)
 	reg_write(u, REG_IER, ier);
 }
 
-void uart16550_ack(struct uart16550 *u)
+bool uart16550_ack(struct uart16550 *u)
 {
-	if (!u->present)
-		return;
-	for (int i = 0; i < ACK_LIMIT; i++) {
-		if (reg_read(u, REG_IIR) & IIR_NONE)
-			return;
-	}
+	return !u->present || (reg_read(u, REG_IIR) & IIR_NONE);
 }

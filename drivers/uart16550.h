@@ -39,5 +39,9 @@ size_t uart16550_write(struct uart16550 *u, const uint8_t *bytes, size_t n);
 size_t uart16550_read(struct uart16550 *u, uint8_t *bytes, size_t max);
 /* Which of the interrupts "data received" and "transmitter empty" the UART raises. */
 void uart16550_set_interrupts(struct uart16550 *u, bool receive, bool transmit);
-/* Reads and so acknowledges the interrupt causes, until none is left. Call it first in a handler: edge-triggered lines stay high while any is left. */
-void uart16550_ack(struct uart16550 *u);
+/*
+ * Acknowledges the most urgent interrupt cause by reading it; true: none was left. Received bytes come before
+ * the empty transmitter, and are acknowledged only by being read: so read them all first, then ask again until none
+ * is left. An edge-triggered line stays high, and is silent for ever, while any is left.
+ */
+bool uart16550_ack(struct uart16550 *u);

@@ -12,7 +12,8 @@
 #include "hv/pcpu.h"
 #include "hv/timer.h"
 
-#define POLL_NS 1000000ULL /* a FIFO of 16 bytes fills in 1.4 ms at 115200 */
+#define SERVE_ROUNDS 16         /* of one interrupt: a UART that never falls silent is broken */
+#define POLL_NS      1000000ULL /* a FIFO of 16 bytes fills in 1.4 ms at 115200 */
 
 static struct uart16550 uart;
 static struct host_config now; /* what uart was set up for */
@@ -76,17 +77,20 @@ void serial_configure(const struct host_config *h)
 		log_error("console: no UART answers at port 0x%x", port_of(h));
 }
 
-/* Received bytes and room to send; the UART's causes are level inside, so that each is looked at anew. */
+/* Received bytes and room to send, until the UART has nothing more to say: only then can its line rise again. */
 static void serve(void)
 {
 	uint8_t bytes[UART16550_FIFO];
+	bool quiet = false;
 	size_t n;
 
-	spin_lock(&lock);
-	uart16550_ack(&uart);
-	spin_unlock(&lock);
-	while ((n = uart16550_read(&uart, bytes, sizeof(bytes))))
-		console_input(bytes, n);
+	for (unsigned i = 0; i < SERVE_ROUNDS && !quiet; i++) {
+		while ((n = uart16550_read(&uart, bytes, sizeof(bytes))))
+			console_input(bytes, n);
+		spin_lock(&lock);
+		quiet = uart16550_ack(&uart);
+		spin_unlock(&lock);
+	}
 	console_tx_ready();
 }
 
