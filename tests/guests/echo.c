@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reads COM1 by polling, slowly, and at each carriage return says how much came and what it sums up to: nothing
- * of a paste may be lost. "deaf" on the command line: never reads. Interrupts are on, though none comes: under
+ * of a paste may be lost. "deaf" on the command line: never reads. "flood": writes for ever. Interrupts are on, though none comes: under
  * Bochs the host's would else wait for the preemption timer, and its UART overrun.
  */
 #include "tests/guests/lib/guest.h"
@@ -18,6 +18,8 @@ void test_main(void)
 
 	asm volatile("sti");
 	guest_printf("ready to read\n");
+	while (guest_cmdline_has("flood"))
+		guest_printf("flood flood flood flood flood flood flood flood flood flood flood flood\n");
 	while (guest_cmdline_has("deaf"))
 		guest_delay_us(1000000);
 	for (;;) {
