@@ -3,6 +3,7 @@
 #include "hv/vdev/vdev.h"
 #include "hv/lib/util.h"
 #include "hv/timer.h"
+#include "hv/vdev/debug_exit.h"
 #include "hv/vm.h"
 
 static const struct {
@@ -19,6 +20,8 @@ static const struct {
     {.init = vpit_init, .reset = vpit_reset, .pause = vpit_pause, .resume = vpit_resume},
     {.init = vrtc_init, .reset = vrtc_reset, .pause = vrtc_pause, .resume = vrtc_resume},
     {.init = vuart_init, .reset = vuart_reset, .pause = vuart_pause, .resume = vuart_resume},
+    /* The last: its port is the configuration's choice, and must not take a device's. */
+    {.init = vdebug_exit_init},
 };
 
 enum status vdevs_init(struct vm *vm)
@@ -37,7 +40,8 @@ enum status vdevs_init(struct vm *vm)
 void vdevs_reset(struct vm *vm)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
-		devices[i].reset(vm);
+		if (devices[i].reset)
+			devices[i].reset(vm);
 }
 
 void vdevs_pause(struct vm *vm)

@@ -55,6 +55,11 @@ static void cf9_reset(void)
 	out8(0xcf9, 6);
 }
 
+static void debug_exit(void)
+{
+	out32(0xf4, 21);
+}
+
 static void spin(void)
 {
 	for (;;)
@@ -86,6 +91,7 @@ static const struct {
     {"page-tables", page_tables},
     {"keyboard", keyboard_reset},
     {"cf9", cf9_reset},
+    {"debug-exit", debug_exit},
     {"spin", spin},
     {"halt", halt},
     {"flood", flood},

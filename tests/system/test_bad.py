@@ -50,6 +50,12 @@ def test_reset_ways(boot, tiny, word):
     m.expect(r"vm bad: stopped: rebooted", 90)
 
 
+def test_debug_exit(boot, tiny):
+    m = boot("[vm bad]\nmemory = 16M\nkernel = bad\ncmdline = debug-exit\ndebug_exit = 0xf4\n", tiny("bad"))
+    m.expect(r"vm bad: debug exit, status 43", 90)
+    m.expect(r"vm bad: stopped: debug exit, status 43", 30)
+
+
 def test_restart_limit(boot, tiny):
     m = boot("[vm bad]\nmemory = 16M\nkernel = bad\ncmdline = cf9\nmax_restarts = 3\n", tiny("bad"))
     for _ in range(3):

@@ -6,7 +6,8 @@
 #include "hv/vdev/lapic.h"
 #include "hv/vdev/vdev.h"
 
-#define MS 1000000ULL
+#define MS         1000000ULL
+#define DEBUG_EXIT 0xf4
 
 uint64_t time_wall_at_boot(void)
 {
@@ -26,8 +27,13 @@ void console_guest_input_ready(struct vm *vm)
 {
 }
 
+static enum vm_end ended_how;
+static int ended_status;
+
 void vm_end(struct vm *vm, enum vm_end how, int status)
 {
+	ended_how = how;
+	ended_status = status;
 }
 
 static void out(uint16_t port, uint8_t value)
@@ -68,6 +74,7 @@ static int setup(void **state)
 {
 	fake_vm_new(2);
 	fake_cfg.com1_console = true;
+	fake_cfg.debug_exit = DEBUG_EXIT;
 	for (unsigned i = 0; i < 2; i++)
 		vlapic_init(&fake_vcpu[i]);
 	assert_int_equal(vdevs_init(&fake_vm), OK);
@@ -219,6 +226,31 @@ static void test_random_access(void **state)
 	}
 }
 
+static void test_debug_exit(void **state)
+{
+	ended_status = 0;
+	out(DEBUG_EXIT + 1, 3);
+	assert_int_equal(ended_status, 0);
+	io_bus_write(&fake_vm.ports, NULL, DEBUG_EXIT, 4, 0x101);
+	assert_int_equal(ended_how, VM_END_DEBUG_EXIT);
+	assert_int_equal(ended_status, 0x203);
+	out(DEBUG_EXIT, 0);
+	assert_int_equal(ended_status, 1);
+
+	/* Another device's port: refused, with a reason. None: no such port. */
+	fake_cfg.debug_exit = 0x3f6;
+	assert_int_equal(vdevs_init(&fake_vm), ERR_EXIST);
+	assert_non_null(strstr(fake_vm.why, "debug_exit = 0x3f6"));
+	fake_cfg.debug_exit = 0xfffe;
+	assert_int_equal(vdevs_init(&fake_vm), OK);
+	out(0xfffe, 2);
+	assert_int_equal(ended_status, 5);
+	fake_cfg.debug_exit = -1;
+	assert_int_equal(vdevs_init(&fake_vm), OK);
+	out(DEBUG_EXIT, 7);
+	assert_int_equal(ended_status, 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +260,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_sci, setup),
 	    cmocka_unit_test_setup(test_uart_by_slave_line, setup),
 	    cmocka_unit_test_setup(test_random_access, setup),
+	    cmocka_unit_test_setup(test_debug_exit, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
