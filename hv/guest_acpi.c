@@ -262,7 +262,7 @@ static void load_facs(struct builder *b)
 enum status guest_acpi_load(const struct gmem *mem, uint32_t vcpus, uint64_t *rsdp)
 {
 	struct builder b = {.mem = mem,
-			    .next = GUEST_ROM_BASE + ALIGN_UP(sizeof(struct acpi_rsdp), TABLE_ALIGN)};
+			    .next = GUEST_TABLES_BASE + ALIGN_UP(sizeof(struct acpi_rsdp), TABLE_ALIGN)};
 	struct acpi_xsdt xsdt = {.header = header("XSDT", 1)};
 	struct acpi_rsdp r = {.revision = 2, .length = sizeof(r)};
 
@@ -276,7 +276,7 @@ enum status guest_acpi_load(const struct gmem *mem, uint32_t vcpus, uint64_t *rs
 	memcpy(r.oem_id, "INGOT ", sizeof(r.oem_id));
 	r.checksum = (uint8_t)-sum(&r, RSDP_V1_SIZE);
 	r.extended_checksum = (uint8_t)-sum(&r, sizeof(r));
-	b.next = GUEST_ROM_BASE;
+	b.next = GUEST_TABLES_BASE;
 	*rsdp = place(&b, &r, sizeof(r));
 	return b.status;
 }

@@ -14,8 +14,13 @@
 #define GUEST_RAM_LOW_END   0xa0000UL /* conventional memory ends; its last page is GUEST_NVS_BASE */
 #define GUEST_NVS_BASE      0x9f000UL /* RAM that belongs to the firmware: the FACS */
 #define GUEST_NVS_SIZE      0x1000UL
-#define GUEST_ROM_BASE      0xe0000UL /* read-only: RSDP and ACPI tables */
-#define GUEST_ROM_SIZE      0x20000UL
+/*
+ * Read-only. The lower half is empty, the place of option ROMs: kernels scan it in small steps, which would be
+ * an exit each if nothing were there. The upper half holds RSDP and ACPI tables.
+ */
+#define GUEST_ROM_BASE      0xc0000UL
+#define GUEST_ROM_SIZE      0x40000UL
+#define GUEST_TABLES_BASE   0xe0000UL
 #define GUEST_RAM_MID_BASE  0x100000UL
 #define GUEST_RAM_MID_END   0xc0000000UL /* RAM below 4 GiB ends here at the latest */
 #define GUEST_PCI_HOLE_BASE 0xc0000000UL /* for BARs, up to the IOAPIC */
@@ -32,7 +37,7 @@ static inline uint64_t guest_map_low_end(uint64_t memory)
 
 /*
  * Adds the slots of a VM of `memory` bytes (a multiple of 4 KiB, GUEST_MEMORY_MIN or more) to an empty m. The
- * 128 KiB of VGA and 128 KiB of option ROM below 1 MiB stay unbacked, so a little less than `memory` is RAM.
+ * 128 KiB of VGA memory stay unbacked, and ROM counts too, so a little less than `memory` is RAM.
  */
 static inline enum status guest_map_add_slots(struct gmem *m, uint64_t memory)
 {

@@ -273,6 +273,7 @@ static void test_acpi(void **state)
 	fake_vcpu_new();
 	assert_int_equal(guest_acpi_load(&fake_vm.mem, 5, &rsdp), OK);
 	assert_int_equal(rsdp % 16, 0);
+	assert_in_range(rsdp, 0xe0000, 0xfffff); /* where systems look for it by themselves */
 	assert_memory_equal(fake_vm.mem.base + rsdp, "RSD PTR ", 8);
 	assert_int_equal(checksum(rsdp, 20), 0);
 	assert_int_equal(checksum(rsdp, 36), 0);
