@@ -97,7 +97,8 @@ $(BUILD)/obj/%.c.o: %.c Makefile | $(HEX)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_IMAGE) -MMD -MP -c -o $@ $<
 
-$(BUILD)/obj/%.asm.o: %.asm Makefile | $(OFFSETS)
+# NASM names only what it finds beside the source as a dependency: not the offsets.
+$(BUILD)/obj/%.asm.o: %.asm Makefile $(OFFSETS)
 	@mkdir -p $(@D)
 	$(NASM) $(NASMFLAGS) -MD $(@:.o=.d) -MP -o $@ $<
 
