@@ -20,7 +20,7 @@
 #include "vmx/vmx.h"
 
 /* The longest time in the guest without an exit: the backstop of every kick and of the host's timer. */
-#define PREEMPTION_HZ          1000
+#define PREEMPTION_HZ          250
 
 /*
  * SDM Vol. 3C, "Pause-Loop Exiting": ticks between two PAUSEs of one loop, and of the whole loop. Longer than a
