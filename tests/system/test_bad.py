@@ -25,10 +25,10 @@ def boot_pair(boot, tiny, word, cpus=1):
 
 def expect_beats(m, n=3, timeout=60):
     """The neighbour is alive: n beats, each one more than the last."""
-    m.expect(r"good\| beat (\d+)", timeout)
+    m.expect(r"good\| beat (\d+)\s", timeout)
     last = int(m.match.group(1))
     for _ in range(n):
-        m.expect(r"good\| beat (\d+)", timeout)
+        m.expect(r"good\| beat (\d+)\s", timeout)
         assert int(m.match.group(1)) == last + 1
         last += 1
 

@@ -17,10 +17,10 @@ def test_pause_resume(boot, tiny):
     m.send("vm pause a\r")
     m.expect(r"vm a: paused", 20)
     assert re.search(r"a\s+paused", m.command("vm list"))
-    before = re.findall(r"a\| beat (\d+)", m.log())[-1]
+    before = re.findall(r"a\| beat (\d+)\s", m.log())[-1]
     m.send("vm resume a\r")
     m.expect(r"vm a: resumed", 20)
-    m.expect(r"a\| beat (\d+)", 30)
+    m.expect(r"a\| beat (\d+)\s", 30)
     assert int(m.match.group(1)) == int(before) + 1, "guest time stood still while it was paused"
 
 

@@ -21,7 +21,7 @@ def test_fair(boot, tiny):
     m = boot(pair("share"), tiny("share"))
     work = {}
     while min(len(work.get(n, [])) for n in "ab") < 8:
-        m.expect(r"(a|b)\| work (\d+)", 60)
+        m.expect(r"(a|b)\| work (\d+)\s", 60)
         work.setdefault(m.match.group(1), []).append(int(m.match.group(2)))
     a, b = (w[7] - w[1] for w in (work["a"], work["b"]))
     assert abs(a - b) <= 0.05 * max(a, b), f"one got {a}, the other {b}"
