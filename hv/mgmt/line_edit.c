@@ -202,7 +202,10 @@ enum edit_result line_edit_key(struct line_edit *e, uint8_t key)
 		e->csi_number = 0;
 		return e->state == EDIT_KEY && key < ' ' ? plain_key(e, key) : EDIT_NOTHING;
 	case EDIT_KEY_CSI:
-		return csi_key(e, key);
+		if (key >= ' ')
+			return csi_key(e, key);
+		e->state = EDIT_KEY; /* a sequence that was cut short must not swallow an Enter */
+		return plain_key(e, key);
 	}
 	return EDIT_NOTHING;
 }

@@ -100,7 +100,7 @@ void shell_run(char *line)
 	if (c == NULL)
 		unknown(words, count);
 	else if (count - used < c->min_args || count - used > c->max_args)
-		command_error("usage: %s %s", c->name, c->args);
+		command_error("usage: %s%s%s", c->name, c->args[0] ? " " : "", c->args);
 	else
 		c->run(count - used, words + used);
 }

@@ -40,3 +40,4 @@ UNIT_cpuid := hv/cpuid.c mm/gpa.c
 UNIT_cr_msr := hv/cr.c hv/msr.c hv/pvclock.c hv/insn.c hv/decode.c hv/guest_walk.c mm/gpa.c
 UNIT_load_linux := hv/load_linux.c hv/guest_acpi.c mm/gpa.c hv/lib/fmt.c hv/lib/str.c
 UNIT_screen := drivers/screen.c drivers/screen_font.c hv/lib/str.c
+UNIT_shell := hv/mgmt/shell.c hv/mgmt/commands.c hv/mgmt/line_edit.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c
