@@ -210,7 +210,7 @@ static void main_on_host_stack(void)
 	have_serial = line != NULL;
 	console_init(line, host_config_file.host.escape);
 	panic_set_console(panic_consoles);
-	work_init(&start_work, guests_start);
+	work_init_alone(&start_work, guests_start);
 	work_queue(&start_work);
 	pcpu_main(pcpus[0]);
 }

@@ -235,7 +235,7 @@ static void say_ready(void)
 {
 	uint32_t wanted = 0, running = 0;
 
-	if (ready_said)
+	if (__atomic_load_n(&ready_said, __ATOMIC_RELAXED))
 		return;
 	for (uint32_t i = 0; i < vm_count; i++) {
 		struct vm *vm = vms[i];
@@ -248,7 +248,8 @@ static void say_ready(void)
 		if (vm->has_run)
 			running++;
 	}
-	ready_said = true;
+	if (__atomic_exchange_n(&ready_said, true, __ATOMIC_SEQ_CST))
+		return;
 	log_info("ready: %u of %u guests started", running, wanted);
 	console_start_prompt();
 }
@@ -268,9 +269,8 @@ static void all_ended_check(void)
 		}
 		any |= vms[i]->has_run;
 	}
-	if (!any || all_ended_said || !ready_said)
+	if (!any || !ready_said || __atomic_exchange_n(&all_ended_said, true, __ATOMIC_SEQ_CST))
 		return;
-	all_ended_said = true;
 	log_info("all guests have ended");
 	switch (host_config_file.host.on_all_ended) {
 	case ALL_ENDED_POWEROFF:
@@ -520,6 +520,7 @@ static void start_failed(struct vm *vm, enum status s)
 	while (vm_memory_free_step(vm) == ERR_AGAIN)
 		;
 	refuse(vm, vm->why);
+	console_guest_ended(vm);
 	say_ready();
 	all_ended_check();
 }

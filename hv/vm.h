@@ -72,7 +72,7 @@ struct vm {
 	int end_status;
 	char why[160]; /* why it is refused, crashed or has stopped; empty: never started */
 	bool crashed, has_run;
-	struct work life;
+	struct work life; /* runs on one CPU at a time, and never while an operator's command does */
 
 	struct gmem mem;
 	struct page_table npt;  /* EPT or NPT */

@@ -31,9 +31,8 @@ static struct spinlock lock; /* guards *mux, but for its line editor, which only
 static struct mux *mux;
 static const struct console_device *device;
 static struct work work;
-static struct timer timer;  /* armed by console_work alone */
-static bool woken;          /* the work item is queued */
-static bool running, again; /* console_work is being run; was asked for meanwhile */
+static struct timer timer; /* armed by console_work alone */
+static bool woken;         /* the work item is queued */
 static bool panicking;
 
 static void wake(void)
@@ -283,14 +282,7 @@ static void console_work(struct work *w)
 {
 	(void)w;
 	__atomic_store_n(&woken, false, __ATOMIC_SEQ_CST);
-	if (__atomic_exchange_n(&running, true, __ATOMIC_SEQ_CST)) {
-		__atomic_store_n(&again, true, __ATOMIC_SEQ_CST);
-		wake_if(!__atomic_load_n(&running, __ATOMIC_SEQ_CST));
-		return;
-	}
 	console_steps();
-	__atomic_store_n(&running, false, __ATOMIC_SEQ_CST);
-	wake_if(__atomic_exchange_n(&again, false, __ATOMIC_SEQ_CST));
 }
 
 /* --- set-up --- */
@@ -303,7 +295,7 @@ void console_init(const struct console_device *dev, uint8_t escape_byte)
 	CHECK(mux && command);
 	mux_init(mux, escape_byte, command, COMMAND_SIZE);
 	device = dev;
-	work_init(&work, console_work);
+	work_init_alone(&work, console_work); /* its commands start, resume and look at guests */
 	timer_init(&timer, on_timer);
 	log_set_sink(log_line);
 }

@@ -28,6 +28,7 @@ UNIT_mux := hv/mgmt/mux.c hv/mgmt/mux_out.c hv/mgmt/guest_text.c hv/mgmt/line_ed
 UNIT_uart := hv/vdev/uart.c hv/io_bus.c
 UNIT_tsc := drivers/tsc.c
 UNIT_timer := hv/timer_queue.c
+UNIT_work := hv/work.c
 UNIT_pit := hv/vdev/pit.c hv/vdev/pit_channel.c hv/io_bus.c
 UNIT_guest_walk := hv/guest_walk.c hv/insn.c hv/decode.c mm/gpa.c
 UNIT_emulate := hv/emulate.c hv/guest_walk.c hv/insn.c hv/decode.c mm/gpa.c hv/lib/fmt.c hv/lib/str.c
