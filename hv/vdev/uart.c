@@ -120,12 +120,15 @@ static uint8_t interrupt_id(const struct vuart *u)
 	return IIR_NONE;
 }
 
-/* Drives the interrupt line, which a PC gates with OUT2; in loopback that output is inactive. */
+/*
+ * Drives the interrupt line, which a PC gates with OUT2; in loopback that output is inactive. Not while the VM is
+ * stopped: the console reaches the UART then too, and the vCPUs may be gone.
+ */
 static void update_irq(struct vuart *u)
 {
 	bool level = interrupt_id(u) != IIR_NONE && (u->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
 
-	if (level == u->irq)
+	if (level == u->irq || u->dev.stopped)
 		return;
 	u->irq = level;
 	vm_irq_set(u->dev.vm, PLATFORM_GSI_COM1, level);
@@ -444,5 +447,6 @@ void vuart_resume(struct vm *vm)
 	u->dev.stopped = false;
 	if (u->rx_due_ns != NEVER)
 		vdev_timer_arm(&u->dev, &u->timer, u->rx_due_ns);
+	update_irq(u);
 	spin_unlock(&u->dev.lock);
 }

@@ -325,6 +325,21 @@ static void test_absent(void **state)
 	assert_int_equal(in(LSR), 0xff);
 }
 
+/* The console doesn't know that the VM is stopped; its vCPUs may be gone. */
+static void test_typed_while_stopped(void **state)
+{
+	out(MCR, 0x08);
+	out(IER, 0x01);
+	vuart_pause(&fake_vm);
+	assert_int_equal(type("a"), 1);
+	vuart_output_ready(&fake_vm);
+	assert_false(irq);
+	vuart_resume(&fake_vm);
+	assert_true(irq);
+	assert_int_equal(in(RBR), 'a');
+	assert_false(irq);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +354,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_timeout, setup),
 	    cmocka_unit_test_setup(test_timeout_baud, setup),
 	    cmocka_unit_test_setup(test_pause, setup),
+	    cmocka_unit_test_setup(test_typed_while_stopped, setup),
 	    cmocka_unit_test_setup(test_fifo_control, setup),
 	    cmocka_unit_test_setup(test_loopback, setup),
 	    cmocka_unit_test_setup(test_priorities, setup),
