@@ -30,7 +30,8 @@ static struct timer slice_timer[MAX_PCPUS];
 static void slice_ended(struct timer *t)
 {
 	(void)t;
-	this_pcpu()->requests |= PCPU_RESCHEDULE;
+	__atomic_fetch_or(&this_pcpu()->requests, PCPU_RESCHEDULE,
+			  __ATOMIC_SEQ_CST); /* other CPUs set bits too */
 }
 
 /* Puts v behind everyone who has had at most as much. Lock held. */
@@ -150,6 +151,7 @@ static bool fall_asleep(struct vcpu *v)
 /* Decides where v, which has left the CPU, goes: a queue, sleep, or out of the game. */
 static void settle(struct pcpu *p, struct vcpu *v, enum vcpu_leave why, uint64_t ran_ns)
 {
+	struct vm *vm = v->vm;
 	bool parked = false;
 
 	timer_cancel(&slice_timer[p->id]);
@@ -165,8 +167,9 @@ static void settle(struct pcpu *p, struct vcpu *v, enum vcpu_leave why, uint64_t
 		queue_insert(p, v);
 	}
 	spin_unlock(&p->sched_lock);
+	/* Once it is parked another CPU may free v. */
 	if (parked)
-		vm_vcpu_parked(v->vm);
+		vm_vcpu_parked(vm);
 }
 
 /* The interrupt window: pending host interrupts are taken here, between two instructions. */
