@@ -31,7 +31,7 @@ static_assert(sizeof(struct fxsave_head) == 32);
 
 static uint64_t supported;
 static uint32_t area_size = XSAVE_LEGACY_SIZE;
-static bool has_xsave, has_tsc_aux, has_spec_ctrl;
+static bool has_xsave, has_xsaves, has_tsc_aux, has_spec_ctrl, has_ibpb;
 
 /* IA32_SPEC_CTRL exists where one of its bits does; the two vendors report them in places of their own. */
 static bool spec_ctrl_exists(void)
@@ -47,11 +47,22 @@ static bool spec_ctrl_exists(void)
 		(CPUID_80000008_EBX_IBRS | CPUID_80000008_EBX_STIBP | CPUID_80000008_EBX_SSBD));
 }
 
+/* Intel reports it with IBRS, AMD by itself. */
+static bool ibpb_exists(void)
+{
+	if (cpuid(0, 0).eax >= CPUID_LEAF_STRUCTURED &&
+	    (cpuid(CPUID_LEAF_STRUCTURED, 0).edx & CPUID_7_EDX_SPEC_CTRL))
+		return true;
+	return cpuid(CPUID_LEAF_EXT_MAX, 0).eax >= CPUID_LEAF_SIZES &&
+	       (cpuid(CPUID_LEAF_SIZES, 0).ebx & CPUID_80000008_EBX_IBPB);
+}
+
 void xstate_init(void)
 {
 	struct cpuid_regs r = cpuid(1, 0);
 
 	has_spec_ctrl = spec_ctrl_exists();
+	has_ibpb = ibpb_exists() && wrmsr_safe(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
 	has_xsave = r.ecx & CPUID_1_ECX_XSAVE;
 	r = cpuid(0x80000000, 0);
 	if (r.eax >= 0x80000001)
@@ -60,6 +71,7 @@ void xstate_init(void)
 		supported = XCR0_X87 | XCR0_SSE;
 		return;
 	}
+	has_xsaves = cpuid(0xd, 1).eax & CPUID_D1_EAX_XSAVES;
 	r = cpuid(0xd, 0);
 	supported = (((uint64_t)r.edx << 32) | r.eax) & XCR0_GUEST_MASK;
 }
@@ -75,6 +87,9 @@ void xstate_enable(void)
 	if (!has_xsave)
 		return;
 	xsetbv(0, supported);
+	/* Guests may execute XSAVES: no supervisor state that firmware left on is theirs. */
+	if (has_xsaves)
+		(void)wrmsr_safe(MSR_IA32_XSS, 0);
 	area_size = ALIGN_UP(cpuid(0xd, 0).ebx, 64U); /* for the bits in XCR0 now */
 }
 
@@ -126,6 +141,12 @@ void xstate_save(struct vcpu *v)
 
 void xstate_load(struct vcpu *v)
 {
+	struct pcpu *p = this_pcpu();
+
+	/* SDM Vol. 4, IA32_PRED_CMD: another VM's branches must not steer v's indirect ones. */
+	if (has_ibpb && p->last_vm != v->vm)
+		wrmsr(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
+	p->last_vm = v->vm;
 	if (has_tsc_aux)
 		wrmsr(MSR_TSC_AUX, v->msrs.tsc_aux);
 	if (has_spec_ctrl) /* its writes exit (hv/msr.c), so v->msrs has the value */
