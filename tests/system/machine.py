@@ -12,6 +12,9 @@ import time
 import pexpect
 
 PROMPT = "ingot> "
+# QEMU with one TSC tick an instruction: the machine is as even as a real one, however loaded the build machine is.
+EVEN = ("-icount", "shift=0,sleep=off")
+
 QEMU_ABORT = 134  # QEMU 7.2 sometimes aborts by itself (qemu_mutex_iothread_locked)
 
 

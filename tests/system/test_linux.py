@@ -4,12 +4,12 @@ import hashlib
 import re
 
 import linux
+import machine
 from conftest import BUILD
 
 
-# One TSC tick an instruction. Without it an exit under TCG costs more ticks than Linux' calibration of its
-# TSC allows, and it says so; with it the machine is as even as a real one.
-EVEN = {"extra": ("-icount", "shift=0,sleep=off")}
+# Without it an exit under TCG costs more TSC ticks than Linux' calibration allows, and Linux says so.
+EVEN = {"extra": machine.EVEN}
 
 
 def boot_linux(boot, config, kernels=("vmlinuz",), cpus=1, memory=1024, amd=None):
