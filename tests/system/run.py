@@ -29,7 +29,7 @@ def readable(log):
 
 
 class Reporter:
-    """Prints what `make test` promises, and tries a case again whose emulator aborted by itself."""
+    """Prints what `make test` promises, and tries a case that failed once more."""
 
     def __init__(self, vendor, case):
         self.vendor, self.case = vendor, case
@@ -47,15 +47,21 @@ class Reporter:
         start = time.time()
         for attempt in (1, 2):
             reports = runtestprotocol(item, nextitem=nextitem, log=False)
-            text = "".join(str(r.longrepr) for r in reports if r.failed)
-            if "MachineAborted" not in text or attempt == 2:
+            failures = [r for r in reports if r.failed]
+            if not failures or attempt == 2:
                 break
-            self.retried.append(case_name(item))
+            # Once more, and said so: an emulator may abort by itself, and its seconds are not a machine's.
+            self.retried.append((case_name(item), self.reason(failures[0])))
             item._initrequest()
         for r in reports:
             item.ihook.pytest_runtest_logreport(report=r)
         self.tell(item, reports, time.time() - start)
         return True
+
+    @staticmethod
+    def reason(report):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        return crash.message.splitlines()[0] if crash else str(report.longrepr)[:100]
 
     def tell(self, item, reports, seconds):
         name = case_name(item)
@@ -75,7 +81,7 @@ class Reporter:
         for r in reports:
             if r.failed:
                 crash = getattr(r.longrepr, "reprcrash", None)
-                print("  " + (crash.message.splitlines()[0] if crash else str(r.longrepr)))
+                print("  " + self.reason(r))
                 if crash:
                     print(f"  at {os.path.relpath(crash.path, ROOT)}:{crash.lineno}")
         m = getattr(item, "machine", None)
@@ -92,8 +98,8 @@ def run_one(vendor, case, soak):
     args = [HERE, "-p", "no:terminal", "-p", "no:cacheprovider", f"--vendor={vendor}", f"--junitxml={junit}",
             f"--rootdir={HERE}"] + (["--soak", "-s"] if soak else [])
     status = pytest.main(args, plugins=[reporter])
-    for name in reporter.retried:
-        print(f"RETRIED {vendor} {name}: the emulator aborted by itself")
+    for name, reason in reporter.retried:
+        print(f"RETRIED {vendor} {name}: {reason}")
     print(f"{vendor}: {reporter.passed} passed, {reporter.failed} failed, {reporter.skipped} skipped", flush=True)
     return 0 if status == 0 and reporter.passed and not reporter.failed else 1
 
