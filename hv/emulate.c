@@ -15,6 +15,10 @@
 #include "hv/vm.h"
 #include "hv/x86/rflags.h"
 
+/* Spreads RIP over a vCPU's known instructions: 2^32 divided by the golden ratio, the product's top bits. */
+#define HASH_FACTOR 0x9e3779b1u
+#define HASH_SHIFT  (32 - EMULATE_KNOWN_BITS)
+
 #define REP_MAX     256 /* repetitions in one exit */
 #define ACCESS_MAX  8
 #define PAGE_OFFSET (PAGE_SIZE - 1)
@@ -84,7 +88,8 @@ struct place {
 struct emulation {
 	struct vcpu *v;
 	struct vm_exit *e;
-	struct insn insn;
+	const struct insn *insn;
+	struct insn own; /* where insn points, if it is none that v knows, or had to be changed */
 	enum op op;
 	unsigned size; /* of the operation, in bytes */
 	bool met;      /* an operand lies in the page of the exit */
@@ -112,7 +117,7 @@ static bool high_byte(const struct insn *i, unsigned n, unsigned size)
 
 static uint64_t reg_read(const struct emulation *m, unsigned n, unsigned size)
 {
-	if (high_byte(&m->insn, n, size))
+	if (high_byte(m->insn, n, size))
 		return vcpu_gpr(m->v, n - 4) >> 8 & 0xff;
 	return vcpu_gpr(m->v, n) & mask_of(size);
 }
@@ -127,7 +132,7 @@ static void reg_merge(struct vcpu *v, unsigned n, unsigned size, uint64_t value)
 
 static void reg_write(const struct emulation *m, unsigned n, unsigned size, uint64_t value)
 {
-	if (high_byte(&m->insn, n, size))
+	if (high_byte(m->insn, n, size))
 		vcpu_gpr_set(m->v, n - 4, (vcpu_gpr(m->v, n - 4) & ~0xff00ULL) | (value & 0xff) << 8);
 	else
 		reg_merge(m->v, n, size, value);
@@ -148,7 +153,7 @@ static enum status map(struct emulation *m, gva_t a, unsigned size, bool write, 
 		uint64_t linear = a.v + (i ? head : 0);
 		enum status s;
 
-		if (m->insn.mode != INSN_64)
+		if (m->insn->mode != INSN_64)
 			linear = (uint32_t)linear;
 		s = guest_translate(m->v, gva(linear), access, &p->part[i].at);
 		if (s != OK)
@@ -231,14 +236,16 @@ static enum status operand(struct emulation *m, unsigned size, bool write, struc
 {
 	gpa_t exit_at = m->e->npf.gpa;
 	gva_t a;
-	enum status s = insn_operand(m->v, &m->insn, size, write, &a);
+	enum status s = insn_operand(m->v, m->insn, size, write, &a);
 
 	if (s != OK)
 		return s;
 	/* The CPU has just translated and allowed this very access. */
 	if (((a.v ^ exit_at.v) & PAGE_OFFSET) == 0 && (a.v & PAGE_OFFSET) + size <= PAGE_SIZE &&
 	    write == m->e->npf.write) {
-		*p = (struct place){1, {{exit_at, size}}};
+		p->count = 1;
+		p->part[0].at = exit_at;
+		p->part[0].size = size;
 		m->met = true;
 		return OK;
 	}
@@ -337,7 +344,7 @@ static void flags_write(const struct emulation *m, uint64_t affected, uint64_t f
 static enum status do_move(struct emulation *m)
 {
 	bool load = m->op == OP_MOV_LOAD;
-	unsigned reg = m->insn.has_modrm ? m->insn.reg : RAX;
+	unsigned reg = m->insn->has_modrm ? m->insn->reg : RAX;
 	struct place p;
 	enum status s = operand(m, m->size, !load, &p);
 
@@ -347,13 +354,14 @@ static enum status do_move(struct emulation *m)
 		reg_write(m, reg, m->size, place_read(m->v, &p));
 	else
 		place_write(m->v, &p,
-			    m->op == OP_MOV_IMM ? m->insn.imm & mask_of(m->size) : reg_read(m, reg, m->size));
+			    m->op == OP_MOV_IMM ? m->insn->imm & mask_of(m->size)
+						: reg_read(m, reg, m->size));
 	return OK;
 }
 
 static enum status do_extend(struct emulation *m)
 {
-	unsigned from = m->op == OP_MOVSXD ? 4 : (m->insn.opcode & 1) ? 2 : 1;
+	unsigned from = m->op == OP_MOVSXD ? 4 : (m->insn->opcode & 1) ? 2 : 1;
 	struct place p;
 	enum status s = operand(m, from, false, &p);
 	uint64_t value;
@@ -362,22 +370,22 @@ static enum status do_extend(struct emulation *m)
 		return s;
 	value = place_read(m->v, &p);
 	/* The destination has the full operand size: no high-byte register here. */
-	reg_merge(m->v, m->insn.reg, m->insn.opsize, m->op == OP_MOVZX ? value : sign_extend(value, from));
+	reg_merge(m->v, m->insn->reg, m->insn->opsize, m->op == OP_MOVZX ? value : sign_extend(value, from));
 	return OK;
 }
 
 static enum status do_alu_load(struct emulation *m)
 {
-	enum alu op = m->insn.opcode >> 3 & 7;
+	enum alu op = m->insn->opcode >> 3 & 7;
 	uint64_t flags = flags_read(m), r;
 	struct place p;
 	enum status s = operand(m, m->size, false, &p);
 
 	if (s != OK)
 		return s;
-	r = alu(op, reg_read(m, m->insn.reg, m->size), place_read(m->v, &p), m->size, &flags);
+	r = alu(op, reg_read(m, m->insn->reg, m->size), place_read(m->v, &p), m->size, &flags);
 	if (op != ALU_CMP)
-		reg_write(m, m->insn.reg, m->size, r);
+		reg_write(m, m->insn->reg, m->size, r);
 	flags_write(m, RFLAGS_STATUS, flags);
 	return OK;
 }
@@ -407,7 +415,7 @@ static enum status do_not_neg(struct emulation *m)
 	if (s != OK)
 		return s;
 	value = place_read(m->v, &p);
-	if ((m->insn.reg & 7) == GROUP3_NOT) {
+	if ((m->insn->reg & 7) == GROUP3_NOT) {
 		place_write(m->v, &p, ~value & mask_of(m->size));
 		return OK;
 	}
@@ -418,10 +426,10 @@ static enum status do_not_neg(struct emulation *m)
 
 static enum status do_group3(struct emulation *m)
 {
-	switch (m->insn.reg & 7) {
+	switch (m->insn->reg & 7) {
 	case GROUP3_TEST:
 	case GROUP3_TEST2:
-		return modify(m, ALU_AND, m->insn.imm, false, RFLAGS_STATUS);
+		return modify(m, ALU_AND, m->insn->imm, false, RFLAGS_STATUS);
 	case GROUP3_NOT:
 	case GROUP3_NEG:
 		return do_not_neg(m);
@@ -432,7 +440,7 @@ static enum status do_group3(struct emulation *m)
 
 static enum status do_group4(struct emulation *m)
 {
-	switch (m->insn.reg & 7) {
+	switch (m->insn->reg & 7) {
 	case GROUP4_INC:
 		return modify(m, ALU_ADD, 1, true, RFLAGS_STATUS & ~RFLAGS_CF);
 	case GROUP4_DEC:
@@ -445,7 +453,7 @@ static enum status do_group4(struct emulation *m)
 /* XCHG, XADD, CMPXCHG: a register and memory change together. */
 static enum status do_exchange(struct emulation *m)
 {
-	uint64_t reg = reg_read(m, m->insn.reg, m->size), flags = flags_read(m), old, sum, acc;
+	uint64_t reg = reg_read(m, m->insn->reg, m->size), flags = flags_read(m), old, sum, acc;
 	struct place p;
 	enum status s = operand(m, m->size, true, &p);
 
@@ -455,11 +463,11 @@ static enum status do_exchange(struct emulation *m)
 	switch (m->op) {
 	case OP_XCHG:
 		place_write(m->v, &p, reg);
-		reg_write(m, m->insn.reg, m->size, old);
+		reg_write(m, m->insn->reg, m->size, old);
 		return OK;
 	case OP_XADD:
 		sum = alu(ALU_ADD, old, reg, m->size, &flags);
-		reg_write(m, m->insn.reg, m->size, old);
+		reg_write(m, m->insn->reg, m->size, old);
 		place_write(m->v, &p, sum);
 		break;
 	default:
@@ -481,14 +489,16 @@ static void offset_by_bit(struct emulation *m, uint64_t number)
 	int64_t bits = (int64_t)m->size * 8;
 	int64_t n = (int64_t)sign_extend(number, m->size);
 
-	m->insn.disp += (n >> __builtin_ctzll((uint64_t)bits)) * (int64_t)m->size;
+	m->own = *m->insn;
+	m->insn = &m->own;
+	m->own.disp += (n >> __builtin_ctzll((uint64_t)bits)) * (int64_t)m->size;
 }
 
 static enum status do_bit(struct emulation *m)
 {
 	bool by_reg = m->op == OP_BIT_REG;
-	enum bit_op op = by_reg ? m->insn.opcode >> 3 & 7 : m->insn.reg & 7;
-	uint64_t number = by_reg ? reg_read(m, m->insn.reg, m->size) : m->insn.imm & 0xff;
+	enum bit_op op = by_reg ? m->insn->opcode >> 3 & 7 : m->insn->reg & 7;
+	uint64_t number = by_reg ? reg_read(m, m->insn->reg, m->size) : m->insn->imm & 0xff;
 	uint64_t bit = BIT(number & (m->size * 8 - 1)), value;
 	struct place p;
 	enum status s;
@@ -513,29 +523,29 @@ static enum status do_bit(struct emulation *m)
 
 static enum status do_cache(struct emulation *m)
 {
-	unsigned n = m->insn.reg & 7;
+	unsigned n = m->insn->reg & 7;
 
 	m->met = true;
-	return n == GROUP15_CLFLUSH || (n == GROUP15_CLWB && m->insn.opsize_prefix) ? OK : ERR_UNSUPPORTED;
+	return n == GROUP15_CLFLUSH || (n == GROUP15_CLWB && m->insn->opsize_prefix) ? OK : ERR_UNSUPPORTED;
 }
 
 /* --- string instructions --- */
 
 static uint64_t index_read(const struct emulation *m, unsigned reg)
 {
-	return vcpu_gpr(m->v, reg) & mask_of(m->insn.addrsize);
+	return vcpu_gpr(m->v, reg) & mask_of(m->insn->addrsize);
 }
 
 static void index_step(const struct emulation *m, unsigned reg)
 {
 	uint64_t step = (flags_read(m) & RFLAGS_DF) ? -(uint64_t)m->size : m->size;
 
-	reg_merge(m->v, reg, m->insn.addrsize, index_read(m, reg) + step);
+	reg_merge(m->v, reg, m->insn->addrsize, index_read(m, reg) + step);
 }
 
 static enum status string_place(struct emulation *m, unsigned reg, bool write, struct place *p)
 {
-	unsigned seg = reg == RDI ? SEG_ES : m->insn.seg != INSN_NO_SEG ? m->insn.seg : SEG_DS;
+	unsigned seg = reg == RDI ? SEG_ES : m->insn->seg != INSN_NO_SEG ? m->insn->seg : SEG_DS;
 	gva_t a;
 	enum status s = insn_segment(m->v, seg, index_read(m, reg), m->size, write, &a);
 
@@ -608,7 +618,7 @@ static enum status once_outs(struct emulation *m)
 /* OK: finished. ERR_AGAIN: the count isn't zero yet; the instruction starts again where it is. */
 static enum status repeat(struct emulation *m, enum status (*once)(struct emulation *m))
 {
-	if (!m->insn.rep)
+	if (!m->insn->rep)
 		return once(m);
 	for (unsigned i = 0; i < REP_MAX; i++) {
 		uint64_t count = index_read(m, RCX);
@@ -619,7 +629,7 @@ static enum status repeat(struct emulation *m, enum status (*once)(struct emulat
 		s = once(m);
 		if (s != OK)
 			return s;
-		reg_merge(m->v, RCX, m->insn.addrsize, count - 1);
+		reg_merge(m->v, RCX, m->insn->addrsize, count - 1);
 	}
 	return index_read(m, RCX) ? ERR_AGAIN : OK;
 }
@@ -628,7 +638,7 @@ static enum status repeat(struct emulation *m, enum status (*once)(struct emulat
 
 static bool find_form(struct emulation *m)
 {
-	const struct insn *i = &m->insn;
+	const struct insn *i = m->insn;
 
 	m->size = i->opsize;
 	if (i->encoding != INSN_LEGACY || (i->has_modrm && i->mod == 3))
@@ -655,7 +665,7 @@ static bool find_form(struct emulation *m)
 
 static enum status execute(struct emulation *m)
 {
-	enum alu op = m->insn.opcode >> 3 & 7;
+	enum alu op = m->insn->opcode >> 3 & 7;
 
 	switch (m->op) {
 	case OP_MOV_LOAD:
@@ -667,14 +677,14 @@ static enum status execute(struct emulation *m)
 	case OP_MOVSXD:
 		return do_extend(m);
 	case OP_ALU_STORE:
-		return modify(m, op, reg_read(m, m->insn.reg, m->size), op != ALU_CMP, RFLAGS_STATUS);
+		return modify(m, op, reg_read(m, m->insn->reg, m->size), op != ALU_CMP, RFLAGS_STATUS);
 	case OP_ALU_LOAD:
 		return do_alu_load(m);
 	case OP_ALU_IMM:
-		op = m->insn.reg & 7;
-		return modify(m, op, m->insn.imm, op != ALU_CMP, RFLAGS_STATUS);
+		op = m->insn->reg & 7;
+		return modify(m, op, m->insn->imm, op != ALU_CMP, RFLAGS_STATUS);
 	case OP_TEST:
-		return modify(m, ALU_AND, reg_read(m, m->insn.reg, m->size), false, RFLAGS_STATUS);
+		return modify(m, ALU_AND, reg_read(m, m->insn->reg, m->size), false, RFLAGS_STATUS);
 	case OP_GROUP3:
 		return do_group3(m);
 	case OP_GROUP4:
@@ -706,7 +716,7 @@ static enum exit_action give_up(struct emulation *m, const char *what)
 
 	if (insn_fetch(m->v, bytes, &count) != OK)
 		count = 0;
-	for (unsigned i = 0; i < count && i < (m->insn.len ? m->insn.len : INSN_MAX); i++)
+	for (unsigned i = 0; i < count && i < (m->insn->len ? m->insn->len : INSN_MAX); i++)
 		fmt_snprintf(text + i * 3, sizeof(text) - i * 3, "%02x ", bytes[i]);
 	if (m->e->kind == EXIT_NPF)
 		vm_crash(m->v, "%s of 0x%llx, which is not RAM: %s: %s",
@@ -723,7 +733,7 @@ static enum exit_action finish(struct emulation *m, enum status s)
 	case OK:
 		if (!m->met)
 			return give_up(m, "the instruction at RIP makes no such access");
-		m->e->insn_len = m->insn.len;
+		m->e->insn_len = m->insn->len;
 		return ACT_ADVANCE;
 	case ERR_AGAIN:
 	case ERR_FAULT:
@@ -735,17 +745,42 @@ static enum exit_action finish(struct emulation *m, enum status s)
 	}
 }
 
-/* Fetches and decodes. False: *act is what to do. */
-static bool begin(struct emulation *m, struct vcpu *v, struct vm_exit *e, enum exit_action *act)
+/*
+ * What an instruction means follows from its bytes alone, and those are fetched at each exit: the decoder's and
+ * find_form's results for the last few are kept. False: not in memory by the short way, or not known as a form.
+ */
+static bool recall(struct emulation *m)
+{
+	struct vcpu *v = m->v;
+	struct emulate_known *k = &v->known[(uint32_t)v->rip * HASH_FACTOR >> HASH_SHIFT];
+	struct insn_bytes b;
+
+	if (!insn_bytes_at_rip(v, &b))
+		return false;
+	m->insn = &k->insn;
+	if (k->bytes.first == b.first && k->bytes.last == b.last && k->insn.len) {
+		m->op = k->op;
+		m->size = k->size;
+		return true;
+	}
+	k->bytes = b;
+	if (insn_decode_bytes(&k->insn, &b) != OK || !find_form(m)) {
+		k->insn.len = 0;
+		return false;
+	}
+	k->op = (uint8_t)m->op;
+	k->size = (uint8_t)m->size;
+	return true;
+}
+
+/* Fetches and decodes by the whole of the rules. False: *act is what to do. */
+static bool begin(struct emulation *m, enum exit_action *act)
 {
 	enum status s;
 
-	/* The rest is written by the decoder and find_form. */
-	m->v = v;
-	m->e = e;
-	m->met = false;
-	m->insn.len = 0;
-	s = insn_at_rip(v, &m->insn);
+	m->own.len = 0;
+	m->insn = &m->own;
+	s = insn_at_rip(m->v, &m->own);
 	if (s == OK)
 		return true;
 	*act = s == ERR_FAULT ? ACT_RESUME : give_up(m, "the instruction at RIP can't be read");
@@ -757,7 +792,12 @@ enum exit_action emulate_mmio(struct vcpu *v, struct vm_exit *e)
 	struct emulation m;
 	enum exit_action act;
 
-	if (!begin(&m, v, e, &act))
+	m.v = v;
+	m.e = e;
+	m.met = false;
+	if (recall(&m))
+		return finish(&m, execute(&m));
+	if (!begin(&m, &act))
 		return act;
 	if (!find_form(&m))
 		return finish(&m, ERR_UNSUPPORTED);
@@ -769,7 +809,9 @@ enum exit_action emulate_string_io(struct vcpu *v, struct vm_exit *e)
 	struct emulation m;
 	enum exit_action act;
 
-	if (!begin(&m, v, e, &act))
+	m.v = v;
+	m.e = e;
+	if (!begin(&m, &act))
 		return act;
 	m.size = e->io.size;
 	m.met = true;

@@ -7,8 +7,18 @@
 #pragma once
 
 #include "hv/exit.h"
+#include "hv/insn.h"
 
 struct vcpu;
+
+/* An instruction that a vCPU met on device memory, and what its bytes meant; insn.len 0: nothing. */
+struct emulate_known {
+	struct insn_bytes bytes;
+	struct insn insn;
+	uint8_t op, size; /* emulate.c's */
+};
+#define EMULATE_KNOWN_BITS  3
+#define EMULATE_KNOWN_COUNT (1u << EMULATE_KNOWN_BITS)
 
 /*
  * EXIT_NPF of an address that isn't RAM with the needed rights: device memory, ROM or nothing. e->insn_len is

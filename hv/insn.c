@@ -72,20 +72,25 @@ static bool read_fast(struct vcpu *v, uint64_t a, uint64_t *bytes)
 	       gpa_peek64(&v->vm->mem, &slot, at, bytes);
 }
 
-/* A whole instruction, if it can't leave its page: two overlapping reads. */
-static bool fetch_fast(struct vcpu *v, uint64_t a, uint8_t bytes[INSN_MAX])
+bool insn_bytes_at_rip(struct vcpu *v, struct insn_bytes *b)
 {
+	const struct gmem *m = &v->vm->mem;
 	const struct gmem_slot *slot;
-	uint64_t low, high;
+	uint64_t a = v->rip;
 	gpa_t at;
 
-	if ((a & (PAGE_SIZE - 1)) > PAGE_SIZE - INSN_MAX || !walk_fast(v, a, &slot, &at) ||
-	    !gpa_peek64(&v->vm->mem, &slot, at, &low) ||
-	    !gpa_peek64(&v->vm->mem, &slot, gpa(at.v + INSN_MAX - sizeof(high)), &high))
-		return false;
-	memcpy(bytes, &low, sizeof(low));
-	memcpy(bytes + INSN_MAX - sizeof(high), &high, sizeof(high));
-	return true;
+	return ops->long_mode(v) && (a & (PAGE_SIZE - 1)) <= PAGE_SIZE - INSN_MAX &&
+	       walk_fast(v, a, &slot, &at) && gpa_peek64(m, &slot, at, &b->first) &&
+	       gpa_peek64(m, &slot, gpa(at.v + INSN_MAX - sizeof(b->last)), &b->last);
+}
+
+enum status insn_decode_bytes(struct insn *insn, const struct insn_bytes *b)
+{
+	uint8_t bytes[INSN_MAX];
+
+	memcpy(bytes, &b->first, sizeof(b->first));
+	memcpy(bytes + INSN_MAX - sizeof(b->last), &b->last, sizeof(b->last));
+	return insn_decode(insn, INSN_64, bytes, INSN_MAX);
 }
 
 /* Length by the first bytes, lowest first; 0: look closer. */
@@ -227,11 +232,12 @@ enum status insn_at_rip(struct vcpu *v, struct insn *insn)
 {
 	enum insn_mode mode;
 	uint8_t bytes[INSN_MAX];
+	struct insn_bytes quick;
 	struct fetch f;
 	enum status s;
 
-	if (ops->long_mode(v) && fetch_fast(v, v->rip, bytes))
-		return insn_decode(insn, INSN_64, bytes, INSN_MAX);
+	if (insn_bytes_at_rip(v, &quick))
+		return insn_decode_bytes(insn, &quick);
 	mode = decode_mode(vcpu_mode(v));
 	s = fetch_begin(v, &f);
 	if (s == OK)

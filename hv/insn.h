@@ -21,6 +21,17 @@ struct vcpu;
 enum status insn_fetch(struct vcpu *v, uint8_t bytes[INSN_MAX], unsigned *count);
 /* For reports: what can be read at CS:RIP without raising anything or changing a bit; returns how much. */
 unsigned insn_peek(struct vcpu *v, uint8_t bytes[INSN_MAX]);
+/* The INSN_MAX bytes from RIP on: the first eight and the last eight of them. */
+struct insn_bytes {
+	uint64_t first, last;
+};
+/*
+ * Fetches them by the short way, as for an instruction that the CPU has just fetched itself. False: not in
+ * 64-bit mode, too near to the page's end, or not in memory; then insn_at_rip does it.
+ */
+bool insn_bytes_at_rip(struct vcpu *v, struct insn_bytes *b);
+/* Decodes what insn_bytes_at_rip fetched. Results as insn_decode. */
+enum status insn_decode_bytes(struct insn *insn, const struct insn_bytes *b);
 /*
  * Fetches and decodes. ERR_FAULT: a fault was raised, enter the guest again. ERR_INVAL, ERR_RANGE: not an
  * instruction, or not in memory.

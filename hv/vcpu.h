@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "hv/emulate.h"
 #include "hv/event.h"
 #include "hv/exit.h"
 #include "hv/lib/list.h"
@@ -75,6 +76,7 @@ struct vcpu {
 	void *xsave;        /* 64-byte aligned area of xsave_size() bytes */
 	int64_t tsc_offset; /* guest TSC = host TSC + tsc_offset */
 
+	struct emulate_known known[EMULATE_KNOWN_COUNT];
 	struct vm_exit last_exit;
 	uint64_t exits[EXIT_KIND_COUNT];
 	uint64_t guest_ns; /* time it had a CPU */
