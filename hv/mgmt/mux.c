@@ -150,15 +150,19 @@ void mux_leave(struct mux *m, const char *why)
 	m->midline = false;
 }
 
-/* Drops what was typed up to and with the escape key. False: it isn't there. */
+/*
+ * Drops what was typed up to and with the escape key. False: it isn't there. Each byte is looked at once: a long
+ * search would keep the line's interrupt waiting until bytes are lost.
+ */
 static bool find_escape(struct mux *m)
 {
-	for (uint64_t pos = m->typed.tail; pos < m->typed.head; pos++) {
+	for (uint64_t pos = MAX(m->typed.tail, m->searched); pos < m->typed.head; pos++) {
 		if (byte_ring_at(&m->typed, pos) == m->escape) {
 			m->typed.tail = pos + 1;
 			return true;
 		}
 	}
+	m->searched = m->typed.head;
 	return false;
 }
 

@@ -55,9 +55,10 @@ struct mux_guest {
 struct mux {
 	uint8_t escape;
 	struct mux_guest *guest[MUX_GUEST_MAX];
-	int attached;    /* index, or MUX_NOBODY */
-	bool escape_hit; /* it came while `typed` was full */
-	bool midline;    /* attached: the guest's last byte was not a newline */
+	int attached;      /* index, or MUX_NOBODY */
+	bool escape_hit;   /* it came while `typed` was full */
+	uint64_t searched; /* position in typed: there is no escape key before it */
+	bool midline;      /* attached: the guest's last byte was not a newline */
 
 	struct byte_ring typed, lines, command;
 	uint64_t lines_lost;
