@@ -320,6 +320,9 @@ static enum exit_action cr_decode(struct vcpu *v, struct vm_exit *e)
 
 	if (!decode(v, e, &insn, &act))
 		return act;
+	/* The CPU let SMSW alone come from user mode: another vCPU has changed the instruction since. */
+	if (vcpu_cpl(v) != 0 && !(insn.opcode == OP_GROUP7 && insn.reg == GROUP7_SMSW))
+		return gp(v);
 	switch (insn.opcode) {
 	case OP_CLTS:
 		return clts(v);

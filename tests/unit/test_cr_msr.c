@@ -224,6 +224,14 @@ static void test_cr_instructions(void **state)
 	assert_int_equal(cr_insn("\x45\x0f\x22\xc1", 4), ACT_RESUME);
 	assert_int_equal(fake_raised.vector, EXC_GP);
 	assert_int_equal(cr_insn("\x90", 1), ACT_STOPPED);
+
+	/* User mode may read by SMSW; what another vCPU writes over it meanwhile gets no further. */
+	fake_cpl = 3;
+	assert_int_equal(cr_insn("\x0f\x01\xe0", 3), ACT_ADVANCE); /* smsw eax */
+	fake_vcpu.gpr[RBX] = CR0_PE;
+	assert_int_equal(cr_insn("\x0f\x22\xc3", 3), ACT_RESUME); /* mov cr0, rbx */
+	assert_int_equal(fake_raised.vector, EXC_GP);
+	assert_int_equal(cr_insn("\x0f\x01\xf0", 3), ACT_RESUME); /* lmsw ax */
 }
 
 static void test_dr(void **state)
