@@ -749,12 +749,14 @@ static enum exit_action finish(struct emulation *m, enum status s)
  * What an instruction means follows from its bytes alone, and those are fetched at each exit: the decoder's and
  * find_form's results for the last few are kept. False: not in memory by the short way, or not known as a form.
  */
-static bool recall(struct emulation *m)
+static bool recall(struct emulation *m, struct vcpu *v, struct vm_exit *e)
 {
-	struct vcpu *v = m->v;
 	struct emulate_known *k = &v->known[(uint32_t)v->rip * HASH_FACTOR >> HASH_SHIFT];
 	struct insn_bytes b;
 
+	m->v = v;
+	m->e = e;
+	m->met = false;
 	if (!insn_bytes_at_rip(v, &b))
 		return false;
 	m->insn = &k->insn;
@@ -774,10 +776,13 @@ static bool recall(struct emulation *m)
 }
 
 /* Fetches and decodes by the whole of the rules. False: *act is what to do. */
-static bool begin(struct emulation *m, enum exit_action *act)
+static bool begin(struct emulation *m, struct vcpu *v, struct vm_exit *e, enum exit_action *act)
 {
 	enum status s;
 
+	m->v = v;
+	m->e = e;
+	m->met = false;
 	m->own.len = 0;
 	m->insn = &m->own;
 	s = insn_at_rip(m->v, &m->own);
@@ -792,12 +797,9 @@ enum exit_action emulate_mmio(struct vcpu *v, struct vm_exit *e)
 	struct emulation m;
 	enum exit_action act;
 
-	m.v = v;
-	m.e = e;
-	m.met = false;
-	if (recall(&m))
+	if (recall(&m, v, e))
 		return finish(&m, execute(&m));
-	if (!begin(&m, &act))
+	if (!begin(&m, v, e, &act))
 		return act;
 	if (!find_form(&m))
 		return finish(&m, ERR_UNSUPPORTED);
@@ -809,9 +811,7 @@ enum exit_action emulate_string_io(struct vcpu *v, struct vm_exit *e)
 	struct emulation m;
 	enum exit_action act;
 
-	m.v = v;
-	m.e = e;
-	if (!begin(&m, &act))
+	if (!begin(&m, v, e, &act))
 		return act;
 	m.size = e->io.size;
 	m.met = true;
