@@ -231,22 +231,40 @@ static void place_write(struct vcpu *v, const struct place *p, uint64_t value)
 		part_write(v, p->part[1].at.v, p->part[1].size, value >> (8 * p->part[0].size));
 }
 
+/* Is this the access that made the exit? Then the CPU has just translated and allowed it. */
+static bool is_exit_access(const struct emulation *m, uint64_t linear, unsigned size, bool write)
+{
+	return ((linear ^ m->e->npf.gpa.v) & PAGE_OFFSET) == 0 &&
+	       (linear & PAGE_OFFSET) + size <= PAGE_SIZE && write == m->e->npf.write;
+}
+
+static void place_at_exit(struct emulation *m, unsigned size, struct place *p)
+{
+	p->count = 1;
+	p->part[0].at = m->e->npf.gpa;
+	p->part[0].size = size;
+	m->met = true;
+}
+
 /* The memory operand of ModRM, or of a MOV with an offset. */
 static enum status operand(struct emulation *m, unsigned size, bool write, struct place *p)
 {
-	gpa_t exit_at = m->e->npf.gpa;
 	gva_t a;
-	enum status s = insn_operand(m->v, m->insn, size, write, &a);
+	enum status s;
 
+	/* In 64-bit mode only FS and GS have a base; what lies in one page is canonical all or not at all. */
+	if (m->insn->mode == INSN_64 && m->insn->seg == INSN_NO_SEG) {
+		a.v = insn_offset(m->v, m->insn);
+		if (insn_canonical(a.v) && is_exit_access(m, a.v, size, write)) {
+			place_at_exit(m, size, p);
+			return OK;
+		}
+	}
+	s = insn_operand(m->v, m->insn, size, write, &a);
 	if (s != OK)
 		return s;
-	/* The CPU has just translated and allowed this very access. */
-	if (((a.v ^ exit_at.v) & PAGE_OFFSET) == 0 && (a.v & PAGE_OFFSET) + size <= PAGE_SIZE &&
-	    write == m->e->npf.write) {
-		p->count = 1;
-		p->part[0].at = exit_at;
-		p->part[0].size = size;
-		m->met = true;
+	if (is_exit_access(m, a.v, size, write)) {
+		place_at_exit(m, size, p);
 		return OK;
 	}
 	return map(m, a, size, write, p);

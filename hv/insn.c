@@ -285,13 +285,6 @@ enum status insn_length(struct vcpu *v, uint8_t *len)
 	return length_slow(v, len);
 }
 
-#define CANONICAL_SHIFT 16 /* 64 - 48 bits of linear address */
-
-static bool canonical(uint64_t a)
-{
-	return (uint64_t)((int64_t)(a << CANONICAL_SHIFT) >> CANONICAL_SHIFT) == a;
-}
-
 static enum status segment_fault(struct vcpu *v, unsigned seg)
 {
 	event_raise_error(v, seg == SEG_SS ? EXC_SS : EXC_GP, 0);
@@ -324,7 +317,7 @@ static enum status segment_long(struct vcpu *v, unsigned seg, uint64_t offset, u
 	out->v = offset;
 	if (seg == SEG_FS || seg == SEG_GS)
 		out->v += ops->msr_get(v, seg == SEG_FS ? VMSR_FS_BASE : VMSR_GS_BASE);
-	if (!canonical(out->v) || !canonical(out->v + size - 1))
+	if (!insn_canonical(out->v) || !insn_canonical(out->v + size - 1))
 		return segment_fault(v, seg);
 	return OK;
 }
@@ -348,11 +341,8 @@ static uint64_t address_mask(uint8_t addrsize)
 	return addrsize == 8 ? UINT64_MAX : BITS(addrsize * 8U - 1, 0);
 }
 
-enum status insn_operand(struct vcpu *v, const struct insn *insn, unsigned size, bool write, gva_t *out)
+uint64_t insn_offset(struct vcpu *v, const struct insn *insn)
 {
-	/* Addresses made from the stack pointer or frame pointer lie in SS. */
-	bool stack = insn->has_base && (insn->base == RSP || insn->base == RBP);
-	unsigned seg = insn->seg != INSN_NO_SEG ? insn->seg : stack ? SEG_SS : SEG_DS;
 	uint64_t offset = (uint64_t)insn->disp;
 
 	if (insn->rip_relative)
@@ -361,7 +351,16 @@ enum status insn_operand(struct vcpu *v, const struct insn *insn, unsigned size,
 		offset += vcpu_gpr(v, insn->base);
 	if (insn->has_index)
 		offset += vcpu_gpr(v, insn->index) << insn->scale;
-	offset &= address_mask(insn->addrsize);
+	return offset & address_mask(insn->addrsize);
+}
+
+enum status insn_operand(struct vcpu *v, const struct insn *insn, unsigned size, bool write, gva_t *out)
+{
+	/* Addresses made from the stack pointer or frame pointer lie in SS. */
+	bool stack = insn->has_base && (insn->base == RSP || insn->base == RBP);
+	unsigned seg = insn->seg != INSN_NO_SEG ? insn->seg : stack ? SEG_SS : SEG_DS;
+	uint64_t offset = insn_offset(v, insn);
+
 	if (insn->mode == INSN_64)
 		return segment_long(v, seg, offset, size, out);
 	return insn_segment(v, seg, offset, size, write, out);

@@ -43,6 +43,15 @@ enum status insn_at_rip(struct vcpu *v, struct insn *insn);
  */
 enum status insn_length(struct vcpu *v, uint8_t *len);
 
+#define INSN_CANONICAL_SHIFT 16 /* 64 - 48 bits of linear address */
+
+static inline bool insn_canonical(uint64_t a)
+{
+	return (uint64_t)((int64_t)(a << INSN_CANONICAL_SHIFT) >> INSN_CANONICAL_SHIFT) == a;
+}
+
+/* The offset of insn's memory operand in its segment. */
+uint64_t insn_offset(struct vcpu *v, const struct insn *insn);
 /*
  * The linear address of insn's memory operand of `size` bytes, with the checks of segments and canonical form
  * (stack faults for SS). ERR_FAULT: #GP or #SS was raised.
