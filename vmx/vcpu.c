@@ -25,6 +25,9 @@
  */
 #define PREEMPTION_HZ          1000
 
+/* The timer counts guest time only: one that does little but exit leaves the loop after so many exits. */
+#define EXITS_PER_WINDOW       256
+
 /*
  * SDM Vol. 3C, "Pause-Loop Exiting": ticks between two PAUSEs of one loop, and of the whole loop. Longer than a
  * guest's short waits for its devices; what spins so long waits for a vCPU that does not run.
@@ -356,6 +359,8 @@ static void settle(struct vmx_vcpu *x, const struct vm_exit *e, const struct vmx
 	capture(&raw, vmx_reason_info(reason)->fields);
 	vmx_exit_decode(&raw, e, &fix);
 	settle(x, e, &fix);
+	if (++x->full_exits % EXITS_PER_WINDOW == 0)
+		__atomic_fetch_or(&this_pcpu()->requests, PCPU_TIMER, __ATOMIC_RELAXED);
 }
 
 static void take_exit(struct vmx_vcpu *x, struct vm_exit *e)

@@ -41,8 +41,9 @@ struct vmx_vcpu {
 	struct guest_event injected; /* programmed for the entry that is being made */
 	bool nmi_delivered;          /* the guest may be between an NMI and its IRET */
 
-	uint32_t last_cpu; /* where it was loaded last */
-	uint16_t vpid;     /* of vpid_cpu's generation vpid_generation */
+	uint32_t full_exits; /* exits that are not plain (vmx/exit.h) */
+	uint32_t last_cpu;   /* where it was loaded last */
+	uint16_t vpid;       /* of vpid_cpu's generation vpid_generation */
 	uint64_t vpid_generation;
 	bool flush_vpid, flush_ept; /* before the next entry */
 

@@ -182,6 +182,7 @@ static void test_fallbacks(void **state)
 	c = accepted(&m);
 	assert_int_equal(c.ctl[CTL_PROC2], PROC2_EPT | PROC2_UNRESTRICTED_GUEST);
 	assert_false(vmx_caps_has(&c, CTL_PIN, PIN_PREEMPTION_TIMER));
+	assert_false(vmx_caps_has(&c, CTL_EXIT, VMEXIT_SAVE_PREEMPTION_TIMER)); /* an entry would fail */
 	/* Half a pair is of no use. */
 	assert_false(vmx_caps_has(&c, CTL_ENTRY, VMENTRY_LOAD_PAT));
 	assert_false(vmx_caps_has(&c, CTL_EXIT, VMEXIT_LOAD_EFER));
