@@ -147,29 +147,44 @@ static void set_windows(struct vcpu *v, bool interrupt, bool nmi)
 	}
 }
 
+/*
+ * May the requeued event go in now? What was cut short could be delivered when it was; but where a fault in its
+ * delivery went first, that handler may run with interrupts off.
+ */
+static bool requeued_is_free(const struct guest_event *ev, bool interrupt_free, bool nmi_free)
+{
+	if (!ev->valid)
+		return false;
+	if (ev->type == EVENT_INTERRUPT)
+		return interrupt_free;
+	if (ev->type == EVENT_NMI)
+		return nmi_free;
+	return true;
+}
+
 void event_inject_next(struct vcpu *v)
 {
 	struct vcpu_events *e = &v->events;
 	uint32_t blocking = ops->blocking(v);
-	bool free_for_nmi = !(blocking & (BLOCK_NMI | BLOCK_SHADOW));
-	bool free_for_interrupt = !(blocking & (BLOCK_IF | BLOCK_SHADOW));
+	bool nmi_free = !(blocking & (BLOCK_NMI | BLOCK_SHADOW));
+	bool interrupt_free = !(blocking & (BLOCK_IF | BLOCK_SHADOW));
 	uint8_t vector;
 
 	if (e->exception.valid) {
-		/* Goes before a requeued interrupt or NMI: its handler runs first, then that delivery is tried again. */
 		ops->inject(v, &e->exception);
 		e->exception.valid = false;
-	} else if (e->requeued.valid) {
+	} else if (requeued_is_free(&e->requeued, interrupt_free, nmi_free)) {
 		ops->inject(v, &e->requeued);
 		e->requeued.valid = false;
-	} else if (e->nmi_pending && free_for_nmi) {
+	} else if (e->nmi_pending && nmi_free) {
 		__atomic_store_n(&e->nmi_pending, false, __ATOMIC_SEQ_CST);
 		ops->inject(v, &(struct guest_event){.valid = true, .type = EVENT_NMI, .vector = EXC_NMI});
-	} else if (free_for_interrupt && interrupt_take(v, &vector)) {
+	} else if (interrupt_free && !e->requeued.valid && interrupt_take(v, &vector)) {
 		ops->inject(v,
 			    &(struct guest_event){.valid = true, .type = EVENT_INTERRUPT, .vector = vector});
 	}
-	set_windows(v, e->requeued.valid || interrupt_waits(v), e->nmi_pending);
+	set_windows(v, (e->requeued.valid && e->requeued.type == EVENT_INTERRUPT) || interrupt_waits(v),
+		    e->nmi_pending || (e->requeued.valid && e->requeued.type == EVENT_NMI));
 }
 
 bool event_pending(const struct vcpu *v)

@@ -15,6 +15,7 @@
 #include "hv/lib/status.h"
 #include "hv/lib/util.h"
 #include "hv/msr.h"
+#include "hv/panic.h"
 #include "hv/pcpu.h"
 #include "hv/vcpu.h"
 #include "hv/vm.h"
@@ -238,6 +239,7 @@ static enum exit_action handle(struct vcpu *v, struct vm_exit *e)
 	case EXIT_ENTRY_FAILED:
 		return handle_report(v, "the CPU refused to enter the guest's state");
 	case EXIT_MACHINE_CHECK:
+		mce_log();
 		panic("machine check while %s ran", v->vm->cfg->name);
 	case EXIT_UNKNOWN:
 	case EXIT_KIND_COUNT:

@@ -9,5 +9,7 @@ struct trap_frame;
 
 /* Switches machine checks on and clears what firmware left; on each CPU. Logs errors from before the boot. */
 void mce_init_cpu(void);
-/* A machine check came, in host code (f) or in a guest (NULL): reports the banks and panics. */
+/* Logs the banks that hold an error: before the panic for a machine check that ended a guest. */
+void mce_log(void);
+/* The handler of #MC in host code: logs the banks and panics. */
 [[gnu::noreturn]] void mce_panic(const struct trap_frame *f);

@@ -14,6 +14,7 @@
 #include "hv/pcpu.h"
 #include "hv/timer.h"
 #include "hv/x86/ap_trampoline.h"
+#include "hv/x86/apic.h"
 #include "hv/x86/cr.h"
 #include "hv/x86/insn.h"
 #include "hv/x86/msr.h"
@@ -173,12 +174,18 @@ static bool ap_start(struct ap_params *params, struct pcpu *p)
 	return true;
 }
 
+/* Not this CPU, and not one that an xAPIC can't address: its destination field has 8 bits. */
+static bool is_startable(uint32_t apic_id)
+{
+	return apic_id != pcpus[0]->apic_id && (lapic_is_x2apic() || apic_id < LAPIC_X1_BROADCAST);
+}
+
 static void start_all(struct ap_params *params, const uint32_t *apic_ids, uint32_t count)
 {
 	struct pcpu *p = NULL;
 
 	for (uint32_t i = 0; i < count; i++) {
-		if (apic_ids[i] == pcpus[0]->apic_id)
+		if (!is_startable(apic_ids[i]))
 			continue;
 		if (pcpu_count == MAX_PCPUS) {
 			log_warn("more than %u CPUs: the rest stays unused", MAX_PCPUS);
@@ -220,7 +227,7 @@ uint32_t smp_start(const uint32_t *apic_ids, uint32_t count)
 	boot_cr4 = read_cr4() & ~CR4_VMXE; /* virtualization is each CPU's own matter */
 	boot_pat = rdmsr(MSR_IA32_PAT);
 	for (uint32_t i = 0; i < count; i++) {
-		if (apic_ids[i] != pcpus[0]->apic_id)
+		if (is_startable(apic_ids[i]))
 			lapic_send_init(apic_ids[i]);
 	}
 	delay_us(INIT_WAIT_US);

@@ -62,19 +62,22 @@ void mce_init_cpu(void)
 	write_cr4(read_cr4() | CR4_MCE);
 }
 
-void mce_panic(const struct trap_frame *f)
+void mce_log(void)
 {
 	uint64_t cap = 0, status = 0;
 	uint32_t found = 0;
 
-	log_break_lock();
 	if (!mce_capabilities(&cap) || !rdmsr_safe(MSR_IA32_MCG_STATUS, &status))
 		log_error("machine check: this CPU doesn't tell more");
 	for (uint32_t bank = 0; bank < (cap & MCG_CAP_COUNT); bank++)
 		found += mce_log_bank(bank);
 	log_error("machine check: %u banks, MCG_STATUS 0x%lx, RIP is %svalid", found, status,
 		  (status & MCG_STATUS_RIPV) != 0 ? "" : "not ");
-	if (f != NULL)
-		panic_trap(f);
-	panic("machine check while a guest ran");
+}
+
+void mce_panic(const struct trap_frame *f)
+{
+	log_break_lock();
+	mce_log();
+	panic_trap(f);
 }

@@ -2,6 +2,7 @@
 /* The table of exit reasons and the decoder. Reads no hardware and changes no vCPU. */
 #include "vmx/exit.h"
 
+#include "hv/x86/cr.h"
 #include "vmx/vmcs.h"
 
 #define LEN  FIELD_LENGTH
@@ -149,6 +150,9 @@ static void decode_task(const struct vmx_raw *raw, struct vm_exit *e)
 		e->insn_len = 0;
 }
 
+/* Of "Exit Qualification for Debug Exceptions", what a guest without RTM and bus-lock detection can see in DR6. */
+#define DB_PAYLOAD (DR6_B0 | DR6_B1 | DR6_B2 | DR6_B3 | DR6_BD | DR6_BS)
+
 static void decode_exception(const struct vmx_raw *raw, struct vm_exit *e, struct vmx_fixup *fix)
 {
 	uint32_t info = raw->intr_info;
@@ -172,7 +176,7 @@ static void decode_exception(const struct vmx_raw *raw, struct vm_exit *e, struc
 	e->exc.vector = vector;
 	e->exc.has_error = info & VMX_INTR_ERROR_VALID;
 	e->exc.error = e->exc.has_error ? raw->intr_error : 0;
-	e->exc.payload = raw->qualification;
+	e->exc.payload = vector == EXC_DB ? raw->qualification & DB_PAYLOAD : raw->qualification;
 	/* "Information for VM Exits Due to Vectored Events": undefined for #DF and during event delivery. */
 	fix->block_nmi =
 	    (info & VMX_INTR_NMI_UNBLOCKING) && vector != EXC_DF && !(raw->idt_info & VMX_INTR_VALID);

@@ -426,6 +426,18 @@ static bool ops_insn_completed(struct vcpu *v)
 	return vmx_cached_read(x, CACHED_RFLAGS) & RFLAGS_TF;
 }
 
+/*
+ * Within a shadow and with TF, an entry wants a single step to be pending: "Checks on Guest Non-Register State".
+ * The exit for #DB took it away, and its injection discards it again.
+ */
+static void agree_on_single_step(struct vmx_vcpu *x)
+{
+	if (!(vmx_cached_read(x, CACHED_INTERRUPTIBILITY) & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS)))
+		return;
+	if (vmx_cached_read(x, CACHED_RFLAGS) & RFLAGS_TF)
+		vmcs_write(VMCS_GUEST_PENDING_DEBUG, vmcs_read(VMCS_GUEST_PENDING_DEBUG) | DR6_BS);
+}
+
 static void ops_inject(struct vcpu *v, const struct guest_event *ev)
 {
 	struct vmx_vcpu *x = to_vmx(v);
@@ -440,6 +452,8 @@ static void ops_inject(struct vcpu *v, const struct guest_event *ev)
 		vmcs_write(VMCS_ENTRY_INSN_LENGTH, ev->insn_len);
 	if (ev->type == EVENT_NMI)
 		x->nmi_delivered = true;
+	if (ev->type == EVENT_EXCEPTION && ev->vector == EXC_DB)
+		agree_on_single_step(x);
 	vmcs_write(VMCS_ENTRY_INTR_INFO, info);
 	x->injected = *ev;
 }

@@ -42,3 +42,4 @@ UNIT_cr_msr := hv/cr.c hv/msr.c hv/pvclock.c hv/insn.c hv/decode.c hv/guest_walk
 UNIT_load_linux := hv/load_linux.c hv/guest_acpi.c mm/gpa.c hv/lib/fmt.c hv/lib/str.c
 UNIT_screen := drivers/screen.c drivers/screen_font.c hv/lib/str.c
 UNIT_shell := hv/mgmt/shell.c hv/mgmt/commands.c hv/mgmt/line_edit.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c
+UNIT_event := hv/event.c
