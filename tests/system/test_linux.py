@@ -31,7 +31,8 @@ def test_shell(boot, vendor):
     log = linux.shell(m, "dmesg -r")
     assert "Linux version" in log
     assert not linux.warnings(log), linux.warnings(log)
-    linux.shell(m, "yes 0123456789abcde | head -c 67108864 > /tmp/a", 200)
+    linux.shell(m, "yes 0123456789abcde | head -c 1048576 > /tmp/m", 100)
+    linux.shell(m, "for i in $(seq 64); do cat /tmp/m; done > /tmp/a", 200)
     digest = hashlib.md5(b"0123456789abcde\n" * (67108864 // 16)).hexdigest()
     assert digest in linux.shell(m, "md5sum /tmp/a", 200)
     assert re.search(r"timer", linux.shell(m, "cat /proc/interrupts"))
