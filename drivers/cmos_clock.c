@@ -9,7 +9,7 @@
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
 #include "hv/timer.h"
-#include "hv/x86/io.h"
+#include "hv/x86/insn.h"
 
 #define PORT_INDEX    0x70
 #define PORT_DATA     0x71

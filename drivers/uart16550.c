@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* 16550 UART: register access. */
 #include "drivers/uart16550.h"
-#include "hv/x86/io.h"
+#include "hv/x86/insn.h"
 
 /* Registers, as offsets from the port. With LCR.DLAB the first two are the divisor. */
 enum {
