@@ -86,5 +86,4 @@ else
 	with="Bochs"
 fi
 echo "Ingot in $with: $cpu, $cpus CPUs, $mem, $boot. Leave the emulator: Ctrl-A X. Detach from a guest: Ctrl-]"
-echo "At the prompt, try: vm list, console NAME, help"
 if [ "$with" = Bochs ]; then run_bochs; else run_qemu; fi

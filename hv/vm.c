@@ -231,9 +231,11 @@ static enum status begin_start(struct vm *vm)
 	return s;
 }
 
+/* Says that Ingot is up, and what an operator who sees it for the first time may type. */
 static void say_ready(void)
 {
 	uint32_t wanted = 0, running = 0;
+	const char *guest = "NAME";
 
 	if (__atomic_load_n(&ready_said, __ATOMIC_RELAXED))
 		return;
@@ -245,12 +247,13 @@ static void say_ready(void)
 		if (vm->state == VM_STARTING && !vm->has_run)
 			return;
 		wanted++;
-		if (vm->has_run)
-			running++;
+		if (vm->has_run && !running++)
+			guest = vm->cfg->name;
 	}
 	if (__atomic_exchange_n(&ready_said, true, __ATOMIC_SEQ_CST))
 		return;
 	log_info("ready: %u of %u guests started", running, wanted);
+	log_info("to try: vm list, console %s, help", guest);
 	console_start_prompt();
 }
 

@@ -27,7 +27,7 @@ def make_image(work_dir, config=CONFIG, options=(), **environment):
 
 def expect_guest(m, path, timeout=120):
     m.expect(rf"entered by {path} \({PATHS[path]}", timeout)
-    m.expect(r"ready: 1 of 1 guests started", timeout)
+    m.expect(r"ready: 1 of 1 guests started\r*\n[^\n]*ingot: to try: vm list, console t, help\r", timeout)
     m.expect(r"t\| command line: one two", timeout)
     m.expect(r"vm t: stopped: powered off", timeout)
 
