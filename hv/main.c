@@ -13,6 +13,7 @@
 #include "hv/lib/panic.h"
 #include "hv/lib/util.h"
 #include "hv/mgmt/console.h"
+#include "hv/msr.h"
 #include "hv/pcpu.h"
 #include "hv/power.h"
 #include "hv/screen_log.h"
@@ -204,6 +205,7 @@ static void main_on_host_stack(void)
 	clocks_init();
 	xstate_init();
 	virt_probe();
+	msr_init();
 	configuration_read();
 	cpus_start();
 	line = serial_start();

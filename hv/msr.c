@@ -9,6 +9,7 @@
 #include "hv/cr.h"
 #include "hv/event.h"
 #include "hv/guest_map.h"
+#include "hv/lib/panic.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
 #include "hv/pvclock.h"
@@ -65,6 +66,9 @@ struct row {
 #define MTRR_BASE_RESERVED      BITS(11, 8)
 #define MTRR_MASK_RESERVED      BITS(10, 0)
 #define MC_REGISTERS            4
+
+#define MSR_HIGH_BASE           0xc0000000u /* EFER, SYSCALL, segment bases */
+#define MSR_AMD_BASE            0xc0010000u
 
 /* --- time --- */
 
@@ -352,9 +356,9 @@ static bool debugctl_write(struct vcpu *v, uint32_t msr, uint64_t value)
 #define STATE(field) .offset = offsetof(struct msr_state, field)
 #define ONE(msr)     .first = (msr), .last = (msr)
 
-/* Those that guests use all the time come first. */
 /* clang-format off */
 static const struct row table[] = {
+	{.kind = FUNCTION}, /* what no other row lists: #GP */
 	{ONE(MSR_IA32_TSC_DEADLINE), BOTH, FUNCTION, .read = tsc_deadline_read, .write = tsc_deadline_write},
 	{MSR_X2APIC_BASE, MSR_X2APIC_LAST, BOTH, FUNCTION, .read = vlapic_msr_read, .write = vlapic_msr_write},
 	{ONE(MSR_IA32_SPEC_CTRL), BOTH, FUNCTION, .read = spec_ctrl_read, .write = spec_ctrl_write},
@@ -411,20 +415,70 @@ static const struct row table[] = {
 };
 /* clang-format on */
 
-static const struct row *find(struct vcpu *v, uint32_t msr)
+/* The ranges that have rows, and an index into `table` for each MSR of them: an exit looks up, and doesn't search. */
+static const struct {
+	uint32_t first, count;
+} blocks[] = {
+    {0, MSR_X2APIC_LAST + 1},
+    {MSR_HIGH_BASE, 0x200},
+    {MSR_AMD_BASE, 0x1200},
+    {MSR_KVM_WALL_CLOCK, 0x10},
+};
+#define INDEX_SIZE   (MSR_X2APIC_LAST + 1 + 0x200 + 0x1200 + 0x10)
+#define VENDOR_COUNT (CPUID_VENDOR_OTHER + 1)
+
+static uint8_t row_of[VENDOR_COUNT][INDEX_SIZE];
+
+static_assert(ARRAY_SIZE(table) <= UINT8_MAX);
+
+/* Where msr is in an index; INDEX_SIZE: in no block. */
+static inline uint32_t place_of(uint32_t msr)
 {
-	enum cpuid_vendor vendor = v->vm->cpuid.vendor;
+	uint32_t before = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		const struct row *r = &table[i];
-
-		if (msr < r->first || msr > r->last)
-			continue;
-		if (r->vendor == BOTH || (r->vendor == INTEL && vendor == CPUID_VENDOR_INTEL) ||
-		    (r->vendor == AMD && vendor == CPUID_VENDOR_AMD))
-			return r;
+#pragma GCC unroll 4
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
+		if (msr - blocks[i].first < blocks[i].count)
+			return before + (msr - blocks[i].first);
+		before += blocks[i].count;
 	}
-	return NULL;
+	return INDEX_SIZE;
+}
+
+static bool is_for(const struct row *r, enum cpuid_vendor vendor)
+{
+	return r->vendor == BOTH || (r->vendor == INTEL && vendor == CPUID_VENDOR_INTEL) ||
+	       (r->vendor == AMD && vendor == CPUID_VENDOR_AMD);
+}
+
+static void index_row(uint8_t *index, uint8_t n)
+{
+	const struct row *r = &table[n];
+	uint32_t first = place_of(r->first), last = place_of(r->last);
+
+	CHECK(first < INDEX_SIZE && last < INDEX_SIZE && last - first == r->last - r->first);
+	for (uint32_t i = first; i <= last; i++) {
+		CHECK(!index[i]); /* two rows for one MSR */
+		index[i] = n;
+	}
+}
+
+void msr_init(void)
+{
+	memset(row_of, 0, sizeof(row_of));
+	for (enum cpuid_vendor vendor = 0; vendor < VENDOR_COUNT; vendor++) {
+		for (uint8_t n = 1; n < ARRAY_SIZE(table); n++) {
+			if (is_for(&table[n], vendor))
+				index_row(row_of[vendor], n);
+		}
+	}
+}
+
+static inline const struct row *find(struct vcpu *v, uint32_t msr)
+{
+	uint32_t place = place_of(msr);
+
+	return &table[place < INDEX_SIZE ? row_of[v->vm->cpuid.vendor][place] : 0];
 }
 
 static uint64_t *stored(struct vcpu *v, const struct row *r)
@@ -436,8 +490,6 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	const struct row *r = find(v, msr);
 
-	if (!r)
-		return false;
 	switch (r->kind) {
 	case CONST:
 	case IGNORED:
@@ -467,8 +519,6 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	const struct row *r = find(v, msr);
 
-	if (!r)
-		return false;
 	if (r->write)
 		return r->write(v, msr, value);
 	switch (r->kind) {

@@ -42,6 +42,8 @@ struct msr_state {
 	uint32_t pvclock_version;
 };
 
+/* Makes the index of the table; before the first VM. */
+void msr_init(void);
 /*
  * State after power-on, with the MTRRs as firmware leaves them; after the CPUID policy was built. INIT changes
  * none of it (SDM Vol. 3A, "Processor State After Reset").

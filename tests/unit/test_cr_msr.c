@@ -91,6 +91,7 @@ static void new_vcpu(enum cpuid_vendor vendor)
 	fake_vm.cpuid.cr4_mask = CR4_PAE | CR4_PGE | CR4_PSE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_DE;
 	fake_vm.cpuid.efer_mask = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
 	fake_vm.cpuid.xcr0_mask = 0xe7;
+	msr_init();
 	msr_reset(&fake_vcpu);
 	fake_reg[VREG_CR0] = CR0_PE | CR0_ET;
 	fake_mode = MODE_PROT32;
