@@ -16,8 +16,9 @@
  *   DR7, DEBUGCTL                           VMCS                 VMCB                 hardware
  *   DR6                                     vCPU switch          VMCB                 vmx/, svm/
  *   DR0-3                                   vCPU switch          vCPU switch          vmx/, svm/
- *   x87, SSE, AVX, PKRU (XSAVE), XCR0       vCPU switch          vCPU switch          here
- *   XSS, TSC_AUX, SPEC_CTRL                 vCPU switch          vCPU switch          here
+ *   x87, SSE, AVX, PKRU (XSAVE), XCR0       vCPU switch          vCPU switch          hv/xstate.c
+ *   TSC_AUX, SPEC_CTRL                      vCPU switch          vCPU switch          hv/xstate.c
+ *   XSS                                     0 in host and guest  0 in host and guest  hv/xstate.c
  *
  * "vCPU switch": when this CPU goes over to another vCPU, or its VM is parked. Until then the host runs
  * with the guest's values, none of which it uses.

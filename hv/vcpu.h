@@ -12,7 +12,6 @@
 #include "hv/exit.h"
 #include "hv/lib/list.h"
 #include "hv/msr.h"
-#include "hv/msr.h"
 #include "hv/ops.h"
 #include "hv/timer.h"
 #include "hv/vdev/lapic.h"
@@ -46,9 +45,9 @@ enum vcpu_leave {
 	LEAVE_PARKED,
 };
 
-/* The guest's values of what the hardware does not switch; written by hv/vcpu.c's load and put. */
+/* The guest's values of what the hardware does not switch, while hv/xstate.c has not loaded them. */
 struct vcpu_msrs {
-	uint64_t tsc_aux, xss, spec_ctrl;
+	uint64_t tsc_aux, spec_ctrl;
 };
 
 struct vcpu {

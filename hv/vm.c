@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The life of VMs: a state machine that advances in bounded steps as host work, the operator's commands,
- * and what follows when a guest ends. Owns vm->state.
+ * and what follows when a guest ends. Owns vm->state. What a VM is made of is hv/vm_build.c's.
  */
 #include "hv/vm.h"
 
-#include "hv/files.h"
-#include "hv/guest_acpi.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/log.h"
 #include "hv/lib/panic.h"
@@ -19,10 +17,8 @@
 #include "hv/sched.h"
 #include "hv/timer.h"
 #include "hv/vcpu.h"
-#include "hv/virt.h"
-#include "hv/x86/insn.h"
-#include "hv/vm_memory.h"
-#include "hv/xstate.h"
+#include "hv/vm_build.h"
+#include "hv/vm_time.h"
 #include "mm/page_alloc.h"
 
 #define RESTART_WINDOW_NS 60000000000ULL /* max_restarts counts in this */
@@ -34,17 +30,30 @@ struct config host_config_file;
 static bool ready_said;     /* "ready: …" was printed */
 static bool all_ended_said; /* "all guests have ended" was, and no guest has been started since */
 
+/* Whoever sees the new state sees what was written before it. */
+static void state_set(struct vm *vm, enum vm_state to)
+{
+	__atomic_store_n(&vm->state, to, __ATOMIC_SEQ_CST);
+}
+
 static bool state_change(struct vm *vm, enum vm_state from, enum vm_state to)
 {
-	return __atomic_compare_exchange_n(&vm->state, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	bool changed;
+
+	spin_lock(&vm->state_lock);
+	changed = vm->state == from;
+	if (changed)
+		state_set(vm, to);
+	spin_unlock(&vm->state_lock);
+	return changed;
 }
 
 const char *vm_state_name(const struct vm *vm)
 {
 	static const char *const names[] = {
-	    [VM_STOPPED] = "stopped",   [VM_REFUSED] = "refused",     [VM_STARTING] = "starting",
-	    [VM_RUNNING] = "running",   [VM_PAUSING] = "paused",      [VM_PAUSED] = "paused",
-	    [VM_STOPPING] = "stopping", [VM_PRESERVED] = "preserved",
+	    [VM_STOPPED] = "stopped",   [VM_REFUSED] = "refused",  [VM_STARTING] = "starting",
+	    [VM_RUNNING] = "running",   [VM_PAUSING] = "paused",   [VM_PAUSED] = "paused",
+	    [VM_STOPPING] = "stopping", [VM_FREEING] = "stopping", [VM_PRESERVED] = "preserved",
 	};
 
 	if (vm->crashed && (vm->state == VM_STOPPED || vm->state == VM_PRESERVED))
@@ -61,174 +70,12 @@ struct vm *vm_find(const char *name)
 	return NULL;
 }
 
-uint32_t vm_timer_cpu(const struct vm *vm)
+/* --- steps --- */
+
+static void refuse(struct vm *vm)
 {
-	return vm->vcpu[0]->cpu->id;
-}
-
-/* --- guest time --- */
-
-uint64_t vm_time_ns(const struct vm *vm)
-{
-	uint64_t stopped = __atomic_load_n(&vm->paused_at_ns, __ATOMIC_RELAXED);
-
-	return (stopped ? stopped : time_now_ns()) - vm->time_base_ns;
-}
-
-uint64_t vm_time_to_host_ns(const struct vm *vm, uint64_t t)
-{
-	return t + vm->time_base_ns;
-}
-
-static void guest_time_start(struct vm *vm)
-{
-	uint64_t tsc = __builtin_ia32_rdtsc();
-
-	vm->time_base_ns = time_now_ns();
-	vm->paused_at_ns = 0;
-	/* One reading for all: guests look for TSCs that differ. */
-	for (uint32_t i = 0; i < vm->vcpu_count; i++)
-		vm->vcpu[i]->tsc_offset = -(int64_t)tsc;
-}
-
-static void guest_time_stop(struct vm *vm)
-{
-	if (!vm->paused_at_ns)
-		vm->paused_at_ns = time_now_ns();
-	vdevs_pause(vm);
-}
-
-/* The guest's clocks, TSC included, go on where they stood. */
-static void guest_time_continue(struct vm *vm)
-{
-	uint64_t gap = time_now_ns() - vm->paused_at_ns;
-
-	vm->time_base_ns += gap;
-	vm->paused_at_ns = 0;
-	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
-		struct vcpu *v = vm->vcpu[i];
-
-		v->tsc_offset -= (int64_t)ns_to_tsc(gap);
-		ops->tsc_offset(v, v->tsc_offset);
-	}
-}
-
-/* --- building and taking down --- */
-
-static void refuse(struct vm *vm, const char *why)
-{
-	if (why != vm->why)
-		str_copy(vm->why, sizeof(vm->why), why);
-	vm->state = VM_REFUSED;
+	state_set(vm, VM_REFUSED);
 	log_error("vm %s: refused: %s", vm->cfg->name, vm->why);
-}
-
-static void devices_fini(struct vm *vm)
-{
-	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
-		sched_unbind(vm->vcpu[i]);
-		vcpu_destroy(vm->vcpu[i]);
-		vm->vcpu[i] = NULL;
-	}
-	vm->vcpu_count = 0;
-}
-
-static enum status vcpus_create(struct vm *vm)
-{
-	for (uint32_t i = 0; i < vm->cfg->vcpus; i++) {
-		struct pcpu *p = sched_place(vm->cfg->cpuset.bits);
-		enum status s;
-
-		if (!p) {
-			str_copy(vm->why, sizeof(vm->why), "no CPU of its cpuset is usable here");
-			return ERR_RANGE;
-		}
-		s = vcpu_create(vm, i, &vm->vcpu[i]);
-		if (s != OK)
-			return s;
-		vm->vcpu_count = i + 1;
-		sched_bind(vm->vcpu[i], p);
-	}
-	return OK;
-}
-
-static void host_cpuid(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out)
-{
-	*out = cpuid(leaf, subleaf);
-}
-
-/* Looks the files up, checks the kernel and decides where it all goes. */
-static enum status plan_load(struct vm *vm, uint64_t rsdp)
-{
-	const struct vm_config *c = vm->cfg;
-	const struct file *kernel = file_find(c->kernel);
-	const struct file *initrd = c->initrd[0] ? file_find(c->initrd) : NULL;
-	struct linux_file k = {.name = c->kernel}, i = {.name = c->initrd};
-
-	if (!kernel || (c->initrd[0] && !initrd)) {
-		fmt_snprintf(vm->why, sizeof(vm->why), "file %s was not loaded by the boot loader",
-			     kernel ? c->initrd : c->kernel);
-		return ERR_NOENT;
-	}
-	k.data = kernel->data;
-	k.size = kernel->size;
-	if (initrd) {
-		i.data = initrd->data;
-		i.size = initrd->size;
-	}
-	return load_linux_start(&vm->load, &vm->mem, &k, &i, c->cmdline, rsdp, vm->why, sizeof(vm->why));
-}
-
-/* Everything that needs host memory; on failure all of it is given back. */
-static enum status build(struct vm *vm)
-{
-	enum status s = vm_memory_init(vm);
-
-	if (s != OK)
-		return s;
-	s = plan_load(vm, 0);
-	if (s == OK)
-		s = cpuid_policy_build(&vm->cpuid, host_cpuid, xstate_supported(), vm->cfg->vcpus, tsc_hz());
-	if (s == OK)
-		s = ops->vm_init(vm);
-	if (s == OK) {
-		s = vcpus_create(vm);
-		if (s == OK)
-			s = vdevs_init(vm);
-		if (s == OK)
-			return OK;
-		devices_fini(vm);
-		ops->vm_fini(vm);
-	}
-	while (vm_memory_free_step(vm) == ERR_AGAIN)
-		;
-	return s;
-}
-
-static enum status begin_start(struct vm *vm)
-{
-	struct page_stats stats;
-	enum status s;
-
-	vm->why[0] = 0;
-	if (vm->cfg->refused) {
-		str_copy(vm->why, sizeof(vm->why), "its section of the configuration has errors");
-		return ERR_INVAL;
-	}
-	if (virt_refused()) {
-		str_copy(vm->why, sizeof(vm->why), virt_refused());
-		return ERR_UNSUPPORTED;
-	}
-	page_stats(&stats);
-	if (vm->cfg->memory > stats.guest_free) {
-		fmt_snprintf(vm->why, sizeof(vm->why), "memory = %luM, but only %luM are free",
-			     (vm->cfg->memory >> 20), (stats.guest_free >> 20));
-		return ERR_NOMEM;
-	}
-	s = build(vm);
-	if (s != OK && !vm->why[0])
-		fmt_snprintf(vm->why, sizeof(vm->why), "can't be built: %s", status_str(s));
-	return s;
 }
 
 /* Says that Ingot is up, and what an operator who sees it for the first time may type. */
@@ -244,7 +91,7 @@ static void say_ready(void)
 
 		if (!vm->cfg->autostart)
 			continue;
-		if (vm->state == VM_STARTING && !vm->has_run)
+		if (!vm->has_run && (vm->state == VM_STARTING || vm->state == VM_FREEING))
 			return;
 		wanted++;
 		if (vm->has_run && !running++)
@@ -285,17 +132,10 @@ static void all_ended_check(void)
 	}
 }
 
-static void step_to(struct vm *vm, enum vm_step step)
-{
-	vm->step = step;
-	vm->progress_slot = 0;
-	vm->progress = 0;
-}
-
 /* Power-on: devices, clocks, vCPUs; then the guest runs. */
 static void run(struct vm *vm)
 {
-	guest_time_start(vm);
+	vm_time_start(vm);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
 		struct vcpu *v = vm->vcpu[i];
 
@@ -310,61 +150,12 @@ static void run(struct vm *vm)
 	vm->crashed = false;
 	vm->uptime_start_ns = time_now_ns();
 	all_ended_said = false;
-	vm->state = VM_RUNNING;
+	state_set(vm, VM_RUNNING);
 	log_info("vm %s: started", vm->cfg->name);
 	say_ready();
 	for (uint32_t i = 1; i < vm->vcpu_count; i++)
 		vm->vcpu[i]->state = VCPU_WAIT_SIPI;
 	sched_wake(vm->vcpu[0]);
-}
-
-/* Copies the files, after the ACPI tables; ERR_AGAIN until it is done. */
-static enum status load_step(struct vm *vm)
-{
-	enum status s;
-
-	vm_enter_address_space(vm);
-	if (!vm->progress) {
-		uint64_t rsdp;
-
-		vm->progress = 1;
-		s = guest_acpi_load(&vm->mem, vm->cfg->vcpus, &rsdp);
-		if (s == OK)
-			s = plan_load(vm, rsdp);
-		return s == OK ? ERR_AGAIN : s;
-	}
-	return load_linux_step(&vm->load);
-}
-
-/* One step of VM_STARTING. ERR_AGAIN: there is more. */
-static enum status start_step(struct vm *vm)
-{
-	enum status s = OK;
-
-	switch (vm->step) {
-	case VM_STEP_TAKE_MEMORY:
-		s = vm_memory_take_step(vm);
-		if (s == OK)
-			step_to(vm, VM_STEP_SCRUB);
-		break;
-	case VM_STEP_SCRUB:
-		s = vm_memory_scrub_step(vm);
-		if (s == OK)
-			step_to(vm, VM_STEP_LOAD);
-		break;
-	case VM_STEP_LOAD:
-		s = load_step(vm);
-		if (s == OK)
-			step_to(vm, VM_STEP_RUN);
-		break;
-	case VM_STEP_RUN:
-		run(vm);
-		return OK;
-	case VM_STEP_PARK:
-	case VM_STEP_FREE:
-		panic("vm %s: step %d while starting", vm->cfg->name, vm->step);
-	}
-	return s == OK ? ERR_AGAIN : s;
 }
 
 static bool all_parked(const struct vm *vm)
@@ -403,6 +194,7 @@ static enum config_end_action action_after(struct vm *vm)
 		return END_RESTART;
 	case VM_END_DEBUG_EXIT:
 	case VM_END_DESTROY:
+	case VM_END_NOT_STARTED:
 		return END_DESTROY;
 	}
 	return END_DESTROY;
@@ -443,6 +235,8 @@ static void say_end(struct vm *vm)
 	case VM_END_RESET:
 		log_info("vm %s: reset", name);
 		return;
+	case VM_END_NOT_STARTED:
+		return;
 	case VM_END_DESTROY:
 		str_copy(vm->why, sizeof(vm->why), "destroyed");
 		break;
@@ -451,7 +245,7 @@ static void say_end(struct vm *vm)
 
 static void preserve(struct vm *vm)
 {
-	vm->state = VM_PRESERVED;
+	state_set(vm, VM_PRESERVED);
 	if (!vm->crashed)
 		log_info("vm %s: stopped: %s; its memory is preserved", vm->cfg->name, vm->why);
 	console_guest_ended(vm);
@@ -463,8 +257,8 @@ static void restart(struct vm *vm)
 	vm->restarts++;
 	if (vm->end != VM_END_RESET)
 		log_info("vm %s: restarting", vm->cfg->name);
-	step_to(vm, VM_STEP_LOAD);
-	vm->state = VM_STARTING;
+	vm_build_again(vm);
+	state_set(vm, VM_STARTING);
 	work_queue(&vm->life);
 }
 
@@ -473,7 +267,8 @@ static void ended(struct vm *vm)
 {
 	enum config_end_action action = action_after(vm);
 
-	guest_time_stop(vm);
+	vm_time_stop(vm);
+	vdevs_pause(vm);
 	vm->crashed = vm->end == VM_END_CRASH;
 	say_end(vm);
 	if (action == END_RESTART && !may_restart(vm)) {
@@ -489,26 +284,27 @@ static void ended(struct vm *vm)
 		preserve(vm);
 		return;
 	case END_DESTROY:
-		step_to(vm, VM_STEP_FREE);
+		state_set(vm, VM_FREEING);
 		work_queue(&vm->life);
 		return;
 	}
 }
 
-static void free_step(struct vm *vm)
+static void freeing(struct vm *vm)
 {
-	if (vm->vcpu_count) {
-		devices_fini(vm);
-		ops->vm_fini(vm);
-	}
-	if (vm_memory_free_step(vm) == ERR_AGAIN) {
+	if (vm_unbuild_step(vm) == ERR_AGAIN) {
 		work_queue(&vm->life);
 		return;
 	}
-	vm->state = VM_STOPPED;
-	if (!vm->crashed)
-		log_info("vm %s: stopped: %s", vm->cfg->name, vm->why);
+	if (vm->end == VM_END_NOT_STARTED) {
+		refuse(vm);
+	} else {
+		state_set(vm, VM_STOPPED);
+		if (!vm->crashed)
+			log_info("vm %s: stopped: %s", vm->cfg->name, vm->why);
+	}
 	console_guest_ended(vm);
+	say_ready();
 	all_ended_check();
 }
 
@@ -517,25 +313,21 @@ static void start_failed(struct vm *vm, enum status s)
 {
 	if (!vm->why[0])
 		fmt_snprintf(vm->why, sizeof(vm->why), "can't be started: %s", status_str(s));
-	devices_fini(vm);
-	ops->vm_fini(vm);
-	vm_enter_address_space(NULL);
-	while (vm_memory_free_step(vm) == ERR_AGAIN)
-		;
-	refuse(vm, vm->why);
-	console_guest_ended(vm);
-	say_ready();
-	all_ended_check();
+	vm->end = VM_END_NOT_STARTED;
+	state_set(vm, VM_FREEING);
+	work_queue(&vm->life);
 }
 
 static void starting(struct vm *vm)
 {
-	enum status s = start_step(vm);
+	enum status s = vm_build_step(vm);
 
 	vm_enter_address_space(NULL);
 	if (s == ERR_AGAIN)
 		work_queue(&vm->life);
-	else if (s != OK)
+	else if (s == OK)
+		run(vm);
+	else
 		start_failed(vm, s);
 }
 
@@ -551,15 +343,17 @@ static void vm_life(struct work *w)
 		if (!all_parked(vm))
 			return;
 		/* Before the state says so: whoever sees VM_PAUSED may resume at once. */
-		guest_time_stop(vm);
+		vm_time_stop(vm);
+		vdevs_pause(vm);
 		log_info("vm %s: paused", vm->cfg->name);
 		(void)state_change(vm, VM_PAUSING, VM_PAUSED);
 		return;
 	case VM_STOPPING:
-		if (vm->step == VM_STEP_FREE)
-			free_step(vm);
-		else if (all_parked(vm))
+		if (all_parked(vm))
 			ended(vm);
+		return;
+	case VM_FREEING:
+		freeing(vm);
 		return;
 	case VM_STOPPED:
 	case VM_REFUSED:
@@ -572,16 +366,42 @@ static void vm_life(struct work *w)
 
 /* --- ends --- */
 
-void vm_end(struct vm *vm, enum vm_end how, int status)
+/* May vm come to an end now? Not if it is coming to one already: the first reason counts. */
+static bool can_end(const struct vm *vm)
 {
-	if (!state_change(vm, VM_RUNNING, VM_STOPPING) && !state_change(vm, VM_PAUSING, VM_STOPPING) &&
-	    !state_change(vm, VM_PAUSED, VM_STOPPING) && !state_change(vm, VM_PRESERVED, VM_STOPPING))
-		return; /* it is ending already: the first reason counts */
-	vm->end = how;
-	vm->end_status = status;
-	step_to(vm, VM_STEP_PARK);
+	return vm->state == VM_RUNNING || vm->state == VM_PAUSING || vm->state == VM_PAUSED ||
+	       vm->state == VM_PRESERVED;
+}
+
+/* why: with VM_END_CRASH. */
+static void end(struct vm *vm, enum vm_end how, int status, const char *why)
+{
+	bool ends;
+
+	spin_lock(&vm->state_lock);
+	ends = can_end(vm);
+	if (ends) {
+		vm->end = how;
+		vm->end_status = status;
+		if (why)
+			str_copy(vm->why, sizeof(vm->why), why);
+		state_set(vm, VM_STOPPING);
+	}
+	spin_unlock(&vm->state_lock);
+	if (!ends)
+		return;
 	park_all(vm);
 	work_queue(&vm->life);
+}
+
+void vm_end(struct vm *vm, enum vm_end how, int status)
+{
+	end(vm, how, status, NULL);
+}
+
+void vm_end_crash(struct vm *vm, const char *why)
+{
+	end(vm, VM_END_CRASH, 0, why);
 }
 
 /* --- the operator's commands --- */
@@ -592,11 +412,10 @@ enum status vm_start(struct vm *vm)
 		return ERR_BUSY;
 	vm->restarts = 0;
 	vm->restarts_in_window = 0;
-	if (begin_start(vm) != OK) {
-		refuse(vm, vm->why);
+	if (vm_build(vm) != OK) {
+		refuse(vm);
 		return ERR_INVAL;
 	}
-	step_to(vm, VM_STEP_TAKE_MEMORY);
 	work_queue(&vm->life);
 	return OK;
 }
@@ -614,9 +433,9 @@ enum status vm_resume(struct vm *vm)
 {
 	if (vm->state != VM_PAUSED)
 		return ERR_BUSY;
-	guest_time_continue(vm);
+	vm_time_continue(vm);
 	vdevs_resume(vm);
-	vm->state = VM_RUNNING;
+	state_set(vm, VM_RUNNING);
 	log_info("vm %s: resumed", vm->cfg->name);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		sched_wake(vm->vcpu[i]);

@@ -28,6 +28,7 @@
 
 #define MAX_VMS      CONFIG_VM_MAX
 #define VM_MAX_VCPUS 64
+#define VM_WHY_SIZE  160
 
 enum vm_state {
 	VM_STOPPED,  /* has no memory */
@@ -36,7 +37,8 @@ enum vm_state {
 	VM_RUNNING,
 	VM_PAUSING, /* vCPUs are being parked */
 	VM_PAUSED,
-	VM_STOPPING,  /* vCPUs are being parked, then memory freed */
+	VM_STOPPING,  /* vCPUs are being parked, because it has ended: vm->end */
+	VM_FREEING,   /* memory is being given back */
 	VM_PRESERVED, /* ended, but memory and registers are kept to look at (on_... = preserve) */
 };
 
@@ -46,12 +48,13 @@ enum vm_end {
 	VM_END_REBOOT,
 	VM_END_CRASH,
 	VM_END_DEBUG_EXIT,
-	VM_END_RESET,   /* by the operator */
-	VM_END_DESTROY, /* by the operator */
+	VM_END_RESET,       /* by the operator */
+	VM_END_DESTROY,     /* by the operator */
+	VM_END_NOT_STARTED, /* it could not be started: vm->why */
 };
 
-/* The bounded steps of VM_STARTING and VM_STOPPING. */
-enum vm_step { VM_STEP_TAKE_MEMORY, VM_STEP_SCRUB, VM_STEP_LOAD, VM_STEP_RUN, VM_STEP_PARK, VM_STEP_FREE };
+/* The bounded steps of VM_STARTING: hv/vm_build.c. */
+enum vm_step { VM_STEP_TAKE_MEMORY, VM_STEP_SCRUB, VM_STEP_LOAD };
 
 /* Guest frames as they were allocated: pa | order in each entry. One host page. */
 #define VM_BLOCKS_PER_PAGE 510
@@ -64,13 +67,14 @@ struct vm_blocks {
 struct vm {
 	const struct vm_config *cfg;
 	uint32_t index;
-	enum vm_state state; /* atomic; changed by compare-and-exchange in hv/vm.c only */
-	enum vm_step step;   /* of the life-cycle work, which alone uses what follows */
+	enum vm_state state;        /* atomic; changed in hv/vm.c only */
+	struct spinlock state_lock; /* an end, which may come from any CPU, against other changes of state */
+	enum vm_end end;            /* with its status and reason, written before the state says so */
+	int end_status;
+	char why[VM_WHY_SIZE]; /* why it is refused, crashed or has stopped; empty: never started */
+	enum vm_step step;     /* of the life-cycle work, which alone uses what follows */
 	uint32_t progress_slot;
 	uint64_t progress; /* of the step, in bytes */
-	enum vm_end end;
-	int end_status;
-	char why[160]; /* why it is refused, crashed or has stopped; empty: never started */
 	bool crashed, has_run;
 	struct work life; /* runs on one CPU at a time, and never while an operator's command does */
 
@@ -125,6 +129,8 @@ enum status vm_destroy(struct vm *vm);
 
 /* From devices and exit handlers, on any CPU: the guest ends so. status is used with VM_END_DEBUG_EXIT. */
 void vm_end(struct vm *vm, enum vm_end how, int status);
+/* The same with VM_END_CRASH, for vm_crash, which has reported why. */
+void vm_end_crash(struct vm *vm, const char *why);
 /* The guest did what we can't go on from: reports everything about v, ends the VM as crashed. */
 [[gnu::format(printf, 2, 3)]] void vm_crash(struct vcpu *v, const char *fmt, ...);
 /* The guest triple-faulted: reported like a crash, ends as one. */

@@ -90,14 +90,14 @@ static void to_log(void *arg, const char *text)
 
 void vm_crash(struct vcpu *v, const char *fmt, ...)
 {
-	struct vm *vm = v->vm;
+	char why[VM_WHY_SIZE];
 	va_list ap;
 
 	va_start(ap, fmt);
-	fmt_vsnprintf(vm->why, sizeof(vm->why), fmt, ap);
+	fmt_vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
 	vm_report_vcpu(v, to_log, v);
-	vm_end(vm, VM_END_CRASH, 0);
+	vm_end_crash(v->vm, why);
 }
 
 void vm_triple_fault(struct vcpu *v)

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a VM is made of, taken and given back in bounded steps: memory, vCPUs, devices, the loaded files.
+ * When that happens is hv/vm.c's.
+ */
+#include "hv/vm_build.h"
+
+#include "hv/files.h"
+#include "hv/guest_acpi.h"
+#include "hv/lib/fmt.h"
+#include "hv/lib/panic.h"
+#include "hv/lib/string.h"
+#include "hv/ops.h"
+#include "hv/sched.h"
+#include "hv/timer.h"
+#include "hv/vcpu.h"
+#include "hv/virt.h"
+#include "hv/vm.h"
+#include "hv/vm_memory.h"
+#include "hv/xstate.h"
+#include "mm/page_alloc.h"
+
+static void step_to(struct vm *vm, enum vm_step step)
+{
+	vm->step = step;
+	vm->progress_slot = 0;
+	vm->progress = 0;
+}
+
+static void devices_fini(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
+		sched_unbind(vm->vcpu[i]);
+		vcpu_destroy(vm->vcpu[i]);
+		vm->vcpu[i] = NULL;
+	}
+	vm->vcpu_count = 0;
+}
+
+static enum status vcpus_create(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->cfg->vcpus; i++) {
+		struct pcpu *p = sched_place(vm->cfg->cpuset.bits);
+		enum status s;
+
+		if (!p) {
+			str_copy(vm->why, sizeof(vm->why), "no CPU of its cpuset is usable here");
+			return ERR_RANGE;
+		}
+		s = vcpu_create(vm, i, &vm->vcpu[i]);
+		if (s != OK)
+			return s;
+		vm->vcpu_count = i + 1;
+		sched_bind(vm->vcpu[i], p);
+	}
+	return OK;
+}
+
+static void host_cpuid(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out)
+{
+	*out = cpuid(leaf, subleaf);
+}
+
+/* Looks the files up, checks the kernel and decides where it all goes. */
+static enum status plan_load(struct vm *vm, uint64_t rsdp)
+{
+	const struct vm_config *c = vm->cfg;
+	const struct file *kernel = file_find(c->kernel);
+	const struct file *initrd = c->initrd[0] ? file_find(c->initrd) : NULL;
+	struct linux_file k = {.name = c->kernel}, i = {.name = c->initrd};
+
+	if (!kernel || (c->initrd[0] && !initrd)) {
+		fmt_snprintf(vm->why, sizeof(vm->why), "file %s was not loaded by the boot loader",
+			     kernel ? c->initrd : c->kernel);
+		return ERR_NOENT;
+	}
+	k.data = kernel->data;
+	k.size = kernel->size;
+	if (initrd) {
+		i.data = initrd->data;
+		i.size = initrd->size;
+	}
+	return load_linux_start(&vm->load, &vm->mem, &k, &i, c->cmdline, rsdp, vm->why, sizeof(vm->why));
+}
+
+/* Everything that needs host memory; on failure all of it is given back. */
+static enum status build(struct vm *vm)
+{
+	enum status s = vm_memory_init(vm);
+
+	if (s != OK)
+		return s;
+	s = plan_load(vm, 0);
+	if (s == OK)
+		s = cpuid_policy_build(&vm->cpuid, host_cpuid, xstate_supported(), vm->cfg->vcpus, tsc_hz());
+	if (s == OK)
+		s = ops->vm_init(vm);
+	if (s == OK) {
+		s = vcpus_create(vm);
+		if (s == OK)
+			s = vdevs_init(vm);
+		if (s == OK)
+			return OK;
+		devices_fini(vm);
+		ops->vm_fini(vm);
+	}
+	CHECK(vm_memory_free_step(vm) == OK); /* no block has been taken yet */
+	return s;
+}
+
+enum status vm_build(struct vm *vm)
+{
+	struct page_stats stats;
+	enum status s;
+
+	vm->why[0] = 0;
+	if (vm->cfg->refused) {
+		str_copy(vm->why, sizeof(vm->why), "its section of the configuration has errors");
+		return ERR_INVAL;
+	}
+	if (virt_refused()) {
+		str_copy(vm->why, sizeof(vm->why), virt_refused());
+		return ERR_UNSUPPORTED;
+	}
+	page_stats(&stats);
+	if (vm->cfg->memory > stats.guest_free) {
+		fmt_snprintf(vm->why, sizeof(vm->why), "memory = %luM, but only %luM are free",
+			     (vm->cfg->memory >> 20), (stats.guest_free >> 20));
+		return ERR_NOMEM;
+	}
+	s = build(vm);
+	if (s != OK && !vm->why[0])
+		fmt_snprintf(vm->why, sizeof(vm->why), "can't be built: %s", status_str(s));
+	if (s == OK)
+		step_to(vm, VM_STEP_TAKE_MEMORY);
+	return s;
+}
+
+/* Copies the files, after the ACPI tables; ERR_AGAIN until it is done. */
+static enum status load_step(struct vm *vm)
+{
+	enum status s;
+
+	vm_enter_address_space(vm);
+	if (!vm->progress) {
+		uint64_t rsdp;
+
+		vm->progress = 1;
+		s = guest_acpi_load(&vm->mem, vm->cfg->vcpus, &rsdp);
+		if (s == OK)
+			s = plan_load(vm, rsdp);
+		return s == OK ? ERR_AGAIN : s;
+	}
+	return load_linux_step(&vm->load);
+}
+
+void vm_build_again(struct vm *vm)
+{
+	step_to(vm, VM_STEP_LOAD);
+}
+
+enum status vm_build_step(struct vm *vm)
+{
+	enum status s = OK;
+
+	switch (vm->step) {
+	case VM_STEP_TAKE_MEMORY:
+		s = vm_memory_take_step(vm);
+		if (s == OK)
+			step_to(vm, VM_STEP_SCRUB);
+		break;
+	case VM_STEP_SCRUB:
+		s = vm_memory_scrub_step(vm);
+		if (s == OK)
+			step_to(vm, VM_STEP_LOAD);
+		break;
+	case VM_STEP_LOAD:
+		return load_step(vm);
+	}
+	return s == OK ? ERR_AGAIN : s;
+}
+
+enum status vm_unbuild_step(struct vm *vm)
+{
+	if (vm->vcpu_count) {
+		devices_fini(vm);
+		ops->vm_fini(vm);
+	}
+	return vm_memory_free_step(vm);
+}
