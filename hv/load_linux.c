@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The Linux loader. Kernel files are hostile input: every field is checked against the file and the VM's memory
- * before it is used. Source: Linux, Documentation/arch/x86/boot.rst and zero-page.rst.
+ * Linux bzImages, by the 64-bit boot protocol: kernel and initrd, then the zero page, page tables and a GDT in
+ * guest memory. Source: Linux, Documentation/arch/x86/boot.rst and zero-page.rst.
  */
-#include "hv/load_linux.h"
-
 #include "hv/guest_map.h"
-#include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
+#include "hv/load.h"
 #include "hv/vcpu.h"
 #include "hv/x86/cr.h"
 #include "hv/x86/msr.h"
 #include "hv/x86/rflags.h"
 
-#define COPY_STEP     KIB(256)
 #define SECTOR        512
 #define DEFAULT_SECTS 4
 #define SYSSIZE_UNIT  16
@@ -76,8 +73,6 @@ struct e820_entry {
 	uint32_t type;
 } __attribute__((packed));
 static_assert(sizeof(struct e820_entry) == 20);
-enum e820_type { E820_RAM = 1, E820_RESERVED = 2, E820_NVS = 4 };
-#define E820_MAX         (GMEM_SLOT_MAX + 2)
 
 /* Places in the zero page (Linux's struct boot_params); what is not written stays zero. */
 #define ZERO_PAGE_SIZE   0x1000
@@ -96,81 +91,81 @@ enum e820_type { E820_RAM = 1, E820_RESERVED = 2, E820_NVS = 4 };
 #define LOADER_UNDEFINED 0xff
 #define VID_MODE_NORMAL  0xffff
 
-static bool header_of(const struct linux_file *f, struct setup_header *h)
+/* What the setup header says, checked against the file. */
+struct image {
+	uint32_t setup_size;   /* offset of the protected-mode part in the file */
+	uint64_t payload_size; /* its length */
+	uint64_t pref_address, init_size, alignment, initrd_addr_max;
+	bool relocatable;
+};
+
+static bool header_of(const struct file *f, struct setup_header *h)
 {
-	if (!f->data || f->size < SETUP_HEADER + sizeof(*h))
+	if (f->size < SETUP_HEADER + sizeof(*h))
 		return false;
-	memcpy(h, f->data + SETUP_HEADER, sizeof(*h));
+	memcpy(h, (const uint8_t *)f->data + SETUP_HEADER, sizeof(*h));
 	return true;
 }
 
-bool linux_probe(const struct linux_file *kernel)
+static bool linux_probe(const struct file *kernel)
 {
 	struct setup_header h;
 
 	return header_of(kernel, &h) && h.boot_flag == BOOT_FLAG && h.header == HEADER_MAGIC;
 }
 
-#define FAIL(...)                                                                                            \
-	({                                                                                                   \
-		fmt_snprintf(why, why_size, __VA_ARGS__);                                                    \
-		ERR_INVAL;                                                                                   \
-	})
-
-static enum status check_kind(const struct linux_file *f, const struct setup_header *h, char *why,
-			      size_t why_size)
+static enum status check_kind(const struct load *l, const struct setup_header *h)
 {
-	if (h->boot_flag != BOOT_FLAG)
-		return FAIL("%s: not a Linux kernel: no 0xAA55 at offset 0x1fe", f->name);
-	if (h->header != HEADER_MAGIC)
-		return FAIL("%s: not a Linux kernel: no 'HdrS' at offset 0x202", f->name);
+	size_t length = strlen(l->cfg->cmdline);
+
 	if (h->version < VERSION_MIN)
-		return FAIL("%s: boot protocol %u.%02u is too old, 2.12 is needed", f->name, h->version >> 8,
-			    h->version & 0xff);
+		return load_refuse(l, l->kernel, "boot protocol %u.%02u is too old, 2.12 is needed",
+				   h->version >> 8, h->version & 0xff);
 	if (!(h->loadflags & LOADED_HIGH))
-		return FAIL("%s: a zImage, which loads low; a bzImage is needed", f->name);
+		return load_refuse(l, l->kernel, "a zImage, which loads low; a bzImage is needed");
 	if (!(h->xloadflags & XLF_KERNEL_64))
-		return FAIL("%s: a 32-bit kernel; one with a 64-bit entry is needed (XLF_KERNEL_64)",
-			    f->name);
+		return load_refuse(l, l->kernel,
+				   "a 32-bit kernel; one with a 64-bit entry is needed (XLF_KERNEL_64)");
+	if (length > h->cmdline_size || length >= CMDLINE_ROOM)
+		return load_refuse(l, l->kernel, "takes a command line of at most %u bytes, this one has %zu",
+				   h->cmdline_size, length);
+	if (l->cfg->module_count)
+		return load_refuse(l, l->kernel, "Linux takes an initrd, but no module");
 	return OK;
 }
 
-enum status linux_check(const struct linux_file *f, struct linux_image *img, char *why, size_t why_size)
+static enum status check_image(const struct load *l, struct image *img)
 {
+	const struct file *f = l->kernel;
 	struct setup_header h;
 	uint64_t sects;
 	enum status s;
 
 	if (!header_of(f, &h))
-		return FAIL("%s: too short for a Linux kernel: %llu bytes", f->name,
-			    (unsigned long long)f->size);
-	s = check_kind(f, &h, why, why_size);
+		return ERR_INVAL;
+	s = check_kind(l, &h);
 	if (s != OK)
 		return s;
 	sects = h.setup_sects ? h.setup_sects : DEFAULT_SECTS;
-	*img = (struct linux_image){
-	    .version = h.version,
+	*img = (struct image){
 	    .setup_size = (uint32_t)((sects + 1) * SECTOR),
 	    .payload_size = (uint64_t)h.syssize * SYSSIZE_UNIT,
 	    .pref_address = h.pref_address,
 	    .init_size = h.init_size,
 	    .alignment = h.kernel_alignment,
 	    .relocatable = h.relocatable_kernel,
-	    .cmdline_size = h.cmdline_size,
-	    .xloadflags = h.xloadflags,
 	    .initrd_addr_max = h.initrd_addr_max,
 	};
 	if (img->payload_size <= ENTRY64)
-		return FAIL("%s: its header says that it is empty (syssize %u)", f->name, h.syssize);
+		return load_refuse(l, f, "its header says that it is empty (syssize %u)", h.syssize);
 	if (img->setup_size + img->payload_size > f->size)
-		return FAIL("%s: truncated: %llu bytes, its header says %llu", f->name,
-			    (unsigned long long)f->size,
-			    (unsigned long long)(img->setup_size + img->payload_size));
+		return load_refuse(l, f, "truncated: %zu bytes, its header says %lu", f->size,
+				   img->setup_size + img->payload_size);
 	if (img->init_size < img->payload_size)
-		return FAIL("%s: broken header: init_size %u is less than the kernel's %llu bytes", f->name,
-			    h.init_size, (unsigned long long)img->payload_size);
+		return load_refuse(l, f, "broken header: init_size %u is less than the kernel's %lu bytes",
+				   h.init_size, img->payload_size);
 	if (img->relocatable && (img->alignment < PAGE_SIZE || (img->alignment & (img->alignment - 1))))
-		return FAIL("%s: broken header: kernel_alignment 0x%x", f->name, h.kernel_alignment);
+		return load_refuse(l, f, "broken header: kernel_alignment 0x%x", h.kernel_alignment);
 	return OK;
 }
 
@@ -180,94 +175,68 @@ static bool fits(uint64_t at, uint64_t size, uint64_t end)
 }
 
 /* A place for init_size bytes: where the kernel likes best, else the lowest that its alignment allows. */
-static enum status place_kernel(struct linux_load *l, uint64_t end)
+static enum status place_kernel(const struct load *l, const struct image *img, uint64_t end, uint64_t *at)
 {
-	const struct linux_image *img = &l->img;
-	uint64_t lowest = ALIGN_UP(GUEST_RAM_MID_BASE, (uint64_t)img->alignment);
+	uint64_t lowest = ALIGN_UP(GUEST_RAM_MID_BASE, img->alignment);
 
-	l->kernel_gpa = img->pref_address;
-	if (fits(l->kernel_gpa, img->init_size, end))
+	*at = img->pref_address;
+	if (fits(*at, img->init_size, end))
 		return OK;
-	l->kernel_gpa = lowest;
-	if (img->relocatable && fits(l->kernel_gpa, img->init_size, end))
+	*at = lowest;
+	if (img->relocatable && fits(*at, img->init_size, end))
 		return OK;
-	fmt_snprintf(l->why, l->why_size,
-		     "%s: needs %llu KiB of memory at 0x%llx to start, but memory ends at %llu KiB",
-		     l->kernel.name, (unsigned long long)img->init_size >> 10,
-		     (unsigned long long)(img->relocatable ? lowest : img->pref_address),
-		     (unsigned long long)end >> 10);
+	(void)!load_refuse(l, l->kernel,
+			   "needs %lu KiB of memory at 0x%lx to start, but memory ends at %lu KiB",
+			   img->init_size >> 10, img->relocatable ? lowest : img->pref_address, end >> 10);
 	return ERR_NOMEM;
 }
 
 /* As high as the kernel allows, above it. */
-static enum status place_initrd(struct linux_load *l, uint64_t end)
+static enum status place_initrd(const struct load *l, uint64_t floor, uint64_t top, uint64_t *at)
 {
-	uint64_t floor = ALIGN_UP(l->kernel_gpa + l->img.init_size, PAGE_SIZE);
-	uint64_t top = MIN(end, l->img.initrd_addr_max + 1);
+	const struct file *f = l->module[0].file;
 
-	if (!l->initrd.data)
-		return OK;
-	if (l->initrd.size < INITRD_MAX && floor < top) {
-		uint64_t size = ALIGN_UP(l->initrd.size, PAGE_SIZE);
+	floor = ALIGN_UP(floor, PAGE_SIZE);
+	if (f->size < INITRD_MAX && floor < top) {
+		uint64_t size = ALIGN_UP(f->size, PAGE_SIZE);
 
 		if (size <= top - floor) {
-			l->initrd_gpa = ALIGN_DOWN(top - size, PAGE_SIZE);
+			*at = ALIGN_DOWN(top - size, PAGE_SIZE);
 			return OK;
 		}
 	}
-	fmt_snprintf(l->why, l->why_size, "%s: %llu KiB do not fit in memory beside %s", l->initrd.name,
-		     (unsigned long long)l->initrd.size >> 10, l->kernel.name);
+	(void)!load_refuse(l, f, "%zu KiB do not fit in memory beside %s", f->size >> 10, l->kernel->name);
 	return ERR_NOMEM;
 }
 
-enum status load_linux_start(struct linux_load *l, const struct gmem *mem, const struct linux_file *kernel,
-			     const struct linux_file *initrd, const char *cmdline, uint64_t rsdp, char *why,
-			     size_t why_size)
+static enum status linux_plan(struct load *l)
 {
-	const struct gmem_slot *ram = gmem_find(mem, gpa(GUEST_RAM_MID_BASE));
-	size_t length = strlen(cmdline);
-	enum status s;
+	const struct gmem_slot *ram = gmem_find(l->mem, gpa(GUEST_RAM_MID_BASE));
+	struct load_module *initrd = &l->module[0];
+	uint64_t at = 0, end = ram->base + ram->size;
+	struct image img;
+	enum status s = check_image(l, &img);
 
-	*l = (struct linux_load){.mem = mem,
-				 .kernel = *kernel,
-				 .cmdline = cmdline,
-				 .rsdp = rsdp,
-				 .why = why,
-				 .why_size = why_size};
-	if (initrd)
-		l->initrd = *initrd;
-	s = linux_check(kernel, &l->img, why, why_size);
-	if (s != OK)
+	if (s == OK)
+		s = place_kernel(l, &img, end, &at);
+	if (s == OK)
+		s = load_add_part(l, l->kernel, at, img.setup_size, img.payload_size, img.payload_size);
+	l->entry = at + ENTRY64;
+	if (s != OK || !l->module_count)
 		return s;
-	if (length > l->img.cmdline_size || length >= CMDLINE_ROOM)
-		return FAIL("%s: takes a command line of at most %u bytes, this one has %zu", kernel->name,
-			    l->img.cmdline_size, length);
-	if (!ram)
-		return ERR_NOMEM;
-	s = place_kernel(l, ram->base + ram->size);
-	return s == OK ? place_initrd(l, ram->base + ram->size) : s;
+	s = place_initrd(l, at + img.init_size, MIN(end, img.initrd_addr_max + 1), &initrd->gpa);
+	return s == OK
+		   ? load_add_part(l, initrd->file, initrd->gpa, 0, initrd->file->size, initrd->file->size)
+		   : s;
 }
 
-/* Copies the next part of a file. True: there was one. */
-static bool copy_part(struct linux_load *l, uint64_t to, const uint8_t *from, uint64_t size, uint64_t *done,
-		      enum status *s)
-{
-	uint64_t n = MIN(size - *done, COPY_STEP);
-
-	if (!n)
-		return false;
-	*s = gpa_load(l->mem, gpa(to + *done), from + *done, n);
-	*done += n;
-	return true;
-}
-
-static enum status load64(struct linux_load *l, uint64_t at, uint64_t value)
+static enum status load64(struct load *l, uint64_t at, uint64_t value)
 {
 	return gpa_load(l->mem, gpa(at), &value, sizeof(value));
 }
 
 /* An identity map of the first 4 GiB, as the 64-bit protocol wants it for everything that was loaded. */
-static enum status build_page_tables(struct linux_load *l)
+static enum status build_page_tables(struct load *l)
 {
 	enum status s = gpa_zero(l->mem, gpa(PML4_GPA), PD_GPA - PML4_GPA);
 
@@ -280,7 +249,7 @@ static enum status build_page_tables(struct linux_load *l)
 	return s;
 }
 
-static enum status build_gdt(struct linux_load *l)
+static enum status build_gdt(struct load *l)
 {
 	static const uint64_t gdt[] = {
 	    0,
@@ -295,105 +264,75 @@ static enum status build_gdt(struct linux_load *l)
 	return s == OK ? gpa_load(l->mem, gpa(GDT_GPA), gdt, sizeof(gdt)) : s;
 }
 
-struct e820 {
-	uint8_t count;
-	struct e820_entry entry[E820_MAX];
-};
-
-static void add_e820(struct e820 *e, uint64_t base, uint64_t end, enum e820_type type)
-{
-	if (end > base)
-		e->entry[e->count++] = (struct e820_entry){base, end - base, type};
-}
-
-static void fill_e820(struct e820 *e, const struct gmem *mem)
-{
-	for (uint32_t i = 0; i < mem->count; i++) {
-		uint64_t base = mem->slot[i].base, end = base + mem->slot[i].size;
-
-		if (mem->slot[i].readonly) {
-			add_e820(e, base, end, E820_RESERVED);
-		} else if (base <= GUEST_NVS_BASE && end > GUEST_NVS_BASE) {
-			add_e820(e, base, GUEST_NVS_BASE, E820_RAM);
-			add_e820(e, GUEST_NVS_BASE, GUEST_NVS_BASE + GUEST_NVS_SIZE, E820_NVS);
-			add_e820(e, GUEST_NVS_BASE + GUEST_NVS_SIZE, end, E820_RAM);
-		} else {
-			add_e820(e, base, end, E820_RAM);
-		}
-	}
-}
-
-static enum status load_at(struct linux_load *l, uint64_t offset, const void *data, size_t n)
+static enum status load_at(struct load *l, uint64_t offset, const void *data, size_t n)
 {
 	return gpa_load(l->mem, gpa(ZERO_PAGE_GPA + offset), data, n);
 }
 
-static enum status load_header(struct linux_load *l)
+static enum status load_header(struct load *l)
 {
+	const struct load_module *initrd = l->module_count ? &l->module[0] : NULL;
+	uint64_t initrd_size = initrd ? initrd->file->size : 0;
+	uint32_t ext_ramdisk[2] = {initrd ? (uint32_t)(initrd->gpa >> 32) : 0, (uint32_t)(initrd_size >> 32)};
 	struct setup_header h;
-	uint32_t ext_ramdisk[2] = {(uint32_t)(l->initrd_gpa >> 32), (uint32_t)(l->initrd.size >> 32)};
 	size_t size;
 	enum status s;
 
-	if (!header_of(&l->kernel, &h))
+	if (!header_of(l->kernel, &h))
 		return ERR_INVAL;
 	/* The header ends where its jump goes; what lies behind belongs to the setup code. */
 	size = MIN(sizeof(h), offsetof(struct setup_header, header) + h.jump_offset);
 	h.vid_mode = VID_MODE_NORMAL;
 	h.type_of_loader = LOADER_UNDEFINED;
-	h.code32_start = (uint32_t)l->kernel_gpa;
+	h.code32_start = (uint32_t)(l->entry - ENTRY64);
 	h.cmd_line_ptr = CMDLINE_GPA;
 	h.setup_data = 0;
-	h.ramdisk_image = l->initrd.data ? (uint32_t)l->initrd_gpa : 0;
-	h.ramdisk_size = l->initrd.data ? (uint32_t)l->initrd.size : 0;
+	h.ramdisk_image = initrd ? (uint32_t)initrd->gpa : 0;
+	h.ramdisk_size = (uint32_t)initrd_size;
 	s = load_at(l, SETUP_HEADER, &h, size);
-	if (s == OK && l->initrd.data)
-		s = load_at(l, ZP_EXT_RAMDISK, ext_ramdisk, sizeof(ext_ramdisk));
-	return s;
+	return s == OK ? load_at(l, ZP_EXT_RAMDISK, ext_ramdisk, sizeof(ext_ramdisk)) : s;
 }
 
-static enum status build_zero_page(struct linux_load *l)
+static enum status load_e820(struct load *l)
+{
+	struct load_map map;
+	uint8_t count;
+	enum status s = OK;
+
+	load_map_fill(&map, l->mem);
+	count = (uint8_t)map.count;
+	for (uint32_t i = 0; i < count && s == OK; i++) {
+		struct e820_entry e = {map.entry[i].base, map.entry[i].size, map.entry[i].type};
+
+		s = load_at(l, ZP_E820_TABLE + i * sizeof(e), &e, sizeof(e));
+	}
+	return s == OK ? load_at(l, ZP_E820_ENTRIES, &count, sizeof(count)) : s;
+}
+
+static enum status build_zero_page(struct load *l)
 {
 	const struct gmem_slot *ram = gmem_find(l->mem, gpa(GUEST_RAM_MID_BASE));
 	uint32_t alt_mem_k = (uint32_t)(ram->size >> 10);
-	struct e820 e820 = {};
 	enum status s = gpa_zero(l->mem, gpa(ZERO_PAGE_GPA), ZERO_PAGE_SIZE);
 
-	fill_e820(&e820, l->mem);
 	if (s == OK)
 		s = load_header(l);
 	if (s == OK)
 		s = load_at(l, ZP_RSDP, &l->rsdp, sizeof(l->rsdp));
 	if (s == OK)
 		s = load_at(l, ZP_ALT_MEM_K, &alt_mem_k, sizeof(alt_mem_k));
-	if (s == OK)
-		s = load_at(l, ZP_E820_ENTRIES, &e820.count, sizeof(e820.count));
-	if (s == OK)
-		s = load_at(l, ZP_E820_TABLE, e820.entry, e820.count * sizeof(e820.entry[0]));
-	return s;
+	return s == OK ? load_e820(l) : s;
 }
 
-enum status load_linux_step(struct linux_load *l)
+static enum status linux_finish(struct load *l)
 {
-	const uint8_t *payload = l->kernel.data + l->img.setup_size;
-	enum status s = OK;
+	enum status s = build_page_tables(l);
 
-	if (copy_part(l, l->kernel_gpa, payload, l->img.payload_size, &l->kernel_done, &s))
-		return s == OK ? ERR_AGAIN : s;
-	if (l->initrd.data &&
-	    copy_part(l, l->initrd_gpa, l->initrd.data, l->initrd.size, &l->initrd_done, &s))
-		return s == OK ? ERR_AGAIN : s;
-	if (l->tables_done)
-		return OK;
-	s = build_page_tables(l);
 	if (s == OK)
 		s = build_gdt(l);
 	if (s == OK)
-		s = gpa_load(l->mem, gpa(CMDLINE_GPA), l->cmdline, strlen(l->cmdline) + 1);
-	if (s == OK)
-		s = build_zero_page(l);
-	l->tables_done = s == OK;
-	return s;
+		s = gpa_load(l->mem, gpa(CMDLINE_GPA), l->cfg->cmdline, strlen(l->cfg->cmdline) + 1);
+	return s == OK ? build_zero_page(l) : s;
 }
 
 static void set_segments(struct vcpu *v)
@@ -427,7 +366,7 @@ static void set_segments(struct vcpu *v)
 	ops->seg_set(v, SEG_IDTR, &idt);
 }
 
-void load_linux_set_regs(const struct linux_load *l, struct vcpu *v)
+static void linux_set_regs(const struct load *l, struct vcpu *v)
 {
 	vcpu_reg_set(v, VREG_CR4, CR4_PAE);
 	vcpu_reg_set(v, VREG_CR3, PML4_GPA);
@@ -436,5 +375,14 @@ void load_linux_set_regs(const struct linux_load *l, struct vcpu *v)
 	set_segments(v);
 	vcpu_reg_set(v, VREG_RFLAGS, RFLAGS_FIXED);
 	v->gpr[RSI] = ZERO_PAGE_GPA;
-	v->rip = l->kernel_gpa + ENTRY64;
+	v->rip = l->entry;
 }
+
+const struct load_format load_linux = {
+    .word = "linux",
+    .what = "a Linux bzImage",
+    .probe = linux_probe,
+    .plan = linux_plan,
+    .finish = linux_finish,
+    .set_regs = linux_set_regs,
+};

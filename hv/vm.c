@@ -145,7 +145,7 @@ static void run(struct vm *vm)
 	}
 	vdevs_reset(vm);
 	vdevs_resume(vm);
-	load_linux_set_regs(&vm->load, vm->vcpu[0]);
+	load_set_regs(&vm->load, vm->vcpu[0]);
 	vm->has_run = true;
 	vm->crashed = false;
 	vm->uptime_start_ns = time_now_ns();

@@ -12,7 +12,7 @@
 #include "hv/io_bus.h"
 #include "hv/lib/lock.h"
 #include "hv/lib/status.h"
-#include "hv/load_linux.h"
+#include "hv/load.h"
 #include "hv/vcpu.h"
 #include "hv/vdev/ioapic.h"
 #include "hv/vdev/pci.h"
@@ -82,7 +82,7 @@ struct vm {
 	struct page_table npt;  /* EPT or NPT */
 	struct page_table view; /* the host CR3 that maps its memory */
 	struct vm_blocks *blocks;
-	struct linux_load load;
+	struct load load;
 	struct vcpu *vcpu[VM_MAX_VCPUS];
 	uint32_t vcpu_count;
 	struct cpuid_policy cpuid;

@@ -5,7 +5,6 @@
  */
 #include "hv/vm_build.h"
 
-#include "hv/files.h"
 #include "hv/guest_acpi.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/panic.h"
@@ -61,28 +60,6 @@ static void host_cpuid(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out)
 	*out = cpuid(leaf, subleaf);
 }
 
-/* Looks the files up, checks the kernel and decides where it all goes. */
-static enum status plan_load(struct vm *vm, uint64_t rsdp)
-{
-	const struct vm_config *c = vm->cfg;
-	const struct file *kernel = file_find(c->kernel);
-	const struct file *initrd = c->initrd[0] ? file_find(c->initrd) : NULL;
-	struct linux_file k = {.name = c->kernel}, i = {.name = c->initrd};
-
-	if (!kernel || (c->initrd[0] && !initrd)) {
-		fmt_snprintf(vm->why, sizeof(vm->why), "file %s was not loaded by the boot loader",
-			     kernel ? c->initrd : c->kernel);
-		return ERR_NOENT;
-	}
-	k.data = kernel->data;
-	k.size = kernel->size;
-	if (initrd) {
-		i.data = initrd->data;
-		i.size = initrd->size;
-	}
-	return load_linux_start(&vm->load, &vm->mem, &k, &i, c->cmdline, rsdp, vm->why, sizeof(vm->why));
-}
-
 /* Everything that needs host memory; on failure all of it is given back. */
 static enum status build(struct vm *vm)
 {
@@ -90,7 +67,7 @@ static enum status build(struct vm *vm)
 
 	if (s != OK)
 		return s;
-	s = plan_load(vm, 0);
+	s = load_plan(&vm->load, &vm->mem, vm->cfg, 0, vm->why, sizeof(vm->why));
 	if (s == OK)
 		s = cpuid_policy_build(&vm->cpuid, host_cpuid, xstate_supported(), vm->cfg->vcpus, tsc_hz());
 	if (s == OK)
@@ -137,7 +114,7 @@ enum status vm_build(struct vm *vm)
 }
 
 /* Copies the files, after the ACPI tables; ERR_AGAIN until it is done. */
-static enum status load_step(struct vm *vm)
+static enum status load_files_step(struct vm *vm)
 {
 	enum status s;
 
@@ -148,10 +125,10 @@ static enum status load_step(struct vm *vm)
 		vm->progress = 1;
 		s = guest_acpi_load(&vm->mem, vm->cfg->vcpus, &rsdp);
 		if (s == OK)
-			s = plan_load(vm, rsdp);
+			s = load_plan(&vm->load, &vm->mem, vm->cfg, rsdp, vm->why, sizeof(vm->why));
 		return s == OK ? ERR_AGAIN : s;
 	}
-	return load_linux_step(&vm->load);
+	return load_step(&vm->load);
 }
 
 void vm_build_again(struct vm *vm)
@@ -175,7 +152,7 @@ enum status vm_build_step(struct vm *vm)
 			step_to(vm, VM_STEP_LOAD);
 		break;
 	case VM_STEP_LOAD:
-		return load_step(vm);
+		return load_files_step(vm);
 	}
 	return s == OK ? ERR_AGAIN : s;
 }
