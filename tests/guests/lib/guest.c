@@ -142,7 +142,7 @@ void guest_power_off(void)
 		asm volatile("cli; hlt");
 }
 
-static void tables_load(void)
+void guest_tables_load(void)
 {
 	struct desc_ptr gdtr = {sizeof(gdt) - 1, (uint64_t)gdt}, idtr = {sizeof(idt) - 1, (uint64_t)idt};
 
@@ -163,7 +163,7 @@ static void tables_load(void)
 void guest_main(const uint8_t *zero_page)
 {
 	cmdline = (const char *)(uintptr_t) * (const uint32_t *)(zero_page + ZERO_PAGE_CMD);
-	tables_load();
+	guest_tables_load();
 	test_main();
 	guest_power_off();
 }
