@@ -13,12 +13,12 @@
 
 #include "hv/lib/panic.h"
 #include "hv/lib/util.h"
-#include "hv/pvclock.h"
 #include "hv/vm.h"
 #include "hv/xstate.h"
 #include "hv/x86/apic.h"
 #include "hv/x86/cpuid.h"
 #include "hv/x86/cr.h"
+#include "hv/x86/kvm_para.h"
 #include "hv/x86/msr.h"
 
 #define ALL 0xffffffffu
@@ -463,7 +463,7 @@ void cpuid_drop(struct cpuid_policy *p, struct cpuid_feature f)
 	set_register_masks(p);
 }
 
-/* Ours, then KVM's clock interface. */
+/* Ours, then KVM's: its asynchronous page faults have no use here, as no guest memory is ever swapped. */
 static const struct cpuid_regs *hypervisor_leaf(uint32_t leaf)
 {
 	static const struct cpuid_regs own = {CPUID_HV_BASE, SIGNATURE("Ingo"), SIGNATURE("tIng"),
@@ -471,7 +471,9 @@ static const struct cpuid_regs *hypervisor_leaf(uint32_t leaf)
 	static const struct cpuid_regs kvm = {CPUID_KVM_BASE + 1, SIGNATURE("KVMK"), SIGNATURE("VMKV"),
 					      SIGNATURE("M\0\0\0")};
 	static const struct cpuid_regs kvm_features = {
-	    .eax = KVM_FEATURE_NOP_IO_DELAY | KVM_FEATURE_CLOCKSOURCE2 | KVM_FEATURE_CLOCKSOURCE_STABLE};
+	    .eax = KVM_FEATURE_NOP_IO_DELAY | KVM_FEATURE_CLOCKSOURCE2 | KVM_FEATURE_STEAL_TIME |
+		   KVM_FEATURE_PV_EOI | KVM_FEATURE_PV_UNHALT | KVM_FEATURE_PV_TLB_FLUSH |
+		   KVM_FEATURE_PV_SEND_IPI | KVM_FEATURE_POLL_CONTROL | KVM_FEATURE_CLOCKSOURCE_STABLE};
 
 	switch (leaf) {
 	case CPUID_HV_BASE:

@@ -23,7 +23,7 @@ typedef void (*cpuid_fn)(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out
 #define CPUID_EXT_BASE  0x80000000u
 #define CPUID_EXT_MAX   0x22 /* of them, counted from CPUID_EXT_BASE */
 #define CPUID_HV_BASE   0x40000000u
-#define CPUID_KVM_BASE  0x40000100u    /* KVM's clock interface: hv/pvclock.h */
+#define CPUID_KVM_BASE  0x40000100u    /* KVM's interface: hv/x86/kvm_para.h */
 #define CPUID_SIGNATURE "IngotIngotHV" /* EBX, ECX, EDX of CPUID_HV_BASE */
 
 enum cpuid_vendor { CPUID_VENDOR_INTEL, CPUID_VENDOR_AMD, CPUID_VENDOR_OTHER };

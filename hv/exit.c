@@ -9,6 +9,7 @@
 #include "hv/cr.h"
 #include "hv/decode.h"
 #include "hv/emulate.h"
+#include "hv/hypercall.h"
 #include "hv/insn.h"
 #include "hv/irq.h"
 #include "hv/lib/panic.h"
@@ -110,13 +111,6 @@ static enum exit_action handle_rdtsc(struct vcpu *v, bool rdtscp)
 			return handle_fault(v, EXC_UD);
 		v->gpr[RCX] = (uint32_t)v->msrs.tsc_aux;
 	}
-	return ACT_ADVANCE;
-}
-
-/* No hypercall is defined yet: what KVM answers for a number that it doesn't know. */
-static enum exit_action handle_hypercall(struct vcpu *v)
-{
-	v->gpr[RAX] = (uint64_t)-1000; /* KVM_ENOSYS */
 	return ACT_ADVANCE;
 }
 
@@ -227,7 +221,7 @@ static enum exit_action handle(struct vcpu *v, struct vm_exit *e)
 	case EXIT_UNDEFINED_INSN:
 		return handle_fault(v, EXC_UD);
 	case EXIT_HYPERCALL:
-		return handle_hypercall(v);
+		return hypercall_handle(v);
 	case EXIT_NPF:
 		return handle_npf(v, e);
 	case EXIT_EXCEPTION:

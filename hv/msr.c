@@ -12,10 +12,13 @@
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
+#include "hv/pv_eoi.h"
+#include "hv/pv_steal.h"
 #include "hv/pvclock.h"
 #include "hv/vm.h"
 #include "hv/x86/cpuid.h"
 #include "hv/x86/insn.h"
+#include "hv/x86/kvm_para.h"
 #include "hv/x86/msr.h"
 
 const struct msr_passthrough msr_passthrough_list[] = {
@@ -77,7 +80,7 @@ static void set_tsc_offset(struct vcpu *v, int64_t offset)
 	v->tsc_offset = offset;
 	ops->tsc_offset(v, offset);
 	vlapic_tsc_changed(v);
-	pvclock_update(v);
+	pvclock_tsc_changed(v->vm);
 }
 
 static bool tsc_read(struct vcpu *v, uint32_t msr, uint64_t *value)
@@ -118,6 +121,18 @@ static bool wall_clock_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	(void)msr;
 	return pvclock_write_wall_clock(v, value);
+}
+
+static bool steal_time_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	(void)msr;
+	return pv_steal_write_msr(v, value);
+}
+
+static bool pv_eoi_msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	(void)msr;
+	return pv_eoi_write_msr(v, value);
 }
 
 static bool tsc_deadline_read(struct vcpu *v, uint32_t msr, uint64_t *value)
@@ -380,6 +395,9 @@ static const struct row table[] = {
 	{ONE(MSR_IA32_TSC), BOTH, FUNCTION, .read = tsc_read, .write = tsc_write},
 	{ONE(MSR_KVM_SYSTEM_TIME), BOTH, STORED, STATE(pvclock), .write = system_time_write},
 	{ONE(MSR_KVM_WALL_CLOCK), BOTH, FUNCTION, .write = wall_clock_write},
+	{ONE(MSR_KVM_STEAL_TIME), BOTH, STORED, STATE(steal_time), .write = steal_time_write},
+	{ONE(MSR_KVM_PV_EOI), BOTH, STORED, STATE(pv_eoi), .write = pv_eoi_msr_write},
+	{ONE(MSR_KVM_POLL_CONTROL), BOTH, STORED, KVM_POLL_ENABLE, STATE(poll_control)}, /* nobody polls at a HLT */
 	{ONE(MSR_IA32_APIC_BASE), BOTH, FUNCTION, .read = apic_base_read, .write = apic_base_write},
 	{ONE(MSR_IA32_PAT), BOTH, FUNCTION, .read = pat_read, .write = pat_write},
 	{ONE(MSR_IA32_MTRRCAP), BOTH, CONST, .value = MTRRCAP_VALUE},
@@ -554,6 +572,7 @@ void msr_reset(struct vcpu *v)
 	for (enum vmsr r = VMSR_KERNEL_GS_BASE; r <= VMSR_SYSENTER_EIP; r++)
 		ops->msr_set(v, r, 0);
 	ops->msr_set(v, VMSR_PAT, PAT_RESET);
+	m->poll_control = KVM_POLL_ENABLE;
 	m->misc_enable = MISC_ENABLE_INIT;
 	m->hwcr = HWCR_TSCFREQSEL;
 	m->de_cfg = DE_CFG_LFENCE_SERIALIZE;

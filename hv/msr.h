@@ -40,13 +40,14 @@ struct msr_state {
 	uint64_t de_cfg;
 	uint64_t pvclock; /* MSR_KVM_SYSTEM_TIME */
 	uint32_t pvclock_version;
+	uint64_t steal_time, pv_eoi, poll_control; /* MSR_KVM_... */
 };
 
 /* Makes the index of the table; before the first VM. */
 void msr_init(void);
 /*
  * State after power-on, with the MTRRs as firmware leaves them; after the CPUID policy was built. INIT changes
- * none of it (SDM Vol. 3A, "Processor State After Reset").
+ * none of it (SDM Vol. 3A, "Processor State After Reset"), but ends what has a place in the guest's memory.
  */
 void msr_reset(struct vcpu *v);
 

@@ -99,6 +99,8 @@ struct hv_ops {
 	void (*seg_set)(struct vcpu *v, enum vseg s, const struct vseg_desc *d);
 	/* 64-bit mode (EFER.LMA and CS.L)? Asked at each exit whose length must be decoded. */
 	bool (*long_mode)(struct vcpu *v);
+	/* Current privilege level, 0-3. Asked at each hypercall and each emulated access. */
+	unsigned (*cpl)(struct vcpu *v);
 	uint64_t (*msr_get)(struct vcpu *v, enum vmsr m);
 	void (*msr_set)(struct vcpu *v, enum vmsr m, uint64_t value);
 

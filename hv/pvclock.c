@@ -8,26 +8,10 @@
 #include "hv/lib/util.h"
 #include "hv/timer.h"
 #include "hv/vm.h"
+#include "hv/x86/kvm_para.h"
 
-#define ENABLE        BIT(0)
 #define ALIGNMENT     4
 #define NS_PER_SECOND 1000000000ULL
-#define TSC_STABLE    BIT(0)
-
-struct pvclock_time {
-	uint32_t version; /* odd while it is being written */
-	uint32_t pad;
-	uint64_t tsc_timestamp, system_time;
-	uint32_t tsc_to_system_mul;
-	int8_t tsc_shift;
-	uint8_t flags, pad2[2];
-} __attribute__((packed));
-static_assert(sizeof(struct pvclock_time) == 32);
-
-struct pvclock_wall {
-	uint32_t version, seconds, nanoseconds;
-} __attribute__((packed));
-static_assert(sizeof(struct pvclock_wall) == 12);
 
 struct pvclock_scale pvclock_scale(uint64_t hz)
 {
@@ -42,46 +26,82 @@ struct pvclock_scale pvclock_scale(uint64_t hz)
 	return s;
 }
 
-static bool publish(struct vcpu *v)
+/* Can a reading on one vCPU be compared with one on another? A guest that sets a TSC may part them. */
+static bool tscs_agree(const struct vm *vm)
+{
+	for (uint32_t i = 1; i < vm->vcpu_count; i++)
+		if (vm->vcpu[i]->tsc_offset != vm->vcpu[0]->tsc_offset)
+			return false;
+	return true;
+}
+
+static enum status set_version(struct vcpu *v, uint32_t version)
+{
+	gpa_t a = gpa((v->msr.pvclock & ~KVM_MSR_ENABLE) + offsetof(struct kvm_clock, version));
+
+	return gpa_write(&v->vm->mem, a, &version, sizeof(version));
+}
+
+/* Any vCPU may be reading v's record: Linux' vDSO takes vCPU 0's everywhere. vm->pvclock_lock held. */
+static enum status publish(struct vcpu *v)
 {
 	struct pvclock_scale scale = pvclock_scale(tsc_hz());
-	struct pvclock_time t = {
-	    .version = v->msr.pvclock_version += 2,
+	struct kvm_clock t = {
+	    .version = v->msr.pvclock_version + 1,
 	    .tsc_timestamp = vcpu_tsc(v),
 	    .system_time = vm_time_ns(v->vm),
 	    .tsc_to_system_mul = scale.mul,
 	    .tsc_shift = scale.shift,
-	    .flags = TSC_STABLE,
+	    .flags = tscs_agree(v->vm) ? KVM_CLOCK_TSC_STABLE : 0,
 	};
+	enum status s = set_version(v, t.version);
 
-	/* Only v reads it, and v is here: no odd version is ever seen. */
-	return gpa_write(&v->vm->mem, gpa(v->msr.pvclock & ~ENABLE), &t, sizeof(t)) == OK;
+	if (s == OK)
+		s = gpa_write(&v->vm->mem, gpa(v->msr.pvclock & ~KVM_MSR_ENABLE), &t, sizeof(t));
+	if (s == OK)
+		s = set_version(v, t.version + 1);
+	v->msr.pvclock_version += 2;
+	return s;
 }
 
-void pvclock_update(struct vcpu *v)
+void pvclock_tsc_changed(struct vm *vm)
 {
-	if (v->msr.pvclock & ENABLE)
-		(void)publish(v);
+	spin_lock(&vm->pvclock_lock);
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		if (vm->vcpu[i]->msr.pvclock & KVM_MSR_ENABLE)
+			(void)publish(vm->vcpu[i]);
+	spin_unlock(&vm->pvclock_lock);
 }
 
 bool pvclock_write_system_time(struct vcpu *v, uint64_t value)
 {
 	uint64_t old = v->msr.pvclock;
+	bool ok = true;
 
+	if ((value & KVM_MSR_ENABLE) && !IS_ALIGNED(value & ~KVM_MSR_ENABLE, ALIGNMENT))
+		return false;
+	spin_lock(&v->vm->pvclock_lock);
 	v->msr.pvclock = value;
-	if (!(value & ENABLE))
-		return true;
-	if (IS_ALIGNED(value & ~ENABLE, ALIGNMENT) && publish(v))
-		return true;
-	v->msr.pvclock = old;
-	return false;
+	if (value & KVM_MSR_ENABLE)
+		ok = publish(v) == OK;
+	if (!ok)
+		v->msr.pvclock = old;
+	spin_unlock(&v->vm->pvclock_lock);
+	return ok;
+}
+
+void pvclock_reset(struct vcpu *v)
+{
+	spin_lock(&v->vm->pvclock_lock);
+	v->msr.pvclock = 0;
+	spin_unlock(&v->vm->pvclock_lock);
 }
 
 bool pvclock_write_wall_clock(struct vcpu *v, uint64_t value)
 {
 	/* The time of day at guest time 0. */
 	uint64_t ns = time_wall_at_boot() * NS_PER_SECOND + vm_time_to_host_ns(v->vm, 0);
-	struct pvclock_wall w = {
+	struct kvm_wall_clock w = {
 	    .version = 2,
 	    .seconds = (uint32_t)(ns / NS_PER_SECOND),
 	    .nanoseconds = (uint32_t)(ns % NS_PER_SECOND),

@@ -39,6 +39,7 @@ static void queue_insert(struct pcpu *p, struct vcpu *v)
 {
 	struct list *pos = &p->run_queue;
 
+	v->ready_ns = time_now_ns();
 	list_for_each (it, &p->run_queue) {
 		if (list_entry(it, struct vcpu, run_link)->vruntime > v->vruntime) {
 			pos = it;
@@ -125,6 +126,7 @@ static struct vcpu *pick(struct pcpu *p, bool work_waits)
 		if (v->vruntime > p->min_vruntime)
 			p->min_vruntime = v->vruntime;
 		p->run_start_ns = time_now_ns();
+		v->waited_ns += p->run_start_ns - v->ready_ns;
 		if (work_waits)
 			timer_arm(&slice_timer[p->id], p->id, p->run_start_ns + WORK_SHARE_NS);
 		else if (!list_empty(&p->run_queue))

@@ -31,11 +31,14 @@
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
 #include "hv/pcpu.h"
+#include "hv/pv_eoi.h"
+#include "hv/pvclock.h"
 #include "hv/sched.h"
 #include "hv/vm.h"
 #include "hv/xstate.h"
 #include "hv/x86/cr.h"
 #include "hv/x86/insn.h"
+#include "hv/x86/kvm_para.h"
 #include "hv/x86/msr.h"
 #include "hv/x86/rflags.h"
 #include "mm/page_alloc.h"
@@ -82,9 +85,11 @@ void vcpu_reset(struct vcpu *v)
 	v->cr2 = 0;
 	v->requests = 0;
 	v->msrs = (struct vcpu_msrs){};
+	v->steal = (struct pv_steal){};
+	v->waited_ns = 0;
 	v->xcr0 = XCR0_X87;
 	xstate_reset(v->xsave);
-	v->halted = false;
+	v->halted = v->unhalted = false;
 	v->wait_sipi = v->id != 0;
 	vlapic_reset(v);
 	ops->vcpu_reset(v);
@@ -118,7 +123,10 @@ static void take_init(struct vcpu *v)
 	ops->vcpu_reset(v);
 	vcpu_reg_set(v, VREG_CR0, CR0_ET | (cr0 & (CR0_CD | CR0_NW)));
 	vlapic_init_signal(v);
-	v->halted = false;
+	pvclock_reset(v);
+	pv_steal_reset(v);
+	pv_eoi_reset(v);
+	v->halted = v->unhalted = false;
 	v->wait_sipi = v->id != 0;
 }
 
@@ -153,6 +161,12 @@ void vcpu_sipi(struct vcpu *v, uint8_t vector)
 	vcpu_request(v, VREQ_SIPI);
 }
 
+void vcpu_unhalt(struct vcpu *v)
+{
+	__atomic_store_n(&v->unhalted, true, __ATOMIC_RELAXED);
+	vcpu_request(v, VREQ_EVENT);
+}
+
 void vcpu_request(struct vcpu *v, uint32_t bits)
 {
 	struct pcpu *p = v->cpu;
@@ -166,11 +180,20 @@ void vcpu_request(struct vcpu *v, uint32_t bits)
 		pcpu_request(p, 0);
 }
 
+static bool ends_halt(struct vcpu *v)
+{
+	bool unhalted = __atomic_exchange_n(&v->unhalted, false, __ATOMIC_RELAXED);
+
+	return unhalted || event_pending(v);
+}
+
 /* Deals with v->requests. False: v can't be entered now. */
 static bool take_requests(struct vcpu *v, enum vcpu_leave *why)
 {
 	uint32_t r = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
 
+	if (v->lapic.eoi_offered)
+		pv_eoi_collect(v);
 	if (r & VREQ_PARK) {
 		/* What else has come is for when it goes on. */
 		__atomic_fetch_or(&v->requests, r & ~(uint32_t)VREQ_PARK, __ATOMIC_SEQ_CST);
@@ -183,13 +206,15 @@ static bool take_requests(struct vcpu *v, enum vcpu_leave *why)
 		take_init(v);
 	if (r & VREQ_SIPI)
 		take_sipi(v);
-	if (v->halted && event_pending(v))
+	if (v->halted && ends_halt(v))
 		v->halted = false;
 	if (v->halted || v->wait_sipi) {
 		*why = LEAVE_ASLEEP;
 		return false;
 	}
 	event_inject_next(v);
+	if (v->msr.pv_eoi & KVM_MSR_ENABLE)
+		pv_eoi_offer(v);
 	return true;
 }
 
@@ -200,8 +225,11 @@ enum vcpu_leave vcpu_execute(struct vcpu *v)
 	enum exit_action act;
 
 	boot_cost_guest_enters();
+	if (p->current && p->current != v)
+		pv_steal_displaced(p->current);
 	vm_enter_address_space(v->vm);
 	switch_to(p, v);
+	pv_steal_running(v);
 	ops->vcpu_load(v);
 	__atomic_fetch_or(&v->requests, VREQ_EVENT, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&p->in_guest, true, __ATOMIC_SEQ_CST);
@@ -241,17 +269,6 @@ enum cpu_mode vcpu_mode(struct vcpu *v)
 	if (vcpu_reg_get(v, VREG_EFER) & EFER_LMA)
 		return cs.attr & SEG_ATTR_DB ? MODE_COMPAT32 : MODE_COMPAT16;
 	return cs.attr & SEG_ATTR_DB ? MODE_PROT32 : MODE_PROT16;
-}
-
-/* The CPL is the DPL of SS: SDM Vol. 3C, "Guest Register State", and APM Vol. 2, "VMCB State Save Area". */
-unsigned vcpu_cpl(struct vcpu *v)
-{
-	struct vseg_desc ss;
-
-	if (!(vcpu_reg_get(v, VREG_CR0) & CR0_PE))
-		return 0;
-	ops->seg_get(v, SEG_SS, &ss);
-	return ss.attr >> 5 & 3;
 }
 
 uint64_t vcpu_tsc(const struct vcpu *v)

@@ -13,6 +13,7 @@
 #include "hv/lib/list.h"
 #include "hv/msr.h"
 #include "hv/ops.h"
+#include "hv/pv_steal.h"
 #include "hv/timer.h"
 #include "hv/vdev/lapic.h"
 
@@ -66,6 +67,7 @@ struct vcpu {
 	uint32_t requests;      /* enum vcpu_request, atomic */
 	bool halted, wait_sipi; /* its own CPU's: which kind of sleep it is in */
 	uint8_t sipi_vector;    /* of the first SIPI since the last INIT */
+	bool unhalted;          /* atomic: vcpu_unhalt came; it ends this HLT or the next one */
 
 	struct vcpu_events events;
 	struct vlapic lapic;
@@ -79,6 +81,9 @@ struct vcpu {
 	struct vm_exit last_exit;
 	uint64_t exits[EXIT_KIND_COUNT];
 	uint64_t guest_ns; /* time it had a CPU */
+	uint64_t ready_ns,
+	    waited_ns; /* host clock when it became ready; since power-on, time it was and had none */
+	struct pv_steal steal;
 };
 
 static inline uint64_t vcpu_reg_get(struct vcpu *v, enum vreg r)
@@ -117,6 +122,9 @@ enum vcpu_leave vcpu_execute(struct vcpu *v);
 void vcpu_init_signal(struct vcpu *v);
 void vcpu_sipi(struct vcpu *v, uint8_t vector);
 
+/* Ends v's HLT, or its next one, without an event, whatever its RFLAGS.IF. Any CPU. */
+void vcpu_unhalt(struct vcpu *v);
+
 /* Sets request bits and makes v notice: wakes it if halted, kicks its CPU if it is in the guest. Any CPU. */
 void vcpu_request(struct vcpu *v, uint32_t bits);
 /* The guest's TSC now. */
@@ -126,4 +134,7 @@ uint64_t vcpu_tsc(const struct vcpu *v);
 enum cpu_mode { MODE_REAL, MODE_V86, MODE_PROT16, MODE_PROT32, MODE_COMPAT16, MODE_COMPAT32, MODE_LONG };
 enum cpu_mode vcpu_mode(struct vcpu *v);
 /* Current privilege level, 0-3. */
-unsigned vcpu_cpl(struct vcpu *v);
+static inline unsigned vcpu_cpl(struct vcpu *v)
+{
+	return ops->cpl(v);
+}

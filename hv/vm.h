@@ -89,6 +89,8 @@ struct vm {
 
 	struct io_bus ports, mmio;
 	struct spinlock irq_lock; /* guards pic and ioapic */
+	struct spinlock
+	    pvclock_lock; /* guards the clock records in its memory and msr.pvclock of its vCPUs */
 	struct vpic pic;
 	struct vioapic ioapic;
 	struct vpit pit;

@@ -118,6 +118,15 @@ enum status gpa_read32(const struct gmem *m, gpa_t a, uint32_t *v)
 	return s;
 }
 
+enum status gpa_xchg32(const struct gmem *m, gpa_t a, uint32_t desired, uint32_t *old)
+{
+	enum status s = check_aligned(m, a, sizeof(desired), true);
+
+	if (s == OK)
+		*old = __atomic_exchange_n((uint32_t *)(m->base + a.v), desired, __ATOMIC_SEQ_CST);
+	return s;
+}
+
 enum status gpa_cmpxchg64(const struct gmem *m, gpa_t a, uint64_t expected, uint64_t desired)
 {
 	enum status s = check_aligned(m, a, sizeof(expected), true);

@@ -68,3 +68,5 @@ static inline bool gpa_peek64(const struct gmem *m, const struct gmem_slot **slo
 /* Atomically sets *a to desired if it holds expected; ERR_AGAIN if it held something else. RAM only. */
 enum status gpa_cmpxchg64(const struct gmem *m, gpa_t a, uint64_t expected, uint64_t desired);
 enum status gpa_cmpxchg32(const struct gmem *m, gpa_t a, uint32_t expected, uint32_t desired);
+/* Atomically sets *a to desired; *old is what was there. RAM only. */
+enum status gpa_xchg32(const struct gmem *m, gpa_t a, uint32_t desired, uint32_t *old);

@@ -196,6 +196,11 @@ bool svm_long_mode(struct vcpu *v)
 	return (b->efer & EFER_LMA) && (b->cs.attrib & VMCB_ATTR_L);
 }
 
+unsigned svm_cpl(struct vcpu *v)
+{
+	return to_svm(v)->vmcb.cpl;
+}
+
 void svm_seg_set(struct vcpu *v, enum vseg seg, const struct vseg_desc *d)
 {
 	struct svm_vcpu *s = to_svm(v);

@@ -200,6 +200,7 @@ const struct hv_ops svm_ops = {
     .seg_get = svm_seg_get,
     .seg_set = svm_seg_set,
     .long_mode = svm_long_mode,
+    .cpl = svm_cpl,
     .msr_get = svm_msr_get,
     .msr_set = svm_msr_set,
     .blocking = svm_blocking,

@@ -85,6 +85,7 @@ uint64_t svm_reg_get(struct vcpu *v, enum vreg r);
 void svm_reg_set(struct vcpu *v, enum vreg r, uint64_t value);
 void svm_seg_get(struct vcpu *v, enum vseg seg, struct vseg_desc *d);
 bool svm_long_mode(struct vcpu *v);
+unsigned svm_cpl(struct vcpu *v);
 void svm_seg_set(struct vcpu *v, enum vseg seg, const struct vseg_desc *d);
 uint64_t svm_msr_get(struct vcpu *v, enum vmsr m);
 void svm_msr_set(struct vcpu *v, enum vmsr m, uint64_t value);

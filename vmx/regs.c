@@ -219,6 +219,16 @@ bool vmx_long_mode(struct vcpu *v)
 	return l;
 }
 
+/* The DPL of SS in every mode, 0 in real mode: SDM Vol. 3C, "Checks on Guest Segment Registers". */
+unsigned vmx_cpl(struct vcpu *v)
+{
+	struct vmx_scope scope = vmx_scope_enter(to_vmx(v));
+	uint64_t rights = vmcs_read(VMCS_SEG_ACCESS_RIGHTS(SEG_SS));
+
+	vmx_scope_leave(scope);
+	return rights >> 5 & 3;
+}
+
 /* SDM Vol. 3C, "Guest Register State": format of access rights; bits 11:8 and 31:17 are reserved. */
 #define ACCESS_RIGHTS_DEFINED 0x1f0ffu
 

@@ -514,6 +514,7 @@ const struct hv_ops vmx_ops = {
     .seg_get = vmx_seg_get,
     .seg_set = vmx_seg_set,
     .long_mode = vmx_long_mode,
+    .cpl = vmx_cpl,
     .msr_get = vmx_msr_get,
     .msr_set = vmx_msr_set,
     .blocking = ops_blocking,

@@ -104,6 +104,7 @@ uint64_t vmx_reg_get(struct vcpu *v, enum vreg r);
 void vmx_reg_set(struct vcpu *v, enum vreg r, uint64_t value);
 void vmx_seg_get(struct vcpu *v, enum vseg s, struct vseg_desc *d);
 bool vmx_long_mode(struct vcpu *v);
+unsigned vmx_cpl(struct vcpu *v);
 void vmx_seg_set(struct vcpu *v, enum vseg s, const struct vseg_desc *d);
 uint64_t vmx_msr_get(struct vcpu *v, enum vmsr m);
 void vmx_msr_set(struct vcpu *v, enum vmsr m, uint64_t value);

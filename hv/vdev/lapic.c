@@ -56,6 +56,15 @@ void vlapic_accept(struct vcpu *v, uint8_t vector)
 	l->isr_top = vector;
 }
 
+bool vlapic_eoi_is_local(const struct vcpu *v)
+{
+	const struct vlapic *l = &v->lapic;
+
+	if (l->isr_top < 0 || top_bit(l->irr) >= 0)
+		return false;
+	return !(__atomic_load_n(&l->tmr[l->isr_top / 64], __ATOMIC_RELAXED) & BIT(l->isr_top % 64));
+}
+
 void vlapic_eoi(struct vcpu *v)
 {
 	struct vlapic *l = &v->lapic;
@@ -190,6 +199,7 @@ static void reset_registers(struct vcpu *v)
 		l->isr[i] = 0;
 	}
 	l->isr_top = -1;
+	l->eoi_offered = false;
 	l->tpr = 0;
 	l->ldr = vlapic_x2apic(l) ? x2apic_ldr(v->id) : 0;
 	l->dfr = LAPIC_DFR_FLAT;

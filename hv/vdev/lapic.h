@@ -43,6 +43,7 @@ struct vlapic {
 	uint64_t timer_next_ns;  /* guest time of the next expiry; UINT64_MAX: none */
 	uint64_t tsc_deadline;   /* guest TSC; 0: none */
 	bool timer_stopped;      /* the VM is paused: arm nothing */
+	bool eoi_offered; /* isr_top may have ended already: pv_eoi_collect comes before its next use */
 	struct timer timer;
 };
 
@@ -69,6 +70,10 @@ void vlapic_init_signal(struct vcpu *v);
 int vlapic_pending(const struct vcpu *v);
 /* The CPU takes `vector`, which vlapic_pending returned: IRR to ISR. */
 void vlapic_accept(struct vcpu *v, uint8_t vector);
+/* Ends the highest interrupt in service, if there is one. v's CPU only. */
+void vlapic_eoi(struct vcpu *v);
+/* True: one is in service, whose end nobody but v's local APIC has to know, and no other waits for it. */
+bool vlapic_eoi_is_local(const struct vcpu *v);
 /* True: the PIC's INTR reaches this CPU (hv/vdev/pic.h). */
 bool vlapic_accepts_extint(const struct vcpu *v);
 /* CR8: bits 7:4 of TPR, 0-15. set: value above 15 is the caller's #GP. */
@@ -102,6 +107,8 @@ void vlapic_tsc_changed(struct vcpu *v);
 
 /* Delivers a message to every LAPIC that it addresses; returns how many took it. Any CPU. */
 unsigned vlapic_deliver(struct vm *vm, const struct apic_message *m);
+/* The same to each vCPU of the set (bit n is vm->vcpu[n]); m's destination doesn't matter. */
+unsigned vlapic_deliver_set(struct vm *vm, uint64_t set, const struct apic_message *m);
 /* A local interrupt pin (LVT_LINT0, LVT_LINT1) had a rising edge. Any CPU. */
 void vlapic_lint(struct vcpu *v, enum lapic_lvt pin);
 

@@ -117,6 +117,22 @@ static unsigned deliver_set(struct vm *vm, uint64_t set, const struct apic_messa
 	return taken;
 }
 
+/* Those of the set that exist and whose LAPIC is on. */
+static uint64_t reachable(const struct vm *vm, uint64_t set)
+{
+	uint64_t on = 0;
+
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		if (vlapic_enabled(&vm->vcpu[i]->lapic))
+			on |= BIT(i);
+	return set & on;
+}
+
+unsigned vlapic_deliver_set(struct vm *vm, uint64_t set, const struct apic_message *m)
+{
+	return deliver_set(vm, reachable(vm, set), m);
+}
+
 unsigned vlapic_deliver(struct vm *vm, const struct apic_message *m)
 {
 	return deliver_set(vm, destination(vm, m), m);
@@ -151,7 +167,6 @@ void vlapic_send(struct vcpu *v, uint64_t icr)
 	    .mode = (icr & APIC_DELIVERY_MASK) >> APIC_DELIVERY_SHIFT,
 	    .vector = icr & APIC_VECTOR,
 	};
-	uint64_t all = vm->vcpu_count == 64 ? ~0ULL : BIT(vm->vcpu_count) - 1;
 
 	/* IPIs are edge triggered whatever the trigger mode says, but for the INIT level de-assert: no effect. */
 	if (m.mode == APIC_INIT && (icr & LAPIC_ICR_LEVEL) && !(icr & LAPIC_ICR_ASSERT))
@@ -171,12 +186,7 @@ void vlapic_send(struct vcpu *v, uint64_t icr)
 		return;
 	case LAPIC_ICR_ALL:
 	case LAPIC_ICR_OTHERS:
-		for (uint32_t i = 0; i < vm->vcpu_count; i++)
-			if (!vlapic_enabled(&vm->vcpu[i]->lapic))
-				all &= ~BIT(i);
-		if (shorthand == LAPIC_ICR_OTHERS)
-			all &= ~BIT(v->id);
-		deliver_set(vm, all, &m);
+		vlapic_deliver_set(vm, shorthand == LAPIC_ICR_OTHERS ? ~BIT(v->id) : ~0ULL, &m);
 		return;
 	default:
 		vlapic_deliver(vm, &m);

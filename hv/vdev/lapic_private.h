@@ -29,7 +29,6 @@ static inline uint32_t vlapic_ppr(const struct vlapic *l)
 bool vlapic_take(struct vcpu *v, uint8_t vector, bool level);
 /* Logs an error bit of ESR and raises the error interrupt. Any CPU. */
 void vlapic_error(struct vcpu *v, uint32_t esr_bit);
-void vlapic_eoi(struct vcpu *v);
 void vlapic_write_tpr(struct vcpu *v, uint32_t tpr);
 /* PPR may have fallen: what waits may be deliverable now. v's CPU only. */
 void vlapic_unblocked(struct vcpu *v);

@@ -7,6 +7,7 @@
 #include "hv/vdev/lapic_private.h"
 #include "hv/event.h"
 #include "hv/lib/util.h"
+#include "hv/pv_eoi.h"
 #include "hv/vm.h"
 #include "hv/x86/msr.h"
 
@@ -186,6 +187,13 @@ static void reg_write(struct vcpu *v, uint32_t offset, uint32_t value)
 	}
 }
 
+/* The registers show, and are changed as after, an end of interrupt that the guest has given without an exit. */
+static inline void settle_eoi(struct vcpu *v)
+{
+	if (v->lapic.eoi_offered)
+		pv_eoi_collect(v);
+}
+
 static bool in_page(struct vcpu *v, uint32_t offset)
 {
 	if (offset >> 4 < REG_COUNT && (xapic_regs & REG(offset)))
@@ -199,6 +207,7 @@ uint64_t vlapic_mmio_read(struct vcpu *v, uint32_t offset, unsigned size)
 	uint32_t in_reg = offset & 0xf;
 	uint64_t value;
 
+	settle_eoi(v);
 	if (!in_page(v, offset))
 		return 0;
 	if (in_reg >= sizeof(uint32_t))
@@ -209,6 +218,7 @@ uint64_t vlapic_mmio_read(struct vcpu *v, uint32_t offset, unsigned size)
 
 void vlapic_mmio_write(struct vcpu *v, uint32_t offset, unsigned size, uint64_t value)
 {
+	settle_eoi(v);
 	/* "Local APIC Register Address Map": registers are accessed by aligned 32-bit stores. */
 	if (size != sizeof(uint32_t) || (offset & 0xf))
 		return;
@@ -222,6 +232,7 @@ bool vlapic_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	uint32_t n = msr - MSR_X2APIC_BASE;
 
+	settle_eoi(v);
 	if (!vlapic_x2apic(&v->lapic) || n >= REG_COUNT || !(x2apic_readable & BIT(n)))
 		return false;
 	*value = n == LAPIC_ICR >> 4 ? v->lapic.icr : reg_read(v, n << 4);
@@ -255,6 +266,7 @@ bool vlapic_msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	uint32_t n = msr - MSR_X2APIC_BASE;
 
+	settle_eoi(v);
 	if (!vlapic_x2apic(&v->lapic) || n >= REG_COUNT || !(x2apic_writable & BIT(n)) ||
 	    (value & ~x2apic_bits(n << 4)))
 		return false;

@@ -53,18 +53,24 @@ static bool long_mode(struct vcpu *v)
 	return in.mode % (MODE_LONG + 1) == MODE_LONG;
 }
 
+static unsigned cpl(struct vcpu *v)
+{
+	return in.cpl & 3;
+}
+
 static const struct hv_ops fake = {
-    .reg_get = reg_get, .reg_set = reg_set, .seg_get = seg_get, .long_mode = long_mode, .msr_get = msr_get};
+    .reg_get = reg_get,
+    .reg_set = reg_set,
+    .seg_get = seg_get,
+    .long_mode = long_mode,
+    .cpl = cpl,
+    .msr_get = msr_get,
+};
 const struct hv_ops *ops = &fake;
 
 enum cpu_mode vcpu_mode(struct vcpu *v)
 {
 	return in.mode % (MODE_LONG + 1);
-}
-
-unsigned vcpu_cpl(struct vcpu *v)
-{
-	return in.cpl & 3;
 }
 
 void event_raise(struct vcpu *v, uint8_t vector)

@@ -80,6 +80,11 @@ static void fake_tsc_offset(struct vcpu *v, int64_t offset)
 {
 }
 
+static unsigned fake_cpl_get(struct vcpu *v)
+{
+	return fake_cpl;
+}
+
 static const struct hv_ops fake_ops = {
     .name = "fake",
     .reg_get = fake_reg_get,
@@ -87,6 +92,7 @@ static const struct hv_ops fake_ops = {
     .seg_get = fake_seg_get,
     .seg_set = fake_seg_set,
     .long_mode = fake_long_mode,
+    .cpl = fake_cpl_get,
     .msr_get = fake_msr_get,
     .msr_set = fake_msr_set,
     .npt_flush = fake_flush,
@@ -97,11 +103,6 @@ const struct hv_ops *ops = &fake_ops;
 enum cpu_mode vcpu_mode(struct vcpu *v)
 {
 	return fake_mode;
-}
-
-unsigned vcpu_cpl(struct vcpu *v)
-{
-	return fake_cpl;
 }
 
 void event_raise(struct vcpu *v, uint8_t vector)

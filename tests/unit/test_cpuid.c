@@ -148,7 +148,7 @@ static void test_identity(void **state)
 	assert_int_equal(r.eax, 2345);
 	r = ask(CPUID_KVM_BASE, 0);
 	assert_memory_equal(&r.ebx, "KVMKVMKVM\0\0\0", 12);
-	assert_int_equal(ask(CPUID_KVM_BASE + 1, 0).eax, 0x0100000a);
+	assert_int_equal(ask(CPUID_KVM_BASE + 1, 0).eax, 0x01001aea);
 	r = ask(0x40000001, 0);
 	assert_int_equal(r.eax, 0);
 	r = ask(0x80000021, 0);

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The guest's control registers, EFER, XCR0, debug registers and MSRs: what is accepted, what faults, what follows. */
 #include "fake_vcpu.h"
+
 #include "hv/cr.h"
 #include "hv/insn.h"
 #include "hv/msr.h"
+#include "hv/pv_eoi.h"
+#include "hv/pv_steal.h"
 #include "hv/pvclock.h"
+#include "hv/x86/kvm_para.h"
 
 #define CODE 0x10000UL
 
@@ -45,6 +49,18 @@ void vlapic_tsc_deadline_set(struct vcpu *v, uint64_t value)
 
 void vlapic_tsc_changed(struct vcpu *v)
 {
+}
+
+bool pv_steal_write_msr(struct vcpu *v, uint64_t value)
+{
+	v->msr.steal_time = value;
+	return value != 3;
+}
+
+bool pv_eoi_write_msr(struct vcpu *v, uint64_t value)
+{
+	v->msr.pv_eoi = value;
+	return value != 3;
 }
 
 bool vlapic_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
@@ -386,6 +402,7 @@ static void test_pvclock(void **state)
 		int8_t shift;
 		uint8_t flags;
 	} t;
+	static struct vcpu second;
 
 	for (unsigned i = 0; i < sizeof(hz) / sizeof(hz[0]); i++) {
 		struct pvclock_scale s = pvclock_scale(hz[i]);
@@ -406,6 +423,27 @@ static void test_pvclock(void **state)
 	assert_true(msr_write(&fake_vcpu, MSR_IA32_TSC, 0));
 	memcpy(&t, fake_vm.mem.base + 0x20000, sizeof(t));
 	assert_int_equal(t.version, 4);
+	/* Readings of vCPUs whose TSCs are apart can't be compared: each record says so. */
+	memset(&second, 0, sizeof(second));
+	second.vm = &fake_vm;
+	second.msr.pvclock = 0x30001;
+	second.tsc_offset = fake_vcpu.tsc_offset + 1;
+	fake_vm.vcpu[1] = &second;
+	fake_vm.vcpu_count = 2;
+	assert_true(msr_write(&fake_vcpu, MSR_IA32_TSC, 0));
+	memcpy(&t, fake_vm.mem.base + 0x20000, sizeof(t));
+	assert_int_equal(t.flags, 0);
+	memcpy(&t, fake_vm.mem.base + 0x30000, sizeof(t));
+	assert_int_equal(t.flags, 0);
+	assert_int_equal(t.version, 2);
+	second.tsc_offset = fake_vcpu.tsc_offset;
+	pvclock_tsc_changed(&fake_vm);
+	memcpy(&t, fake_vm.mem.base + 0x30000, sizeof(t));
+	assert_int_equal(t.flags, 1);
+	pvclock_reset(&second);
+	pvclock_tsc_changed(&fake_vm);
+	memcpy(&t, fake_vm.mem.base + 0x30000, sizeof(t));
+	assert_int_equal(t.version, 4);
 	/* The wall clock at guest time 0. */
 	assert_true(msr_write(&fake_vcpu, MSR_KVM_WALL_CLOCK, 0x20100));
 	assert_int_equal(fake_peek64(0x20104), 1001 | 500000000UL << 32);
@@ -418,6 +456,25 @@ static void test_pvclock(void **state)
 	assert_true(msr_write(&fake_vcpu, MSR_KVM_SYSTEM_TIME, 0));
 }
 
+static void test_kvm_msrs(void **state)
+{
+	new_vcpu(CPUID_VENDOR_INTEL);
+	assert_int_equal(get(MSR_KVM_POLL_CONTROL), 1);
+	assert_true(msr_write(&fake_vcpu, MSR_KVM_POLL_CONTROL, 0));
+	assert_int_equal(get(MSR_KVM_POLL_CONTROL), 0);
+	assert_false(msr_write(&fake_vcpu, MSR_KVM_POLL_CONTROL, 2));
+	assert_true(msr_write(&fake_vcpu, MSR_KVM_STEAL_TIME, 0x40));
+	assert_int_equal(get(MSR_KVM_STEAL_TIME), 0x40);
+	assert_false(msr_write(&fake_vcpu, MSR_KVM_STEAL_TIME, 3));
+	assert_true(msr_write(&fake_vcpu, MSR_KVM_PV_EOI, 0x44));
+	assert_int_equal(get(MSR_KVM_PV_EOI), 0x44);
+	assert_false(msr_write(&fake_vcpu, MSR_KVM_PV_EOI, 3));
+	/* Asynchronous page faults and migration control are not offered. */
+	for (uint32_t msr = 0x4b564d06; msr <= 0x4b564d08; msr++)
+		assert_false(msr_write(&fake_vcpu, msr, 0));
+	assert_false(msr_write(&fake_vcpu, 0x4b564d02, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +483,7 @@ int main(void)
 	    cmocka_unit_test(test_cr_instructions), cmocka_unit_test(test_dr),
 	    cmocka_unit_test(test_msr_unlisted),    cmocka_unit_test(test_msr_memory_types),
 	    cmocka_unit_test(test_msr_others),      cmocka_unit_test(test_pvclock),
+	    cmocka_unit_test(test_kvm_msrs),
 	};
 
 	return cmocka_run_group_tests_name("cr_msr", tests, NULL, NULL);

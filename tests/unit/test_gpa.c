@@ -93,7 +93,7 @@ static void test_out_of_range(void **state)
 static void test_atomic(void **state)
 {
 	uint64_t q;
-	uint32_t d;
+	uint32_t d, old = 0;
 
 	(void)state;
 	assert_int_equal(gpa_read64(&m, gpa(0x8ff8), &q), OK);
@@ -107,6 +107,13 @@ static void test_atomic(void **state)
 	assert_int_equal(gpa_cmpxchg32(&m, gpa(12), 0, 5), OK);
 	assert_int_equal(gpa_cmpxchg32(&m, gpa(12), 0, 6), ERR_AGAIN);
 	assert_int_equal(gpa_cmpxchg32(&m, gpa(13), 5, 6), ERR_INVAL);
+	assert_int_equal(gpa_xchg32(&m, gpa(12), 9, &old), OK);
+	assert_int_equal(old, 5);
+	assert_int_equal(gpa_xchg32(&m, gpa(12), 5, &old), OK);
+	assert_int_equal(old, 9);
+	assert_int_equal(gpa_xchg32(&m, gpa(14), 5, &old), ERR_INVAL);
+	assert_int_equal(gpa_xchg32(&m, gpa(0x4000), 5, &old), ERR_FAULT);
+	assert_int_equal(gpa_xchg32(&m, gpa(0x5000), 5, &old), ERR_RANGE);
 	assert_int_equal(gpa_read32(&m, gpa(12), &d), OK);
 	assert_int_equal(d, 5);
 	assert_int_equal(gpa_cmpxchg32(&m, gpa(0x4000), 0x11111111, 6), ERR_FAULT);

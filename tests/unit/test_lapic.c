@@ -2,6 +2,7 @@
 /* hv/vdev/lapic*.c: registers in both modes, priorities, messages, the timer, reset. */
 #include "fake_vm.h"
 
+#include "hv/pv_eoi.h"
 #include "hv/vdev/lapic.h"
 #include "hv/vdev/platform.h"
 #include "hv/x86/msr.h"
@@ -15,6 +16,13 @@ static int last_eoi;
 void vioapic_eoi(struct vm *vm, uint8_t vector)
 {
 	last_eoi = vector;
+}
+
+/* The guest has accepted the offer. */
+void pv_eoi_collect(struct vcpu *v)
+{
+	v->lapic.eoi_offered = false;
+	vlapic_eoi(v);
 }
 
 static uint32_t rd(struct vcpu *v, uint32_t reg)
@@ -675,9 +683,63 @@ static void test_random_access(void **state)
 	}
 }
 
+/* The end of an interrupt without an exit: when it may be offered, and that every register shows it. */
+static void test_eoi_offer(void **state)
+{
+	struct vcpu *v = CPU(0);
+	uint64_t value;
+
+	enable_all();
+	assert_false(vlapic_eoi_is_local(v)); /* nothing is in service */
+	wr(v, LAPIC_ICR, 0x41 | LAPIC_ICR_SELF);
+	vlapic_accept(v, 0x41);
+	assert_true(vlapic_eoi_is_local(v));
+	wr(v, LAPIC_ICR, 0x31 | LAPIC_ICR_SELF); /* waits for it, below its priority */
+	assert_false(vlapic_eoi_is_local(v));
+	v->lapic.eoi_offered = true;
+	assert_int_equal(rd(v, LAPIC_ISR + 0x20), 0);
+	assert_int_equal(vlapic_pending(v), 0x31);
+	vlapic_accept(v, 0x31);
+	v->lapic.eoi_offered = true;
+	wr(v, LAPIC_EOI, 0);
+	assert_int_equal(rd(v, LAPIC_ISR + 0x10), 0);
+	/* Level-triggered: the I/O APIC has to know. */
+	vlapic_deliver(&fake_vm, &(struct apic_message){.dest = 0, .level = true, .vector = 0x51});
+	vlapic_accept(v, 0x51);
+	assert_false(vlapic_eoi_is_local(v));
+	wr(v, LAPIC_EOI, 0);
+	enable_x2apic();
+	assert_true(vlapic_msr_write(v, X2(LAPIC_SELF_IPI), 0x41));
+	vlapic_accept(v, 0x41);
+	v->lapic.eoi_offered = true;
+	assert_true(vlapic_msr_read(v, X2(LAPIC_ISR + 0x20), &value));
+	assert_int_equal(value, 0);
+	assert_true(vlapic_msr_write(v, X2(LAPIC_SELF_IPI), 0x41));
+	vlapic_accept(v, 0x41);
+	v->lapic.eoi_offered = true;
+	assert_true(vlapic_msr_write(v, X2(LAPIC_TPR), 0));
+	assert_false(v->lapic.eoi_offered);
+	assert_false(vlapic_eoi_is_local(v));
+}
+
+static void test_deliver_set(void **state)
+{
+	struct apic_message m = {.mode = APIC_FIXED, .vector = 0x41};
+
+	enable_all();
+	assert_int_equal(vlapic_deliver_set(&fake_vm, 5, &m), 2);
+	assert_int_equal(vlapic_pending(CPU(0)), 0x41);
+	assert_int_equal(vlapic_pending(CPU(1)), -1);
+	assert_int_equal(vlapic_pending(CPU(2)), 0x41);
+	assert_true(vlapic_base_set(CPU(3), PLATFORM_LAPIC_BASE, PHYS_BITS)); /* its APIC is off */
+	assert_int_equal(vlapic_deliver_set(&fake_vm, ~0UL << 1, &m), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(test_eoi_offer, setup),
+	    cmocka_unit_test_setup(test_deliver_set, setup),
 	    cmocka_unit_test_setup(test_reset, setup),
 	    cmocka_unit_test_setup(test_owns, setup),
 	    cmocka_unit_test_setup(test_priorities, setup),

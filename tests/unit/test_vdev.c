@@ -3,6 +3,7 @@
 #include "fake_vm.h"
 
 #include "hv/mgmt/console.h"
+#include "hv/pv_eoi.h"
 #include "hv/vdev/lapic.h"
 #include "hv/vdev/vdev.h"
 
@@ -25,6 +26,11 @@ bool console_guest_ready(struct vm *vm)
 
 void console_guest_input_ready(struct vm *vm)
 {
+}
+
+void pv_eoi_collect(struct vcpu *v)
+{
+	fail();
 }
 
 static enum vm_end ended_how;

@@ -34,6 +34,7 @@ UNIT_guest_walk := hv/guest_walk.c hv/insn.c hv/decode.c mm/gpa.c
 UNIT_emulate := hv/emulate.c hv/guest_walk.c hv/insn.c hv/decode.c mm/gpa.c hv/lib/fmt.c hv/lib/str.c
 UNIT_efi_memory := boot/efi/memory.c hv/lib/str.c
 UNIT_efi_options := boot/efi/options.c hv/lib/str.c
+UNIT_pv := hv/hypercall.c hv/pv_steal.c hv/pv_eoi.c mm/gpa.c
 UNIT_pm := hv/vdev/pm.c hv/vdev/pci.c hv/io_bus.c
 UNIT_rtc := hv/vdev/rtc.c hv/lib/calendar.c hv/io_bus.c
 UNIT_vdev := $(wildcard hv/vdev/*.c) hv/vm_irq.c hv/io_bus.c hv/lib/calendar.c hv/lib/fmt.c hv/lib/str.c
