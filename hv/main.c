@@ -9,6 +9,7 @@
 #include "hv/boot_info.h"
 #include "hv/config.h"
 #include "hv/files.h"
+#include "hv/isolation.h"
 #include "hv/lib/log.h"
 #include "hv/lib/panic.h"
 #include "hv/lib/util.h"
@@ -206,6 +207,7 @@ static void main_on_host_stack(void)
 	xstate_init();
 	virt_probe();
 	msr_init();
+	isolation_init();
 	configuration_read();
 	cpus_start();
 	line = serial_start();

@@ -110,11 +110,11 @@ enum status memmap_add(struct memmap *m, uint64_t base, uint64_t len, enum memma
 	return paint(m, base, end, type, false);
 }
 
-enum memmap_type memmap_type_at(const struct memmap *m, uint64_t pa)
+bool memmap_covers(const struct memmap *m, uint64_t base, uint64_t end, enum memmap_type type)
 {
-	uint32_t i = find(m, pa);
+	uint32_t i = find(m, base);
 
-	return i < m->count && m->range[i].base <= pa ? m->range[i].type : MEMMAP_HOLE;
+	return i < m->count && m->range[i].base <= base && m->range[i].end >= end && m->range[i].type == type;
 }
 
 uint64_t memmap_total(const struct memmap *m, enum memmap_type type)

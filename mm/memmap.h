@@ -42,8 +42,8 @@ void memmap_init(struct memmap *m);
  * report is left out); ERR_NOMEM: the table is full (part of the report may be in it).
  */
 enum status memmap_add(struct memmap *m, uint64_t base, uint64_t len, enum memmap_type type);
-/* The type at pa. */
-enum memmap_type memmap_type_at(const struct memmap *m, uint64_t pa);
+/* All of [base, end) is of one type. */
+bool memmap_covers(const struct memmap *m, uint64_t base, uint64_t end, enum memmap_type type);
 /* Bytes of one type. */
 uint64_t memmap_total(const struct memmap *m, enum memmap_type type);
 /*

@@ -63,6 +63,22 @@ static bool is_free(const struct arena *a, uint64_t pa, unsigned order)
 	return false;
 }
 
+/* The same for [pa, end). */
+static bool any_free(const struct arena *a, uint64_t pa, uint64_t end)
+{
+	while (pa < end) {
+		unsigned order = 0;
+
+		while (order < PAGE_ORDER_MAX && IS_ALIGNED(pa, PAGE_SIZE << (order + 1)) &&
+		       (PAGE_SIZE << (order + 1)) <= end - pa)
+			order++;
+		if (is_free(a, pa, order))
+			return true;
+		pa += PAGE_SIZE << order;
+	}
+	return false;
+}
+
 /* Frees one aligned block, joining it with its buddy as often as that is free too. */
 static void free_block(struct arena *a, uint64_t pa, unsigned order)
 {
@@ -97,16 +113,8 @@ static void give_back(enum memmap_type zone, uint64_t pa, uint64_t end)
 {
 	struct arena *a = arena_of(zone, pa);
 
-	CHECK(a && end <= a->end && memmap_type_at(map, pa) == zone && memmap_type_at(map, end - 1) == zone);
-	for (uint64_t at = pa; at < end;) {
-		unsigned order = 0;
-
-		while (order < PAGE_ORDER_MAX && IS_ALIGNED(at, PAGE_SIZE << (order + 1)) &&
-		       (PAGE_SIZE << (order + 1)) <= end - at)
-			order++;
-		CHECK(!is_free(a, at, order));
-		at += PAGE_SIZE << order;
-	}
+	CHECK(a && end <= a->end && memmap_covers(map, pa, end, zone));
+	CHECK(!any_free(a, pa, end));
 	free_range(a, pa, end);
 }
 
@@ -199,6 +207,30 @@ void page_free_guest(hpa_t block, unsigned order)
 	spin_lock(&lock);
 	give_back(MEMMAP_GUEST, block.v, block.v + (PAGE_SIZE << order));
 	spin_unlock(&lock);
+}
+
+bool page_guest_in_use(hpa_t pa, uint64_t size)
+{
+	uint64_t end = pa.v + size;
+	struct arena *a;
+	bool ok;
+
+	spin_lock(&lock);
+	a = arena_of(MEMMAP_GUEST, pa.v);
+	ok = a && end > pa.v && end <= a->end && memmap_covers(map, pa.v, end, MEMMAP_GUEST) &&
+	     !any_free(a, pa.v, end);
+	spin_unlock(&lock);
+	return ok;
+}
+
+uint64_t page_guest_end(void)
+{
+	uint64_t end = 0;
+
+	for (uint32_t i = 0; i < arena_count; i++)
+		if (arenas[i].zone == MEMMAP_GUEST)
+			end = MAX(end, arenas[i].end);
+	return end;
 }
 
 void page_stats(struct page_stats *s)

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "hv/lib/status.h"
@@ -35,5 +36,10 @@ void page_free_bytes(void *p, size_t bytes);
 /* A guest block of exactly 2^order pages; not scrubbed yet: vm_start scrubs what it was given. */
 enum status page_alloc_guest(unsigned order, hpa_t *out);
 void page_free_guest(hpa_t block, unsigned order);
+
+/* All of [pa, pa+size), whole pages, is of the guest zone, and none of it is free. */
+bool page_guest_in_use(hpa_t pa, uint64_t size);
+/* The first physical address behind the guest zone; 0: there is none. */
+uint64_t page_guest_end(void);
 
 void page_stats(struct page_stats *s);

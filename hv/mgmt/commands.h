@@ -60,6 +60,7 @@ void command_cpus(int argc, char **argv);
 void command_mem(int argc, char **argv);
 
 /* hv/mgmt/commands_host.c */
+void command_check(int argc, char **argv);
 void command_log(int argc, char **argv);
 void command_config(int argc, char **argv);
 void command_version(int argc, char **argv);

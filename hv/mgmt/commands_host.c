@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Commands about Ingot itself: its log, its configuration, its version, its end. */
+/* Commands about Ingot itself: that it is whole, its log, its configuration, its version, its end. */
 #include "hv/config.h"
+#include "hv/isolation.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
@@ -12,6 +13,26 @@
 #include "hv/version.h"
 #include "hv/virt.h"
 #include "hv/vm.h"
+
+void command_check(int argc, char **argv)
+{
+	struct isolation r;
+	enum status s = isolation_check(&r);
+
+	(void)argc;
+	(void)argv;
+	if (s == ERR_NOMEM) {
+		command_error("no memory for the check");
+	} else if (s != OK) {
+		command_error("%s", r.why);
+	} else {
+		console_print(
+		    "host: %lu KiB of code and constants unchanged, nothing writable and executable\n",
+		    r.checked >> 10);
+		console_print("guests: %u with %lu frames, each of one guest alone, none of Ingot's\n",
+			      r.guests, r.frames);
+	}
+}
 
 static void log_line(void *arg, const char *line, size_t len)
 {
