@@ -3,6 +3,7 @@
 # dictionary in NAME.dict where there is one. What a run finds new is kept in build/fuzz/NAME.corpus.
 
 FUZZ_config := $(CONFIG_SRC)
+FUZZ_acpi := drivers/acpi.c drivers/acpi_madt.c drivers/acpi_fadt.c
 FUZZ_multiboot2 := boot/multiboot2.c hv/lib/fmt.c hv/lib/str.c
 FUZZ_LOAD := $(wildcard hv/load*.c) mm/gpa.c hv/lib/fmt.c hv/lib/str.c
 FUZZ_load_linux := $(FUZZ_LOAD)

@@ -2,6 +2,9 @@
 /* The devices of a VM together: hv/vdev/vdev.c's list, and interrupts all the way from a device to a vector. */
 #include "fake_vm.h"
 
+#include <stdio.h>
+#include "hv/config.h"
+#include "hv/guest_map.h"
 #include "hv/mgmt/console.h"
 #include "hv/pv_eoi.h"
 #include "hv/vdev/lapic.h"
@@ -257,6 +260,130 @@ static void test_debug_exit(void **state)
 	assert_int_equal(ended_status, 5);
 }
 
+/* --- no configuration makes two things share an address --- */
+
+#define CONFIGURATIONS 1000000
+#define BY_TEXT        5000
+
+static uint64_t seed = 24;
+static unsigned accepted;
+
+static uint64_t below(uint64_t n)
+{
+	return test_random(&seed) % n;
+}
+
+static bool disjoint(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+	return a + a_size <= b || b + b_size <= a;
+}
+
+static void assert_bus(const struct io_bus *b, uint64_t limit)
+{
+	for (uint32_t i = 0; i < b->count; i++) {
+		const struct io_range *r = &b->range[i];
+
+		assert_true(r->size > 0 && r->base < limit && r->size <= limit - r->base);
+		for (uint32_t k = i + 1; k < b->count; k++)
+			assert_true(disjoint(r->base, r->size, b->range[k].base, b->range[k].size));
+	}
+}
+
+static void assert_memory(const struct gmem *m, const struct io_bus *mmio)
+{
+	uint64_t total = 0;
+
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct gmem_slot *s = &m->slot[i];
+
+		assert_true(s->size > 0 && IS_ALIGNED(s->base | s->size, PAGE_SIZE));
+		assert_true(disjoint(s->base, s->size, PLATFORM_LAPIC_BASE, PAGE_SIZE));
+		assert_true(disjoint(s->base, s->size, GUEST_PCI_HOLE_BASE,
+				     GUEST_RAM_HIGH_BASE - GUEST_PCI_HOLE_BASE));
+		for (uint32_t k = i + 1; k < m->count; k++)
+			assert_true(disjoint(s->base, s->size, m->slot[k].base, m->slot[k].size));
+		for (uint32_t k = 0; k < mmio->count; k++)
+			assert_true(disjoint(s->base, s->size, mmio->range[k].base, mmio->range[k].size));
+		total += s->size;
+	}
+	assert_true(total <= fake_cfg.memory);
+}
+
+static void check(void)
+{
+	struct gmem m = {};
+
+	fake_vm.ports.count = fake_vm.mmio.count = 0;
+	if (guest_map_add_slots(&m, fake_cfg.memory) != OK || vdevs_init(&fake_vm) != OK)
+		return;
+	accepted++;
+	assert_memory(&m, &fake_vm.mmio);
+	assert_bus(&fake_vm.mmio, UINT64_MAX);
+	assert_bus(&fake_vm.ports, 0x10000);
+}
+
+static uint64_t random_memory(void)
+{
+	uint64_t bytes = test_random(&seed) >> (16 + below(40));
+
+	switch (below(4)) {
+	case 0:
+		return bytes;
+	case 1:
+		return GUEST_PCI_HOLE_BASE + below(64) * PAGE_SIZE - 32 * PAGE_SIZE;
+	default:
+		return ALIGN_DOWN(bytes, PAGE_SIZE);
+	}
+}
+
+static int32_t random_port(void)
+{
+	return below(4) ? (int32_t)below(0x1000) : (int32_t)below(0x10001) - 1;
+}
+
+static void ignore(void *arg, const char *text)
+{
+}
+
+static void test_aliasing_by_text(void **state)
+{
+	static struct config config;
+	char text[256], port[16];
+
+	fake_vm_new(1);
+	for (unsigned i = 0; i < BY_TEXT; i++) {
+		int32_t p = random_port();
+
+		snprintf(port, sizeof(port), "%#x", (unsigned)p);
+		int n =
+		    snprintf(text, sizeof(text),
+			     "[vm a]\nkernel = k\nmemory = %lu%c\nvcpus = %lu\ndebug_exit = %s\ncom1 = %s\n",
+			     below(below(2) ? 10000 : 100), "KMG"[below(3)], below(70), p < 0 ? "none" : port,
+			     below(2) ? "console" : "none");
+		config_parse(&config, "t.cfg", text, (size_t)n, ignore, NULL);
+		if (config.errors || config.vm_count != 1)
+			continue;
+		fake_cfg = config.vm[0];
+		check();
+	}
+	assert_in_range(accepted, BY_TEXT / 20, BY_TEXT);
+}
+
+/* The first thousands are read from text, these are made. */
+static void test_aliasing(void **state)
+{
+	accepted = 0;
+	fake_vm_new(1);
+	fake_cfg = (struct vm_config){.name = "a"};
+	for (unsigned i = 0; i < CONFIGURATIONS; i++) {
+		fake_cfg.memory = random_memory();
+		fake_cfg.debug_exit = random_port();
+		fake_cfg.com1_console = below(2);
+		check();
+	}
+	assert_in_range(accepted, CONFIGURATIONS / 20, CONFIGURATIONS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +394,8 @@ int main(void)
 	    cmocka_unit_test_setup(test_uart_by_slave_line, setup),
 	    cmocka_unit_test_setup(test_random_access, setup),
 	    cmocka_unit_test_setup(test_debug_exit, setup),
+	    cmocka_unit_test(test_aliasing_by_text),
+	    cmocka_unit_test(test_aliasing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
