@@ -27,6 +27,9 @@ MODELS = {
     "ryzen": "SVM with next-RIP save",
 }
 
+CDROM = 'ata1-master: type=cdrom, path="{image}", status=inserted\nboot: cdrom'
+DISK = 'ata0-master: type=disk, path="{image}", mode=volatile\nboot: disk'
+
 BIOS = "/usr/share/bochs/BIOS-bochs-latest"
 VGABIOS = "/usr/share/bochs/VGABIOS-lgpl-latest"
 OVMF = "/usr/share/ovmf/OVMF.fd"
@@ -42,8 +45,7 @@ pci: enabled=1, chipset=i440fx
 clock: sync=none, time0=946684800
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15
-ata1-master: type=cdrom, path="{iso}", status=inserted
-boot: cdrom
+{drive}
 com1: enabled=1, {com1}
 log: {log}
 panic: action=fatal
@@ -96,8 +98,8 @@ def classify(returncode, log_text, stopped=False, timed_out=False):
 
 
 def config(iso, rundir, model="corei7_skylake_x", cpus=1, memory=512, uefi=False, com1="file", ips=50000000,
-           ignore_bad_msrs=None):
-    """The text of a bochsrc. com1: "file" (rundir/com1.out), "socket:PORT", or the path of a pty.
+           ignore_bad_msrs=None, boot_disk=False):
+    """The text of a bochsrc. iso: the image; boot_disk: it is a disk's. com1: "file" (rundir/com1.out), "socket:PORT", or the path of a pty.
 
     Reads of MSRs that Bochs lacks fault, as hardware's do; but OVMF reads one that it lacks (17h), and dies.
     """
@@ -110,7 +112,8 @@ def config(iso, rundir, model="corei7_skylake_x", cpus=1, memory=512, uefi=False
     else:
         line = f"mode=term, dev={com1}"
     return CONFIG.format(firmware=OVMF if uefi else BIOS, rom_options="" if uefi else ", options=fastboot",
-                         vgabios=VGABIOS, model=model, cpus=cpus, ips=ips, memory=memory, iso=iso, com1=line,
+                         vgabios=VGABIOS, model=model, cpus=cpus, ips=ips, memory=memory, com1=line,
+                         drive=(DISK if boot_disk else CDROM).format(image=iso),
                          ignore_bad_msrs=int(ignore_bad_msrs), log=f"{rundir}/bochs.log")
 
 

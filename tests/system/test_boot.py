@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Every way into Ingot, on images as `make iso` makes them, to the end of a tiny guest."""
 import os
+import re
 import subprocess
 
 import pytest
 
 import conftest
+import test_refused
 
 CONFIG = "[vm t]\nmemory = 16M\nkernel = hello\ncmdline = one two\n"
 GUESTS = os.path.join(conftest.BUILD, "guests")
@@ -57,14 +59,28 @@ def test_efi_from_grub(boot, work_dir):
     expect_guest(m, "efi")
 
 
-@pytest.mark.only("amd", "one CPU there, and the same loader")
-def test_efi(boot, work_dir):
-    """As BOOTX64.EFI of a disk, with two CPUs, and memory above 4 GiB."""
+def test_efi(boot, work_dir, vendor):
+    """As BOOTX64.EFI of a disk; on AMD with two CPUs, and memory above 4 GiB (Bochs' UEFI has no ACPI: one CPU)."""
     _, esp = make_image(work_dir)
-    m = boot(image=esp, cpus=2, memory=5120, amd={"firmware": "uefi", "boot_disk": True})
-    m.expect(r"2 of 2 CPUs online", 120)
+    cpus, memory = (2, 5120) if vendor == "amd" else (1, 1024)
+    disk = {"firmware": "uefi", "boot_disk": True}
+    m = boot(image=esp, cpus=cpus, memory=memory, amd=disk, intel=disk)
+    m.expect(rf"{cpus} of {cpus} CPUs online", 120)
     m.expect(r"vm t: stopped: powered off", 60)
     assert "entered by efi" in m.log()
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_cpus(boot, tiny, count):
+    """Each CPU is brought up, has virtualization on, and runs a guest of its own."""
+    guests = "".join(f"[vm t{n}]\nmemory = 16M\nkernel = heartbeat\ncpuset = {n}\n" for n in range(count))
+    m = boot(guests, tiny("heartbeat"), cpus=count)
+    m.expect(rf"{count} of {count} CPUs online", 90)
+    m.expect(rf"ready: {count} of {count} guests started", 60)
+    for n in range(count):
+        m.expect(rf"t{n}\| beat", 60)
+    rows = re.findall(r"^\s*(\d+)\s+\d+\s+on\s", m.command("cpus"), re.M)
+    assert rows == [str(n) for n in range(count)]
 
 
 def shell_disk(work_dir, files, script):
@@ -134,9 +150,17 @@ def test_module_names(boot, tiny):
 
 
 @pytest.mark.only("amd", "nothing is booted")
-def test_iso_refuses_mistakes(work_dir):
+def test_hundred_mistakes_before_boot(work_dir):
+    """`make config` and `make iso` list them all, and fail; at boot they have the same words: refused/hundred-mistakes."""
+    config, mistakes = test_refused.hundred_mistakes()
+    config += "[vm c]\nmemory = 16M\nkernel = nothere\n"
     with pytest.raises(AssertionError) as failure:
-        make_image(work_dir, "[vm t]\nmemry = 16M\nkernel = nothere\n")
-    text = str(failure.value)
-    assert "ingot.cfg:2: unknown key 'memry' in [vm t]; did you mean 'memory'?" in text
-    assert "there is no file 'nothere'" in text
+        make_image(work_dir, config)
+    assert not os.path.exists(os.path.join(work_dir, "boot.iso"))
+    path = os.path.join(work_dir, "ingot.cfg")
+    checked = subprocess.run(["make", "-s", "-C", conftest.ROOT, "config", f"CONFIG={path}"], capture_output=True,
+                             text=True)
+    assert checked.returncode != 0
+    for text in str(failure.value), checked.stderr:
+        for mistake in [*mistakes, "there is no file 'nothere'", " mistakes"]:
+            assert mistake in text, mistake
