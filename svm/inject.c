@@ -53,6 +53,10 @@ bool svm_insn_completed(struct vcpu *v)
 	return b->rflags & RFLAGS_TF;
 }
 
+/*
+ * By EVENTINJ. But QEMU 7.2's TCG delivers an interrupt of EVENTINJ a second time, whatever RFLAGS.IF says by then, if it
+ * leaves its loop between the delivery and the guest's next exit or exception: there interrupts are virtual ones.
+ */
 void svm_inject(struct vcpu *v, const struct guest_event *ev)
 {
 	struct svm_vcpu *s = to_svm(v);
@@ -60,6 +64,11 @@ void svm_inject(struct vcpu *v, const struct guest_event *ev)
 
 	/* Soft ones are never requeued here (svm_exit_interrupted), and nothing else makes them. */
 	CHECK(ev->type == EVENT_INTERRUPT || ev->type == EVENT_NMI || ev->type == EVENT_EXCEPTION);
+	if (ev->type == EVENT_INTERRUPT && svm_caps.repeats_eventinj) {
+		s->interrupt = ev->vector;
+		s->pending |= PENDING_INTERRUPT;
+		return;
+	}
 	if (ev->has_error)
 		inj |= EVENT_ERROR_VALID | (uint64_t)ev->error << EVENT_ERROR_SHIFT;
 	s->vmcb.event_inj = inj;
@@ -75,11 +84,43 @@ void svm_interrupt_window(struct vcpu *v, bool on)
 {
 	struct vmcb *b = &to_svm(v)->vmcb;
 
-	b->int_ctl &= ~(INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO | INT_CTL_V_IGN_TPR);
+	b->int_ctl &= ~INT_CTL_VIRTUAL;
 	if (on)
-		b->int_ctl |= INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO | INT_CTL_V_IGN_TPR;
+		b->int_ctl |= INT_CTL_VIRTUAL;
 	b->clean &= ~CLEAN_TPR;
 	intercept(b, INTERCEPT_VINTR, on);
+}
+
+/*
+ * The interrupt as a virtual one (APM Vol. 2, "Virtual Interrupts"): as nothing blocks it, the CPU takes it before the
+ * guest's next instruction. Where V_IRQ already stands for the window there is only EVENTINJ.
+ */
+void svm_interrupt_begin(struct svm_vcpu *s)
+{
+	struct vmcb *b = &s->vmcb;
+
+	s->pending &= ~(uint32_t)PENDING_INTERRUPT;
+	if (b->int_ctl & INT_CTL_V_IRQ) {
+		b->event_inj = EVENT_VALID | EVENT_INTERRUPT << EVENT_TYPE_SHIFT | s->interrupt;
+		return;
+	}
+	b->v_intr_vector = s->interrupt;
+	b->int_ctl |= INT_CTL_VIRTUAL;
+	b->clean &= ~CLEAN_TPR;
+	s->watch |= WATCH_INTERRUPT;
+}
+
+/* A physical interrupt goes before a virtual one: then V_IRQ is still set, and the interrupt goes back to the core. */
+void svm_interrupt_end(struct svm_vcpu *s)
+{
+	struct vmcb *b = &s->vmcb;
+
+	s->watch &= ~(uint32_t)WATCH_INTERRUPT;
+	if (b->int_ctl & INT_CTL_V_IRQ)
+		event_requeue(&s->base,
+			      &(struct guest_event){.type = EVENT_INTERRUPT, .vector = s->interrupt});
+	b->int_ctl &= ~INT_CTL_VIRTUAL;
+	b->clean &= ~CLEAN_TPR;
 }
 
 void svm_nmi_window(struct vcpu *v, bool on)
@@ -107,9 +148,9 @@ void svm_step_begin(struct svm_vcpu *s)
 {
 	struct vmcb *b = &s->vmcb;
 
-	if (b->event_inj & EVENT_VALID)
+	if ((b->event_inj & EVENT_VALID) || (s->watch & WATCH_INTERRUPT))
 		return;
-	s->stepping = true;
+	s->watch |= WATCH_STEP;
 	s->step_tf = b->rflags & RFLAGS_TF;
 	s->step_dr6 = b->dr6;
 	b->rflags |= RFLAGS_TF;
@@ -123,7 +164,7 @@ void svm_step_end(struct svm_vcpu *s, struct vm_exit *e)
 		       !(b->dr6 & ~s->step_dr6 & DR6_BREAKPOINTS);
 	bool iret_done = s->nmi == NMI_IRET && s->base.rip != s->iret_rip;
 
-	s->stepping = false;
+	s->watch &= ~(uint32_t)WATCH_STEP;
 	nmi_look(s);
 	/* IRET has loaded the flags from its frame. */
 	if (!iret_done)

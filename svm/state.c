@@ -353,7 +353,7 @@ void svm_state_reset(struct svm_vcpu *s)
 	svm_debug_set_live(s, false);
 	s->nmi = NMI_OPEN;
 	s->nmi_window = false;
-	s->stepping = false;
+	s->watch = 0;
 	s->pending = PENDING_ASID | PENDING_FLUSH;
 	s->base.rip = RESET_IP;
 }

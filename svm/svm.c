@@ -30,6 +30,16 @@ struct svm_cpu *svm_this_cpu(void)
 	return svm_cpus[this_pcpu()->id];
 }
 
+/* QEMU's TCG tells by the signature of the hypervisor's leaf. */
+static bool is_tcg(void)
+{
+	struct cpuid_regs r = cpuid(CPUID_LEAF_HYPERVISOR, 0);
+	uint32_t signature[] = {r.ebx, r.ecx, r.edx};
+
+	return (cpuid(CPUID_LEAF_FEATURES, 0).ecx & CPUID_1_ECX_HYPERVISOR) &&
+	       memcmp(signature, "TCGTCGTCGTCG", sizeof(signature)) == 0;
+}
+
 /* What Ingot can't do without; each text names the bit and the cure. NULL: all is there. */
 static const char *missing(struct svm_caps *caps)
 {
@@ -62,6 +72,7 @@ static const char *missing(struct svm_caps *caps)
 	    .pause_filter =
 		(r.edx & CPUID_8000000A_EDX_PAUSE_FILTER) && (r.edx & CPUID_8000000A_EDX_PAUSE_THRESHOLD),
 	    .lbrv = r.edx & CPUID_8000000A_EDX_LBRV,
+	    .repeats_eventinj = is_tcg(),
 	};
 	return NULL;
 }

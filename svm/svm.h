@@ -16,6 +16,7 @@
 struct svm_caps {
 	uint32_t asids; /* the host's included */
 	bool nrips, flush_by_asid, pause_filter, lbrv;
+	bool repeats_eventinj; /* QEMU's TCG: see svm_inject */
 };
 extern struct svm_caps svm_caps;
 
@@ -33,10 +34,17 @@ struct svm_cpu {
 
 /* Why a vCPU's next entry is not a plain one. */
 enum svm_pending {
-	PENDING_ASID = 1 << 0,  /* its ASID may be old, or this CPU owes a flush */
-	PENDING_FLUSH = 1 << 1, /* its translations are stale */
-	PENDING_KEEP = 1 << 3,  /* the last entry had a flush; this one has none */
-	PENDING_STEP = 1 << 2,  /* stop it after one instruction, for the NMI window */
+	PENDING_ASID = 1 << 0,      /* its ASID may be old, or this CPU owes a flush */
+	PENDING_FLUSH = 1 << 1,     /* its translations are stale */
+	PENDING_KEEP = 1 << 3,      /* the last entry had a flush; this one has none */
+	PENDING_STEP = 1 << 2,      /* stop it after one instruction, for the NMI window */
+	PENDING_INTERRUPT = 1 << 4, /* the interrupt svm_vcpu.interrupt is to go in */
+};
+
+/* What the exit from this entry has to be looked at for. */
+enum svm_watch {
+	WATCH_STEP = 1 << 0,      /* TF was set for the NMI window */
+	WATCH_INTERRUPT = 1 << 1, /* V_IRQ is an interrupt that goes in */
 };
 
 /* The end of NMI blocking, which the hardware does not report. */
@@ -50,6 +58,7 @@ struct svm_vcpu {
 	struct vcpu base;
 	uint64_t vmcb_pa;
 	uint32_t pending;      /* enum svm_pending */
+	uint32_t watch;        /* enum svm_watch */
 	struct svm_cpu *cpu;   /* where it is loaded; NULL: nowhere */
 	struct svm_cpu *clean; /* the CPU that may have parts of the VMCB cached */
 	struct asid asid;
@@ -59,8 +68,8 @@ struct svm_vcpu {
 	enum svm_nmi nmi;
 	bool nmi_window;
 	uint64_t iret_rip;
-	bool stepping;              /* TF was set for the entry that is being made, or has ended */
 	uint64_t step_tf, step_dr6; /* RFLAGS.TF and DR6 as the guest has them */
+	uint8_t interrupt;          /* the vector that goes in */
 
 	_Alignas(PAGE_SIZE) struct vmcb vmcb;
 };
@@ -100,6 +109,9 @@ bool svm_insn_completed(struct vcpu *v);
 void svm_inject(struct vcpu *v, const struct guest_event *ev);
 void svm_interrupt_window(struct vcpu *v, bool on);
 void svm_nmi_window(struct vcpu *v, bool on);
+/* Before an entry with PENDING_INTERRUPT, and after it. */
+void svm_interrupt_begin(struct svm_vcpu *s);
+void svm_interrupt_end(struct svm_vcpu *s);
 /* Before an entry with PENDING_STEP, and after it. */
 void svm_step_begin(struct svm_vcpu *s);
 void svm_step_end(struct svm_vcpu *s, struct vm_exit *e);

@@ -157,6 +157,8 @@ static void prepare(struct svm_vcpu *s)
 	}
 	if (s->pending & (PENDING_ASID | PENDING_FLUSH))
 		prepare_tlb(s);
+	if (s->pending & PENDING_INTERRUPT)
+		svm_interrupt_begin(s);
 	if (s->pending & PENDING_STEP)
 		svm_step_begin(s);
 }
@@ -201,8 +203,10 @@ void svm_vcpu_run(struct vcpu *v, struct vm_exit *e)
 {
 	if (s->vmcb.exit_int_info & EVENT_VALID)
 		svm_requeue(s);
+	if (s->watch & WATCH_INTERRUPT)
+		svm_interrupt_end(s);
 	svm_exit_decode(&s->vmcb, svm_caps.nrips, e);
-	if (s->stepping)
+	if (s->watch & WATCH_STEP)
 		svm_step_end(s, e);
 	if (e->kind == EXIT_UNKNOWN || e->kind == EXIT_DR || e->kind == EXIT_ENTRY_FAILED)
 		handle_own_exit(s, e);
@@ -217,6 +221,6 @@ void svm_exited(struct vcpu *v, struct vm_exit *e)
 	v->gpr[RAX] = b->rax;
 	v->cr2 = b->cr2;
 	b->clean = CLEAN_ALL;
-	if ((b->exit_int_info & EVENT_VALID) || s->stepping || !svm_exit_decode_plain(b, svm_caps.nrips, e))
+	if ((b->exit_int_info & EVENT_VALID) || s->watch || !svm_exit_decode_plain(b, svm_caps.nrips, e))
 		exited_slowly(s, e);
 }

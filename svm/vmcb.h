@@ -55,6 +55,8 @@ enum tlb_control {
 #define INT_CTL_V_INTR_PRIO    (0xfu << 16)
 #define INT_CTL_V_IGN_TPR      (1u << 20)
 #define INT_CTL_V_INTR_MASKING (1u << 24)
+/* A virtual interrupt that waits for nothing but RFLAGS.IF and the shadow. */
+#define INT_CTL_VIRTUAL        (INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO | INT_CTL_V_IGN_TPR)
 
 /* int_state, at 0x068. */
 #define INT_STATE_SHADOW       (1u << 0)

@@ -40,6 +40,14 @@ def test_shell(boot, vendor):
     m.expect(r"vm web: stopped: powered off", 60)
 
 
+def test_many_commands(boot, vendor):
+    """Interrupts of the serial port in quick succession: each is delivered once, or Linux waits for its own lock."""
+    m = boot_linux(boot, linux.section("web", cmdline=quick(vendor)), amd=EVEN)
+    linux.attach(m, "web", 400)
+    for _ in range(150 if vendor == "amd" else 30):
+        linux.shell(m, "cat /proc/interrupts")
+
+
 def test_stock_kernel(boot, vendor):
     """linux-image-amd64."""
     m = boot_linux(boot, linux.section("web", kernel="vmlinuz-amd64", cmdline=quick(vendor)), ("vmlinuz-amd64",))

@@ -44,7 +44,7 @@ def test_fallbacks(boot, tiny, model):
 
 
 @pytest.mark.only("intel", "Bochs' CPU model")
-@pytest.mark.parametrize("name", ["cpuid", "ports"])
+@pytest.mark.parametrize("name", ["cpuid", "ports", "irq"])
 def test_svm_with_next_rip(boot, tiny, name):
     """Bochs' ryzen has SVM with the features that QEMU's TCG lacks.
 

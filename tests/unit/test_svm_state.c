@@ -318,6 +318,51 @@ static void test_interrupt_window(void **state)
 	assert_int_equal(s->vmcb.int_ctl, INT_CTL_V_INTR_MASKING);
 }
 
+/* An interrupt is a virtual one; what the CPU has not taken at the exit goes back. */
+static void test_interrupt(void **state)
+{
+	svm_caps.repeats_eventinj = true;
+	s->pending = 0;
+	s->vmcb.clean = CLEAN_ALL;
+	inject(EVENT_INTERRUPT, 0x41);
+	assert_int_equal(s->pending, PENDING_INTERRUPT);
+	svm_interrupt_begin(s);
+	assert_int_equal(s->pending, 0);
+	assert_int_equal(s->vmcb.event_inj, 0);
+	assert_int_equal(s->vmcb.v_intr_vector, 0x41);
+	assert_true(s->vmcb.int_ctl & INT_CTL_V_IRQ);
+	assert_false(s->vmcb.intercept_misc1 & INTERCEPT_VINTR);
+	assert_false(s->vmcb.clean & CLEAN_TPR);
+
+	s->vmcb.int_ctl &= ~INT_CTL_V_IRQ; /* taken */
+	svm_interrupt_end(s);
+	assert_false(requeued.valid);
+	assert_int_equal(s->vmcb.int_ctl, INT_CTL_V_INTR_MASKING);
+	assert_int_equal(s->watch, 0);
+
+	inject(EVENT_INTERRUPT, 0x42);
+	svm_interrupt_begin(s);
+	svm_step_begin(s); /* its frame would show the flag */
+	assert_false(s->vmcb.rflags & RFLAGS_TF);
+	svm_interrupt_end(s);
+	assert_int_equal(requeued.type, EVENT_INTERRUPT);
+	assert_int_equal(requeued.vector, 0x42);
+	assert_int_equal(s->vmcb.int_ctl, INT_CTL_V_INTR_MASKING);
+}
+
+/* With a window asked for, V_IRQ is that, and stays. */
+static void test_interrupt_and_window(void **state)
+{
+	svm_caps.repeats_eventinj = true;
+	inject(EVENT_INTERRUPT, 0x43);
+	svm_interrupt_window(v, true);
+	svm_interrupt_begin(s);
+	assert_int_equal(s->vmcb.event_inj, EVENT_VALID | 0x43);
+	assert_int_equal(s->watch, 0);
+	assert_true(s->vmcb.int_ctl & INT_CTL_V_IRQ);
+	assert_true(s->vmcb.intercept_misc1 & INTERCEPT_VINTR);
+}
+
 static void test_asids(void **state)
 {
 	struct asid_pool p, other;
@@ -415,6 +460,7 @@ int main(void)
 	    CASE(test_blocking),   CASE(test_nmi),
 	    CASE(test_nmi_iret),   CASE(test_nmi_step_guest),
 	    CASE(test_requeue),    CASE(test_interrupt_window),
+	    CASE(test_interrupt),  CASE(test_interrupt_and_window),
 	    CASE(test_asids),      CASE(test_msrpm),
 	    CASE(test_check),
 	};
