@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "hv/cpuid_table.h"
 
 #define CONFIG_VM_MAX      32
 #define CONFIG_NAME_MAX    31
@@ -52,6 +53,7 @@ struct vm_config {
 	enum config_end_action on_poweroff, on_reboot, on_crash;
 	uint32_t max_restarts; /* a minute */
 	int32_t debug_exit;    /* port, -1: none */
+	struct cpuid_choice cpuid;
 };
 
 struct host_config {

@@ -70,13 +70,14 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 	VM(UINT, "max_restarts", "5", max_restarts, .max = 8, .help = "restarts a minute, at most 8; then it is preserved"),
 	VM(PORT, "debug_exit", "none", debug_exit,
 	   .help = "a port; writing v to it ends the guest with status (v << 1) | 1"),
+	VM(CPUID, "cpuid", "host", cpuid,
+	   .help = "CPU features to take away (-avx512f) or to insist on (+x2apic), divided by commas"),
 	LATER("disk", "a virtual disk"),
 	LATER("net", "a virtual network card"),
 	LATER("pci", "a host PCI device for the guest alone"),
 	LATER("cpu_weight", "its share of CPU time against others"),
 	LATER("cap", "an upper limit of CPU time"),
 	LATER("watchdog", "a watchdog timer"),
-	LATER("cpuid", "changes to the guest's CPUID"),
 };
 
 const struct config_synonym config_synonyms[] = {

@@ -23,6 +23,7 @@ enum key_type {
 	KEY_PORT,    /* int32_t, -1: none */
 	KEY_ESCAPE,  /* uint8_t, a control character as ^X */
 	KEY_CONSOLE, /* struct host_config's console fields */
+	KEY_CPUID,   /* struct cpuid_choice */
 	KEY_LATER,   /* not built in yet: no field */
 };
 

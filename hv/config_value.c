@@ -428,6 +428,8 @@ bool config_value_set(const struct config_key *k, void *base, const char *text, 
 		return set_escape(field, text, why);
 	case KEY_CONSOLE:
 		return set_console(base, text, why);
+	case KEY_CPUID:
+		return cpuid_choice_parse(field, text, why, CONFIG_WHY_MAX);
 	case KEY_LATER:
 		break;
 	}
@@ -583,6 +585,9 @@ void config_value_print(const struct config_key *k, const void *base, uint32_t i
 		return;
 	case KEY_CONSOLE:
 		print_console(base, buf, size);
+		return;
+	case KEY_CPUID:
+		cpuid_choice_print(field, buf, size);
 		return;
 	case KEY_LATER:
 		return;

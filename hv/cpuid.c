@@ -1,153 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest's CPUID. `rules` says for each leaf which of the host's bits pass; a bit or leaf that is not there
- * reads as zero. Fields that describe the virtual machine (topology, XSAVE sizes, APIC IDs) are computed.
+ * The guest's CPUID, computed from the host's and the tables of hv/cpuid_table.c: default deny. Fields that describe the
+ * virtual machine (topology, XSAVE sizes, APIC IDs) are computed here.
  * Sources: SDM Vol. 2A, "CPUID"; APM Vol. 3, Appendix E.
- *
- * Hidden on purpose: VMX, SVM, SMX (no nesting); performance counters, LBR, Processor Trace, IBS (host
- * state); TSX, MPX, SGX, AMX, CET, protection keys, UINTR, supervisor XSAVE states (not switched);
- * MONITOR/MWAIT (a guest must not put the CPU to sleep); thermal and power (the host's); x87 and segment
- * features nobody uses; IA32_ARCH_CAPABILITIES (guests then assume the worst, which is safe).
  */
 #include "hv/cpuid.h"
 
 #include "hv/lib/panic.h"
+#include "hv/lib/string.h"
 #include "hv/lib/util.h"
 #include "hv/vm.h"
 #include "hv/xstate.h"
 #include "hv/x86/apic.h"
 #include "hv/x86/cpuid.h"
 #include "hv/x86/cr.h"
-#include "hv/x86/kvm_para.h"
 #include "hv/x86/msr.h"
 
-#define ALL 0xffffffffu
-
-enum rule_vendor { BOTH, INTEL, AMD };
-
-/* Which bits of the host's leaf a guest sees. Rules for one leaf are in a row, subleaves ascending from 0. */
-struct rule {
-	uint32_t leaf, subleaf;
-	enum rule_vendor vendor;
-	uint32_t eax, ebx, ecx, edx;
-	bool plain; /* the leaf has no subleaves: ECX doesn't matter */
-};
-
-/* Features that exist only with the AVX, or the AVX-512, state. */
-#define AVX512_7_EBX                                                                                         \
-	(CPUID_7_EBX_AVX512F | CPUID_7_EBX_AVX512DQ | CPUID_7_EBX_AVX512IFMA | CPUID_7_EBX_AVX512PF |        \
-	 CPUID_7_EBX_AVX512ER | CPUID_7_EBX_AVX512CD | CPUID_7_EBX_AVX512BW | CPUID_7_EBX_AVX512VL)
-#define AVX512_7_ECX                                                                                         \
-	(CPUID_7_ECX_AVX512_VBMI | CPUID_7_ECX_AVX512_VBMI2 | CPUID_7_ECX_AVX512_VNNI |                      \
-	 CPUID_7_ECX_AVX512_BITALG | CPUID_7_ECX_AVX512_VPOPCNTDQ)
-#define AVX512_7_EDX                                                                                         \
-	(CPUID_7_EDX_AVX512_4VNNIW | CPUID_7_EDX_AVX512_4FMAPS | CPUID_7_EDX_AVX512_VP2INTERSECT |           \
-	 CPUID_7_EDX_AVX512_FP16)
-
-/* Subleaf 1 of leaf 7. */
-#define CPUID_71_EAX_AVX_VNNI                BIT(4)
-#define CPUID_71_EAX_AVX512_BF16             BIT(5)
-#define CPUID_71_EAX_FZRM                    BIT(10)
-#define CPUID_71_EAX_FSRS                    BIT(11)
-#define CPUID_71_EAX_FSRCS                   BIT(12)
-#define CPUID_71_EAX_AVX_IFMA                BIT(23)
-
-/* Leaf 0x80000021. */
-#define CPUID_80000021_EAX_NO_NESTED_DATA_BP BIT(0)
-#define CPUID_80000021_EAX_LFENCE_SERIAL     BIT(2)
-#define CPUID_80000021_EAX_NULL_SEL_CLEARS   BIT(6)
-
-#define LEAF1_EDX_COMMON                                                                                     \
-	(CPUID_1_EDX_FPU | CPUID_1_EDX_VME | CPUID_1_EDX_DE | CPUID_1_EDX_PSE | CPUID_1_EDX_TSC |            \
-	 CPUID_1_EDX_MSR | CPUID_1_EDX_PAE | CPUID_1_EDX_MCE | CPUID_1_EDX_CX8 | CPUID_1_EDX_APIC |          \
-	 CPUID_1_EDX_MTRR | CPUID_1_EDX_PGE | CPUID_1_EDX_MCA | CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT |         \
-	 CPUID_1_EDX_PSE36 | CPUID_1_EDX_MMX | CPUID_1_EDX_FXSR)
-
-/* clang-format off */
-static const struct rule rules[] = {
-	{0x0, 0, BOTH, 0, ALL, ALL, ALL, true},
-	{0x1, 0, BOTH, .plain = true,
-	 .eax = ALL,
-	 .ebx = 0x0000ffff, /* brand index, CLFLUSH size */
-	 .ecx = CPUID_1_ECX_SSE3 | CPUID_1_ECX_PCLMULQDQ | CPUID_1_ECX_SSSE3 | CPUID_1_ECX_FMA |
-		CPUID_1_ECX_CMPXCHG16B | CPUID_1_ECX_PCID | CPUID_1_ECX_SSE41 | CPUID_1_ECX_SSE42 |
-		CPUID_1_ECX_MOVBE | CPUID_1_ECX_POPCNT | CPUID_1_ECX_AES | CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX |
-		CPUID_1_ECX_F16C | CPUID_1_ECX_RDRAND,
-	 .edx = LEAF1_EDX_COMMON | CPUID_1_EDX_SEP | CPUID_1_EDX_CLFSH | CPUID_1_EDX_SSE | CPUID_1_EDX_SSE2 |
-		CPUID_1_EDX_SS},
-	{0x2, 0, INTEL, ALL, ALL, ALL, ALL, true}, /* TLB and cache descriptors */
-	{0x4, 0, INTEL, 0x3fff, ALL, ALL, ALL, false}, /* caches; who shares them is computed */
-	{0x4, 1, INTEL, 0x3fff, ALL, ALL, ALL, false},
-	{0x4, 2, INTEL, 0x3fff, ALL, ALL, ALL, false},
-	{0x4, 3, INTEL, 0x3fff, ALL, ALL, ALL, false},
-	{0x6, 0, BOTH, 0, 0, 0, 0, true}, /* ARAT is set: the emulated LAPIC timer never stops */
-	{0x7, 0, BOTH,
-	 .eax = 1, /* highest subleaf */
-	 .ebx = CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_BMI1 | CPUID_7_EBX_AVX2 | CPUID_7_EBX_FDP_EXCPTN |
-		CPUID_7_EBX_SMEP | CPUID_7_EBX_BMI2 | CPUID_7_EBX_ERMS | CPUID_7_EBX_INVPCID |
-		CPUID_7_EBX_FCS_FDS | AVX512_7_EBX | CPUID_7_EBX_RDSEED | CPUID_7_EBX_ADX | CPUID_7_EBX_SMAP |
-		CPUID_7_EBX_CLFLUSHOPT | CPUID_7_EBX_CLWB | CPUID_7_EBX_SHA,
-	 .ecx = AVX512_7_ECX | CPUID_7_ECX_PREFETCHWT1 | CPUID_7_ECX_UMIP | CPUID_7_ECX_GFNI | CPUID_7_ECX_VAES |
-		CPUID_7_ECX_VPCLMULQDQ | CPUID_7_ECX_RDPID | CPUID_7_ECX_CLDEMOTE | CPUID_7_ECX_MOVDIRI |
-		CPUID_7_ECX_MOVDIR64B,
-	 .edx = AVX512_7_EDX | CPUID_7_EDX_FSRM | CPUID_7_EDX_MD_CLEAR | CPUID_7_EDX_SERIALIZE |
-		CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_SSBD},
-	{0x7, 1, BOTH,
-	 .eax = CPUID_71_EAX_AVX_VNNI | CPUID_71_EAX_AVX512_BF16 | CPUID_71_EAX_FZRM | CPUID_71_EAX_FSRS |
-		CPUID_71_EAX_FSRCS | CPUID_71_EAX_AVX_IFMA},
-	{0xb, 0, BOTH, 0, 0, 0, 0, false}, /* topology: computed */
-	{0xb, 1, BOTH, 0, 0, 0, 0, false},
-	{0xd, 0, BOTH, 0, 0, 0, 0, false}, /* XSAVE: computed, but for the components' places */
-	{0xd, 1, BOTH, .eax = CPUID_D1_EAX_XSAVEOPT | CPUID_D1_EAX_XSAVEC | CPUID_D1_EAX_XGETBV1},
-	{0xd, 2, BOTH, ALL, ALL, 2, 0, false},
-	{0xd, 3, BOTH, ALL, ALL, 2, 0, false},
-	{0xd, 4, BOTH, ALL, ALL, 2, 0, false},
-	{0xd, 5, BOTH, ALL, ALL, 2, 0, false},
-	{0xd, 6, BOTH, ALL, ALL, 2, 0, false},
-	{0xd, 7, BOTH, ALL, ALL, 2, 0, false},
-	{0x16, 0, INTEL, 0, 0, 0, 0, true}, /* computed from the TSC as measured */
-	{0x80000000, 0, BOTH, 0, ALL, ALL, ALL, true},
-	{0x80000001, 0, INTEL, .plain = true,
-	 .ecx = CPUID_80000001_ECX_LAHF64 | CPUID_80000001_ECX_ABM | CPUID_80000001_ECX_3DNOWPREFETCH,
-	 .edx = CPUID_80000001_EDX_SYSCALL | CPUID_80000001_EDX_NX | CPUID_80000001_EDX_PAGE1GB |
-		CPUID_80000001_EDX_RDTSCP | CPUID_80000001_EDX_LM},
-	{0x80000001, 0, AMD, .plain = true,
-	 .eax = ALL,
-	 .ebx = ALL,
-	 .ecx = CPUID_80000001_ECX_LAHF64 | CPUID_80000001_ECX_ABM | CPUID_80000001_ECX_SSE4A |
-		CPUID_80000001_ECX_MISALIGNSSE | CPUID_80000001_ECX_3DNOWPREFETCH | CPUID_80000001_ECX_XOP |
-		CPUID_80000001_ECX_FMA4 | CPUID_80000001_ECX_TBM | CPUID_80000001_ECX_TOPOEXT,
-	 .edx = LEAF1_EDX_COMMON | CPUID_80000001_EDX_SYSCALL | CPUID_80000001_EDX_NX |
-		CPUID_80000001_EDX_MMXEXT | CPUID_80000001_EDX_PAGE1GB | CPUID_80000001_EDX_RDTSCP |
-		CPUID_80000001_EDX_LM | CPUID_80000001_EDX_3DNOWEXT | CPUID_80000001_EDX_3DNOW},
-	{0x80000002, 0, BOTH, ALL, ALL, ALL, ALL, true}, /* the brand string */
-	{0x80000003, 0, BOTH, ALL, ALL, ALL, ALL, true},
-	{0x80000004, 0, BOTH, ALL, ALL, ALL, ALL, true},
-	{0x80000005, 0, AMD, ALL, ALL, ALL, ALL, true}, /* L1 */
-	{0x80000006, 0, BOTH, ALL, ALL, ALL, ALL, true}, /* L2, L3 */
-	{0x80000007, 0, BOTH, 0, 0, 0, CPUID_80000007_EDX_INVARIANT_TSC, true},
-	{0x80000008, 0, INTEL, 0xffff, 0, 0, 0, true},
-	{0x80000008, 0, AMD, .plain = true,
-	 .eax = 0xffff,
-	 .ebx = CPUID_80000008_EBX_CLZERO | CPUID_80000008_EBX_XSAVEERPTR | CPUID_80000008_EBX_IBPB |
-		CPUID_80000008_EBX_IBRS | CPUID_80000008_EBX_STIBP | CPUID_80000008_EBX_IBRS_ALWAYS |
-		CPUID_80000008_EBX_STIBP_ALWAYS | CPUID_80000008_EBX_IBRS_SAME_MODE |
-		CPUID_80000008_EBX_SSBD | CPUID_80000008_EBX_SSB_NO},
-	{0x80000019, 0, AMD, ALL, ALL, 0, 0, true}, /* TLBs for 1G pages */
-	{0x8000001a, 0, AMD, ALL, 0, 0, 0, true},   /* widths of execution units */
-	{0x8000001d, 0, AMD, 0x3fff, ALL, ALL, ALL, false}, /* caches; who shares them is computed */
-	{0x8000001d, 1, AMD, 0x3fff, ALL, ALL, ALL, false},
-	{0x8000001d, 2, AMD, 0x3fff, ALL, ALL, ALL, false},
-	{0x8000001d, 3, AMD, 0x3fff, ALL, ALL, ALL, false},
-	{0x8000001e, 0, AMD, 0, 0, 0, 0, true}, /* topology: computed */
-	{0x80000021, 0, AMD, .plain = true,
-	 .eax = CPUID_80000021_EAX_NO_NESTED_DATA_BP | CPUID_80000021_EAX_LFENCE_SERIAL |
-		CPUID_80000021_EAX_NULL_SEL_CLEARS},
-};
-/* clang-format on */
-
 #define XCR0_AVX512       (XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM)
-#define XCR0_GUEST        (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
 
 #define MAX_BASIC_INTEL   0x16u
 #define MAX_BASIC_AMD     0xdu
@@ -163,6 +32,13 @@ static const struct rule rules[] = {
 #define CACHE_TYPE        0x1fu
 #define CACHE_LEVEL(eax)  ((eax) >> 5 & 7)
 #define BUS_MHZ           100
+
+/* Bits of leaf 1 EDX that AMD repeats in leaf 0x80000001 EDX. */
+#define REPEATED_EDX                                                                                         \
+	(CPUID_1_EDX_FPU | CPUID_1_EDX_VME | CPUID_1_EDX_DE | CPUID_1_EDX_PSE | CPUID_1_EDX_TSC |            \
+	 CPUID_1_EDX_MSR | CPUID_1_EDX_PAE | CPUID_1_EDX_MCE | CPUID_1_EDX_CX8 | CPUID_1_EDX_APIC |          \
+	 CPUID_1_EDX_MTRR | CPUID_1_EDX_PGE | CPUID_1_EDX_MCA | CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT |         \
+	 CPUID_1_EDX_PSE36 | CPUID_1_EDX_MMX | CPUID_1_EDX_FXSR)
 
 static const struct cpuid_regs zero;
 
@@ -185,6 +61,8 @@ static struct cpuid_regs *entry_of(struct cpuid_policy *p, uint32_t leaf, uint32
 	static struct cpuid_regs none;
 	struct cpuid_leaf *l = leaf_slot(p, leaf);
 
+	if (leaf == CPUID_KVM_BASE + 1)
+		return &p->kvm_features;
 	if (!l || subleaf >= l->count) {
 		none = (struct cpuid_regs){};
 		return &none;
@@ -192,17 +70,17 @@ static struct cpuid_regs *entry_of(struct cpuid_policy *p, uint32_t leaf, uint32
 	return &p->entry[l->first + subleaf];
 }
 
-static uint32_t reg_of(const struct cpuid_regs *r, uint8_t reg)
+static uint32_t *reg_at(struct cpuid_regs *r, uint8_t reg)
 {
 	switch (reg) {
 	case CPUID_EAX:
-		return r->eax;
+		return &r->eax;
 	case CPUID_EBX:
-		return r->ebx;
+		return &r->ebx;
 	case CPUID_ECX:
-		return r->ecx;
+		return &r->ecx;
 	default:
-		return r->edx;
+		return &r->edx;
 	}
 }
 
@@ -210,28 +88,25 @@ bool cpuid_has(const struct cpuid_policy *p, struct cpuid_feature f)
 {
 	struct cpuid_regs r = cpuid_lookup(p, f.leaf, f.subleaf);
 
-	return reg_of(&r, f.reg) >> f.bit & 1;
+	return *reg_at(&r, f.reg) >> f.bit & 1;
 }
 
-static bool rule_applies(const struct cpuid_policy *p, const struct rule *r)
+static bool scope_applies(const struct cpuid_policy *p, enum cpuid_scope scope)
 {
-	uint32_t max = r->leaf >= CPUID_EXT_BASE ? p->max_ext : p->max_basic;
-
-	if (r->vendor == INTEL && p->vendor != CPUID_VENDOR_INTEL)
-		return false;
-	if (r->vendor == AMD && p->vendor != CPUID_VENDOR_AMD)
-		return false;
-	return r->leaf <= max;
+	return scope == CPUID_BOTH || (scope == CPUID_INTEL && p->vendor == CPUID_VENDOR_INTEL) ||
+	       (scope == CPUID_AMD && p->vendor == CPUID_VENDOR_AMD);
 }
 
-static void apply_rules(struct cpuid_policy *p, cpuid_fn host)
+/* The leaves, with the host's numbers. */
+static void take_leaves(struct cpuid_policy *p, cpuid_fn host)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-		const struct rule *r = &rules[i];
+	for (size_t i = 0; i < cpuid_leaf_row_count; i++) {
+		const struct cpuid_leaf_row *r = &cpuid_leaf_rows[i];
 		struct cpuid_leaf *l = leaf_slot(p, r->leaf);
 		struct cpuid_regs h;
 
-		if (!rule_applies(p, r))
+		if (!scope_applies(p, r->scope) ||
+		    r->leaf > (r->leaf >= CPUID_EXT_BASE ? p->max_ext : p->max_basic))
 			continue;
 		CHECK(p->count < CPUID_ENTRY_MAX && l->count == r->subleaf);
 		if (l->count == 0)
@@ -242,6 +117,68 @@ static void apply_rules(struct cpuid_policy *p, cpuid_fn host)
 		p->entry[p->count++] =
 		    (struct cpuid_regs){h.eax & r->eax, h.ebx & r->ebx, h.ecx & r->ecx, h.edx & r->edx};
 	}
+}
+
+static struct cpuid_feature feature_of(const struct cpuid_feature_row *f)
+{
+	return (struct cpuid_feature){f->leaf, f->subleaf, f->reg, f->bit};
+}
+
+/* The row that `needs` names; it stands above. */
+static const struct cpuid_feature_row *row_of(const char *name)
+{
+	for (size_t i = 0; i < cpuid_feature_row_count; i++) {
+		if (!strcmp(cpuid_feature_rows[i].name, name))
+			return &cpuid_feature_rows[i];
+	}
+	panic("no row '%s' in the table of CPU features", name);
+}
+
+/* Does the host keep the state of that feature in an XSAVE component that is not enabled? */
+static bool lacks_state(const struct cpuid_feature_row *f, uint64_t host_xcr0)
+{
+	static const struct {
+		const char *name;
+		uint64_t xcr0;
+	} states[] = {
+	    {"xsave", XCR0_X87 | XCR0_SSE},
+	    {"avx", XCR0_AVX},
+	    {"avx512f", XCR0_AVX512},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+		if (!strcmp(f->name, states[i].name))
+			return (host_xcr0 & states[i].xcr0) != states[i].xcr0;
+	}
+	return false;
+}
+
+static void take_features(struct cpuid_policy *p, cpuid_fn host, uint64_t host_xcr0,
+			  const struct cpuid_choice *choice)
+{
+	for (size_t i = 0; i < cpuid_feature_row_count; i++) {
+		const struct cpuid_feature_row *f = &cpuid_feature_rows[i];
+		struct cpuid_regs h = {};
+
+		if (!scope_applies(p, f->scope) || f->rule == CPUID_HIDDEN || f->rule == CPUID_DYNAMIC ||
+		    cpuid_choice_has(choice->drop, i) || lacks_state(f, host_xcr0) ||
+		    (f->needs && !cpuid_has(p, feature_of(row_of(f->needs)))))
+			continue;
+		if (f->rule == CPUID_EMULATED)
+			*reg_at(&h, f->reg) = ~0u;
+		else
+			host(f->leaf, f->subleaf, &h);
+		*reg_at(entry_of(p, f->leaf, f->subleaf), f->reg) |= *reg_at(&h, f->reg) & 1u << f->bit;
+	}
+}
+
+const char *cpuid_missing(const struct cpuid_policy *p, const struct cpuid_choice *choice)
+{
+	for (size_t i = 0; i < cpuid_feature_row_count; i++) {
+		if (cpuid_choice_has(choice->want, i) && !cpuid_has(p, feature_of(&cpuid_feature_rows[i])))
+			return cpuid_feature_rows[i].name;
+	}
+	return NULL;
 }
 
 static enum cpuid_vendor vendor_of(const struct cpuid_regs *r)
@@ -290,39 +227,25 @@ static void set_topology(struct cpuid_policy *p)
 	}
 }
 
-/* Takes away whatever needs an XSAVE component that the guest can't enable. */
-static void cut_vector_features(struct cpuid_policy *p)
+/* The components that the guest's features need. */
+static uint64_t xcr0_of_features(const struct cpuid_policy *p)
 {
-	struct cpuid_regs *one = entry_of(p, CPUID_LEAF_FEATURES, 0);
-	struct cpuid_regs *seven = entry_of(p, CPUID_LEAF_STRUCTURED, 0);
-	struct cpuid_regs *seven1 = entry_of(p, CPUID_LEAF_STRUCTURED, 1);
-	struct cpuid_regs *ext = entry_of(p, CPUID_LEAF_EXT_FEATURES, 0);
+	uint64_t xcr0 = 0;
 
-	if (!p->xcr0_mask)
-		one->ecx &= ~CPUID_1_ECX_XSAVE;
-	if (!(p->xcr0_mask & XCR0_AVX)) {
-		one->ecx &= ~(CPUID_1_ECX_AVX | CPUID_1_ECX_FMA | CPUID_1_ECX_F16C);
-		seven->ebx &= ~CPUID_7_EBX_AVX2;
-		seven->ecx &= ~(CPUID_7_ECX_VAES | CPUID_7_ECX_VPCLMULQDQ);
-		seven1->eax &= ~(uint32_t)(CPUID_71_EAX_AVX_VNNI | CPUID_71_EAX_AVX_IFMA);
-		ext->ecx &= ~(CPUID_80000001_ECX_XOP | CPUID_80000001_ECX_FMA4);
-	}
-	if (!(p->xcr0_mask & XCR0_HI16_ZMM)) {
-		seven->ebx &= ~AVX512_7_EBX;
-		seven->ecx &= ~AVX512_7_ECX;
-		seven->edx &= ~AVX512_7_EDX;
-		seven1->eax &= ~(uint32_t)CPUID_71_EAX_AVX512_BF16;
-	}
+	if (cpuid_has(p, FEATURE_XSAVE))
+		xcr0 |= XCR0_X87 | XCR0_SSE;
+	if (cpuid_has(p, FEATURE_AVX))
+		xcr0 |= XCR0_AVX;
+	if (cpuid_has(p, FEATURE_AVX512F))
+		xcr0 |= XCR0_AVX512;
+	return xcr0;
 }
 
-static void set_xsave(struct cpuid_policy *p, cpuid_fn host, uint64_t host_xcr0)
+static void set_xsave(struct cpuid_policy *p, cpuid_fn host)
 {
 	struct cpuid_regs h;
 
-	p->xcr0_mask = cpuid_has(p, FEATURE_XSAVE) ? host_xcr0 & XCR0_GUEST : 0;
-	if ((p->xcr0_mask & (XCR0_AVX512 | XCR0_AVX)) != (XCR0_AVX512 | XCR0_AVX))
-		p->xcr0_mask &= ~XCR0_AVX512;
-	cut_vector_features(p);
+	p->xcr0_mask = xcr0_of_features(p);
 	for (unsigned i = XSAVE_FIRST_EXT; i < XSAVE_EXT_MAX; i++) {
 		struct cpuid_regs *r = entry_of(p, CPUID_LEAF_XSTATE, i);
 
@@ -335,10 +258,8 @@ static void set_xsave(struct cpuid_policy *p, cpuid_fn host, uint64_t host_xcr0)
 		p->xsave_offset[i] = (uint16_t)h.ebx;
 		p->xsave_align[i] = h.ecx & XSAVE_ALIGN64;
 	}
-	if (!p->xcr0_mask) {
-		*entry_of(p, CPUID_LEAF_XSTATE, 1) = (struct cpuid_regs){};
+	if (!p->xcr0_mask)
 		return;
-	}
 	*entry_of(p, CPUID_LEAF_XSTATE, 0) = (struct cpuid_regs){
 	    .eax = (uint32_t)p->xcr0_mask,
 	    .ecx = cpuid_xsave_size(p, p->xcr0_mask, false),
@@ -408,18 +329,13 @@ static void set_identity(struct cpuid_policy *p, uint64_t tsc_hz)
 	p->phys_bits = (uint8_t)MIN(sizes->eax ? sizes->eax & 0xff : 36u, (uint32_t)EPT_ADDRESS_BITS);
 	p->linear_bits = LINEAR_BITS;
 	sizes->eax = p->phys_bits | LINEAR_BITS << 8;
-
-	/* The core emulates these itself, whatever the host has. */
-	one->ecx |= CPUID_1_ECX_HYPERVISOR | CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE;
-	one->edx |= CPUID_1_EDX_APIC | CPUID_1_EDX_MTRR | CPUID_1_EDX_MCE | CPUID_1_EDX_MCA;
-	entry_of(p, CPUID_LEAF_THERMAL, 0)->eax |= CPUID_6_EAX_ARAT;
-	if (p->vendor == CPUID_VENDOR_INTEL)
-		entry_of(p, CPUID_LEAF_STRUCTURED, 0)->ebx |= CPUID_7_EBX_TSC_ADJUST;
+	if (p->vendor == CPUID_VENDOR_AMD)
+		entry_of(p, CPUID_LEAF_EXT_FEATURES, 0)->edx |= one->edx & REPEATED_EDX;
 	*entry_of(p, CPUID_LEAF_FREQUENCY, 0) = (struct cpuid_regs){mhz, mhz, BUS_MHZ, 0};
 }
 
-enum status cpuid_policy_build(struct cpuid_policy *p, cpuid_fn host, uint64_t host_xcr0, uint32_t vcpus,
-			       uint64_t tsc_hz)
+enum status cpuid_policy_build(struct cpuid_policy *p, cpuid_fn host, uint64_t host_xcr0,
+			       const struct cpuid_choice *choice, uint32_t vcpus, uint64_t tsc_hz)
 {
 	struct cpuid_regs r;
 
@@ -431,11 +347,12 @@ enum status cpuid_policy_build(struct cpuid_policy *p, cpuid_fn host, uint64_t h
 	p->max_ext = MIN(r.eax, p->vendor == CPUID_VENDOR_AMD ? MAX_EXT_AMD : MAX_EXT_INTEL);
 	if (p->max_basic < CPUID_LEAF_FEATURES || p->max_ext < CPUID_LEAF_EXT_FEATURES)
 		return ERR_UNSUPPORTED;
-	apply_rules(p, host);
+	take_leaves(p, host);
+	take_features(p, host, host_xcr0, choice);
 	if (!cpuid_has(p, FEATURE_LM))
 		return ERR_UNSUPPORTED;
 	set_identity(p, tsc_hz);
-	set_xsave(p, host, host_xcr0);
+	set_xsave(p, host);
 	set_topology(p);
 	set_register_masks(p);
 	return OK;
@@ -443,45 +360,27 @@ enum status cpuid_policy_build(struct cpuid_policy *p, cpuid_fn host, uint64_t h
 
 void cpuid_drop(struct cpuid_policy *p, struct cpuid_feature f)
 {
-	struct cpuid_regs *r = entry_of(p, f.leaf, f.subleaf);
-	uint32_t keep = ~(1u << f.bit);
-
-	switch (f.reg) {
-	case CPUID_EAX:
-		r->eax &= keep;
-		break;
-	case CPUID_EBX:
-		r->ebx &= keep;
-		break;
-	case CPUID_ECX:
-		r->ecx &= keep;
-		break;
-	default:
-		r->edx &= keep;
-		break;
-	}
+	*reg_at(entry_of(p, f.leaf, f.subleaf), f.reg) &= ~(1u << f.bit);
 	set_register_masks(p);
 }
 
-/* Ours, then KVM's: its asynchronous page faults have no use here, as no guest memory is ever swapped. */
-static const struct cpuid_regs *hypervisor_leaf(uint32_t leaf)
+/* Ours, then KVM's; none where the configuration hides that this is a virtual machine. */
+static const struct cpuid_regs *hypervisor_leaf(const struct cpuid_policy *p, uint32_t leaf)
 {
 	static const struct cpuid_regs own = {CPUID_HV_BASE, SIGNATURE("Ingo"), SIGNATURE("tIng"),
 					      SIGNATURE("otHV")};
 	static const struct cpuid_regs kvm = {CPUID_KVM_BASE + 1, SIGNATURE("KVMK"), SIGNATURE("VMKV"),
 					      SIGNATURE("M\0\0\0")};
-	static const struct cpuid_regs kvm_features = {
-	    .eax = KVM_FEATURE_NOP_IO_DELAY | KVM_FEATURE_CLOCKSOURCE2 | KVM_FEATURE_STEAL_TIME |
-		   KVM_FEATURE_PV_EOI | KVM_FEATURE_PV_UNHALT | KVM_FEATURE_PV_TLB_FLUSH |
-		   KVM_FEATURE_PV_SEND_IPI | KVM_FEATURE_POLL_CONTROL | KVM_FEATURE_CLOCKSOURCE_STABLE};
 
+	if (!cpuid_has(p, FEATURE_HYPERVISOR))
+		return &zero;
 	switch (leaf) {
 	case CPUID_HV_BASE:
 		return &own;
 	case CPUID_KVM_BASE:
 		return &kvm;
 	case CPUID_KVM_BASE + 1:
-		return &kvm_features;
+		return &p->kvm_features;
 	default:
 		return &zero;
 	}
@@ -496,7 +395,7 @@ static const struct cpuid_regs *find(const struct cpuid_policy *p, uint32_t leaf
 	else if (leaf - CPUID_EXT_BASE < CPUID_EXT_MAX)
 		l = &p->ext[leaf - CPUID_EXT_BASE];
 	else
-		return leaf >> 28 == CPUID_HV_BASE >> 28 ? hypervisor_leaf(leaf) : &zero;
+		return leaf >> 28 == CPUID_HV_BASE >> 28 ? hypervisor_leaf(p, leaf) : &zero;
 	if (subleaf >= l->count) {
 		if (!l->last_repeats)
 			return &zero;

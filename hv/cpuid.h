@@ -1,32 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What CPUID tells a guest. A policy is computed once per VM from the host's CPUID by one table
- * (hv/cpuid.c: default deny); an exit is then a lookup, with the few bits that follow guest state patched in.
+ * What CPUID tells a guest. A policy is computed once per VM from the host's CPUID and the tables of
+ * hv/cpuid_table.c; an exit is then a lookup, with the few bits that follow guest state patched in.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "hv/cpuid_table.h"
 #include "hv/exit.h"
 #include "hv/lib/status.h"
 #include "hv/x86/insn.h"
 
 struct vcpu;
 
-enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
-
 /* The host's CPUID; tests pass a captured table. */
 typedef void (*cpuid_fn)(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out);
 
 #define CPUID_ENTRY_MAX 80
-#define CPUID_BASIC_MAX 0x20 /* leaves below it are looked up by index */
-#define CPUID_EXT_BASE  0x80000000u
-#define CPUID_EXT_MAX   0x22 /* of them, counted from CPUID_EXT_BASE */
 #define CPUID_HV_BASE   0x40000000u
-#define CPUID_KVM_BASE  0x40000100u    /* KVM's interface: hv/x86/kvm_para.h */
 #define CPUID_SIGNATURE "IngotIngotHV" /* EBX, ECX, EDX of CPUID_HV_BASE */
-
-enum cpuid_vendor { CPUID_VENDOR_INTEL, CPUID_VENDOR_AMD, CPUID_VENDOR_OTHER };
 
 /* Entries [first, first + count) are subleaves 0, 1, ...; count 0: the leaf reads as zero. */
 struct cpuid_leaf {
@@ -49,6 +42,7 @@ struct cpuid_policy {
 	bool xsave_align[8];                     /* in the compacted format */
 	uint32_t count;
 	struct cpuid_regs entry[CPUID_ENTRY_MAX];
+	struct cpuid_regs kvm_features; /* leaf CPUID_KVM_BASE + 1 */
 };
 
 /* Features that other code asks about: leaf, register, bit as CPUID numbers them. */
@@ -62,13 +56,26 @@ struct cpuid_feature {
 #define FEATURE_X2APIC                         CPUID_FEATURE(1, 0, CPUID_ECX, 21)
 #define FEATURE_TSC_DEADLINE                   CPUID_FEATURE(1, 0, CPUID_ECX, 24)
 #define FEATURE_XSAVE                          CPUID_FEATURE(1, 0, CPUID_ECX, 26)
+#define FEATURE_AVX                            CPUID_FEATURE(1, 0, CPUID_ECX, 28)
+#define FEATURE_HYPERVISOR                     CPUID_FEATURE(1, 0, CPUID_ECX, 31)
 #define FEATURE_PAT                            CPUID_FEATURE(1, 0, CPUID_EDX, 16)
 #define FEATURE_SYSENTER                       CPUID_FEATURE(1, 0, CPUID_EDX, 11)
 #define FEATURE_FSGSBASE                       CPUID_FEATURE(7, 0, CPUID_EBX, 0)
 #define FEATURE_SMEP                           CPUID_FEATURE(7, 0, CPUID_EBX, 7)
 #define FEATURE_INVPCID                        CPUID_FEATURE(7, 0, CPUID_EBX, 10)
+#define FEATURE_AVX512F                        CPUID_FEATURE(7, 0, CPUID_EBX, 16)
 #define FEATURE_SMAP                           CPUID_FEATURE(7, 0, CPUID_EBX, 20)
 #define FEATURE_RDPID                          CPUID_FEATURE(7, 0, CPUID_ECX, 22)
+#define FEATURE_MCE                            CPUID_FEATURE(1, 0, CPUID_EDX, 7)
+#define FEATURE_MTRR                           CPUID_FEATURE(1, 0, CPUID_EDX, 12)
+#define FEATURE_MCA                            CPUID_FEATURE(1, 0, CPUID_EDX, 14)
+#define FEATURE_TSC_ADJUST                     CPUID_FEATURE(7, 0, CPUID_EBX, 1)
+#define FEATURE_OSVW                           CPUID_FEATURE(0x80000001, 0, CPUID_ECX, 9)
+#define FEATURE_KVMCLOCK                       CPUID_FEATURE(CPUID_KVM_BASE + 1, 0, CPUID_EAX, 3)
+#define FEATURE_KVM_STEAL_TIME                 CPUID_FEATURE(CPUID_KVM_BASE + 1, 0, CPUID_EAX, 5)
+#define FEATURE_KVM_PV_EOI                     CPUID_FEATURE(CPUID_KVM_BASE + 1, 0, CPUID_EAX, 6)
+#define FEATURE_KVM_POLL_CONTROL               CPUID_FEATURE(CPUID_KVM_BASE + 1, 0, CPUID_EAX, 12)
+#define FEATURE_XSAVES                         CPUID_FEATURE(0xd, 1, CPUID_EAX, 3)
 #define FEATURE_SPEC_CTRL                      CPUID_FEATURE(7, 0, CPUID_EDX, 26)
 #define FEATURE_AMD_IBPB                       CPUID_FEATURE(0x80000008, 0, CPUID_EBX, 12)
 #define FEATURE_AMD_IBRS                       CPUID_FEATURE(0x80000008, 0, CPUID_EBX, 14)
@@ -83,10 +90,13 @@ struct cpuid_feature {
 
 /*
  * Computes p for a VM of `vcpus` virtual CPUs on a host with this CPUID, whose XCR0 is host_xcr0 (0: the host
- * doesn't use XSAVE, so guests don't get it). tsc_hz goes into Intel's leaf 0x16. ERR_UNSUPPORTED: no long mode.
+ * doesn't use XSAVE, so guests don't get it), without what choice drops. tsc_hz goes into Intel's leaf 0x16.
+ * ERR_UNSUPPORTED: no long mode.
  */
-enum status cpuid_policy_build(struct cpuid_policy *p, cpuid_fn host, uint64_t host_xcr0, uint32_t vcpus,
-			       uint64_t tsc_hz);
+enum status cpuid_policy_build(struct cpuid_policy *p, cpuid_fn host, uint64_t host_xcr0,
+			       const struct cpuid_choice *choice, uint32_t vcpus, uint64_t tsc_hz);
+/* The name of the first feature that choice wants and p does not have; NULL: it has all. */
+const char *cpuid_missing(const struct cpuid_policy *p, const struct cpuid_choice *choice);
 bool cpuid_has(const struct cpuid_policy *p, struct cpuid_feature f);
 /*
  * Takes a feature away again, and what depends on it: for a back end that lacks the control which lets

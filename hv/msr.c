@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest's MSRs. `table` is the whole of what a guest sees: a row says for which vendor, how it is kept and
- * which bits may be written. Sources: SDM Vol. 4; APM Vol. 2, Appendix A; for what operating systems touch
+ * The guest's MSRs. `table` is the whole of what a guest sees: a row says for which vendor, with which feature of the
+ * guest, how it is kept, which bits may be written, and which accesses go to the hardware without an exit. Sources: SDM Vol. 4; APM Vol. 2, Appendix A; for what operating systems touch
  * without asking CPUID first, the rows say so.
  */
 #include "hv/msr.h"
@@ -21,21 +21,6 @@
 #include "hv/x86/kvm_para.h"
 #include "hv/x86/msr.h"
 
-const struct msr_passthrough msr_passthrough_list[] = {
-    {MSR_FS_BASE, MSR_READ | MSR_WRITE},
-    {MSR_GS_BASE, MSR_READ | MSR_WRITE},
-    {MSR_KERNEL_GS_BASE, MSR_READ | MSR_WRITE},
-    {MSR_STAR, MSR_READ | MSR_WRITE},
-    {MSR_LSTAR, MSR_READ | MSR_WRITE},
-    {MSR_CSTAR, MSR_READ | MSR_WRITE},
-    {MSR_SFMASK, MSR_READ | MSR_WRITE},
-    {MSR_IA32_SYSENTER_CS, MSR_READ | MSR_WRITE},
-    {MSR_IA32_SYSENTER_ESP, MSR_READ | MSR_WRITE},
-    {MSR_IA32_SYSENTER_EIP, MSR_READ | MSR_WRITE},
-    {MSR_TSC_AUX, MSR_READ | MSR_WRITE}, /* faults by itself on a CPU without RDTSCP */
-};
-const size_t msr_passthrough_count = ARRAY_SIZE(msr_passthrough_list);
-
 enum vendor { BOTH, INTEL, AMD };
 
 enum kind {
@@ -47,12 +32,17 @@ enum kind {
 	FUNCTION,
 };
 
+#define WITH_MAX 6
+
 struct row {
 	uint32_t first, last;
 	enum vendor vendor;
 	enum kind kind;
 	uint64_t value;
 	size_t offset;
+	struct cpuid_feature
+	    with[WITH_MAX]; /* the guest must have one of these; the first has leaf 0: needs none */
+	uint8_t pass;       /* enum msr_rights: accesses that make no exit */
 	bool (*read)(struct vcpu *v, uint32_t msr, uint64_t *value);
 	bool (*write)(struct vcpu *v, uint32_t msr, uint64_t value);
 };
@@ -69,6 +59,8 @@ struct row {
 #define MTRR_BASE_RESERVED      BITS(11, 8)
 #define MTRR_MASK_RESERVED      BITS(10, 0)
 #define MC_REGISTERS            4
+#define OSVW_LENGTH             4 /* errata 298, 400, 415, 383 */
+#define OSVW_298_FAMILY         0x10
 
 #define MSR_HIGH_BASE           0xc0000000u /* EFER, SYSCALL, segment bases */
 #define MSR_AMD_BASE            0xc0010000u
@@ -161,6 +153,8 @@ static bool apic_base_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 static bool apic_base_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	(void)msr;
+	if ((value & APIC_BASE_X2APIC) && !cpuid_has(&v->vm->cpuid, FEATURE_X2APIC))
+		return false;
 	return vlapic_base_set(v, value, v->vm->cpuid.phys_bits);
 }
 
@@ -175,52 +169,6 @@ static bool efer_msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	(void)msr;
 	return efer_write(v, value);
-}
-
-/* --- speculation control: the registers exist where CPUID shows one of the features --- */
-
-static uint64_t spec_ctrl_bits(const struct cpuid_policy *p)
-{
-	uint64_t bits = 0;
-
-	if (cpuid_has(p, FEATURE_SPEC_CTRL) || cpuid_has(p, FEATURE_AMD_IBRS))
-		bits |= SPEC_CTRL_IBRS;
-	if (cpuid_has(p, FEATURE_STIBP) || cpuid_has(p, FEATURE_AMD_STIBP))
-		bits |= SPEC_CTRL_STIBP;
-	if (cpuid_has(p, FEATURE_SSBD) || cpuid_has(p, FEATURE_AMD_SSBD))
-		bits |= SPEC_CTRL_SSBD;
-	return bits;
-}
-
-static bool spec_ctrl_read(struct vcpu *v, uint32_t msr, uint64_t *value)
-{
-	(void)msr;
-	*value = v->msrs.spec_ctrl;
-	return spec_ctrl_bits(&v->vm->cpuid) != 0;
-}
-
-static bool spec_ctrl_write(struct vcpu *v, uint32_t msr, uint64_t value)
-{
-	uint64_t bits = spec_ctrl_bits(&v->vm->cpuid);
-
-	if (!bits || (value & ~bits))
-		return false;
-	/* v is loaded: until another vCPU is, the hardware holds its value (hv/vcpu.c). */
-	if (!wrmsr_safe(msr, value))
-		return false;
-	v->msrs.spec_ctrl = value;
-	return true;
-}
-
-static bool pred_cmd_write(struct vcpu *v, uint32_t msr, uint64_t value)
-{
-	const struct cpuid_policy *p = &v->vm->cpuid;
-
-	if (!cpuid_has(p, FEATURE_SPEC_CTRL) && !cpuid_has(p, FEATURE_AMD_IBPB))
-		return false;
-	if (value & ~PRED_CMD_IBPB)
-		return false;
-	return !value || wrmsr_safe(msr, value);
 }
 
 /* --- memory types: stored, not applied; the second-stage tables say write-back for all of RAM --- */
@@ -351,6 +299,17 @@ static bool misc_enable_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	return true;
 }
 
+/*
+ * AMD's errata, "OS Visible Workarounds" (APM Vol. 2): those of which the guest is told are handled by the host, but
+ * for 298 (bit 0), a race of the TLB on family 10h that a guest must avoid too.
+ */
+static bool osvw_status_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	(void)msr;
+	*value = v->vm->cpuid.family == OSVW_298_FAMILY;
+	return true;
+}
+
 static bool debugctl_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	(void)msr;
@@ -368,55 +327,62 @@ static bool debugctl_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	return true;
 }
 
-#define STATE(field) .offset = offsetof(struct msr_state, field)
-#define ONE(msr)     .first = (msr), .last = (msr)
+#define STATE(field)  .offset = offsetof(struct msr_state, field)
+#define ONE(msr)      .first = (msr), .last = (msr)
+#define WITH(feature) .with = {FEATURE_##feature}
+#define PASS          .pass = MSR_READ | MSR_WRITE
 
 /* clang-format off */
 static const struct row table[] = {
 	{.kind = FUNCTION}, /* what no other row lists: #GP */
-	{ONE(MSR_IA32_TSC_DEADLINE), BOTH, FUNCTION, .read = tsc_deadline_read, .write = tsc_deadline_write},
+	{ONE(MSR_IA32_TSC_DEADLINE), BOTH, FUNCTION, WITH(TSC_DEADLINE), .read = tsc_deadline_read, .write = tsc_deadline_write},
 	{MSR_X2APIC_BASE, MSR_X2APIC_LAST, BOTH, FUNCTION, .read = vlapic_msr_read, .write = vlapic_msr_write},
-	{ONE(MSR_IA32_SPEC_CTRL), BOTH, FUNCTION, .read = spec_ctrl_read, .write = spec_ctrl_write},
-	{ONE(MSR_IA32_PRED_CMD), BOTH, FUNCTION, .write = pred_cmd_write},
 
-	/* Passed through as a rule; a back end that can't comes here. */
-	{ONE(MSR_FS_BASE), BOTH, CANONICAL, .offset = VMSR_FS_BASE},
-	{ONE(MSR_GS_BASE), BOTH, CANONICAL, .offset = VMSR_GS_BASE},
-	{ONE(MSR_KERNEL_GS_BASE), BOTH, CANONICAL, .offset = VMSR_KERNEL_GS_BASE},
-	{ONE(MSR_STAR), BOTH, VENDOR, UINT64_MAX, VMSR_STAR},
-	{ONE(MSR_LSTAR), BOTH, CANONICAL, .offset = VMSR_LSTAR},
-	{ONE(MSR_CSTAR), BOTH, CANONICAL, .offset = VMSR_CSTAR},
-	{ONE(MSR_SFMASK), BOTH, VENDOR, UINT32_MAX, VMSR_SFMASK},
-	{ONE(MSR_IA32_SYSENTER_CS), BOTH, VENDOR, UINT64_MAX, VMSR_SYSENTER_CS},
-	{ONE(MSR_IA32_SYSENTER_ESP), BOTH, CANONICAL, .offset = VMSR_SYSENTER_ESP},
-	{ONE(MSR_IA32_SYSENTER_EIP), BOTH, CANONICAL, .offset = VMSR_SYSENTER_EIP},
+	/* Switched with the vCPU and so passed through; their handlers are for a back end that can't. */
+	{ONE(MSR_FS_BASE), BOTH, CANONICAL, .offset = VMSR_FS_BASE, PASS},
+	{ONE(MSR_GS_BASE), BOTH, CANONICAL, .offset = VMSR_GS_BASE, PASS},
+	{ONE(MSR_KERNEL_GS_BASE), BOTH, CANONICAL, .offset = VMSR_KERNEL_GS_BASE, PASS},
+	{ONE(MSR_STAR), BOTH, VENDOR, UINT64_MAX, VMSR_STAR, PASS},
+	{ONE(MSR_LSTAR), BOTH, CANONICAL, .offset = VMSR_LSTAR, PASS},
+	{ONE(MSR_CSTAR), BOTH, CANONICAL, .offset = VMSR_CSTAR, PASS},
+	{ONE(MSR_SFMASK), BOTH, VENDOR, UINT32_MAX, VMSR_SFMASK, PASS},
+	{ONE(MSR_IA32_SYSENTER_CS), BOTH, VENDOR, UINT64_MAX, VMSR_SYSENTER_CS, WITH(SYSENTER), PASS},
+	{ONE(MSR_IA32_SYSENTER_ESP), BOTH, CANONICAL, .offset = VMSR_SYSENTER_ESP, WITH(SYSENTER), PASS},
+	{ONE(MSR_IA32_SYSENTER_EIP), BOTH, CANONICAL, .offset = VMSR_SYSENTER_EIP, WITH(SYSENTER), PASS},
+	/* The same; no back end lets them exit. What SPEC_CTRL may hold is the hardware's to check. */
+	{ONE(MSR_TSC_AUX), BOTH, FUNCTION, WITH(RDTSCP), PASS},
+	{ONE(MSR_IA32_SPEC_CTRL), BOTH, FUNCTION, PASS,
+	 .with = {FEATURE_SPEC_CTRL, FEATURE_STIBP, FEATURE_SSBD, FEATURE_AMD_IBRS, FEATURE_AMD_STIBP, FEATURE_AMD_SSBD}},
+	{ONE(MSR_IA32_PRED_CMD), BOTH, FUNCTION, .pass = MSR_WRITE, .with = {FEATURE_SPEC_CTRL, FEATURE_AMD_IBPB}},
+
 	{ONE(MSR_EFER), BOTH, FUNCTION, .read = efer_read, .write = efer_msr_write},
 
 	{ONE(MSR_IA32_TSC), BOTH, FUNCTION, .read = tsc_read, .write = tsc_write},
-	{ONE(MSR_KVM_SYSTEM_TIME), BOTH, STORED, STATE(pvclock), .write = system_time_write},
-	{ONE(MSR_KVM_WALL_CLOCK), BOTH, FUNCTION, .write = wall_clock_write},
-	{ONE(MSR_KVM_STEAL_TIME), BOTH, STORED, STATE(steal_time), .write = steal_time_write},
-	{ONE(MSR_KVM_PV_EOI), BOTH, STORED, STATE(pv_eoi), .write = pv_eoi_msr_write},
-	{ONE(MSR_KVM_POLL_CONTROL), BOTH, STORED, KVM_POLL_ENABLE, STATE(poll_control)}, /* nobody polls at a HLT */
+	{ONE(MSR_KVM_SYSTEM_TIME), BOTH, STORED, WITH(KVMCLOCK), STATE(pvclock), .write = system_time_write},
+	{ONE(MSR_KVM_WALL_CLOCK), BOTH, FUNCTION, WITH(KVMCLOCK), .write = wall_clock_write},
+	{ONE(MSR_KVM_STEAL_TIME), BOTH, STORED, WITH(KVM_STEAL_TIME), STATE(steal_time), .write = steal_time_write},
+	{ONE(MSR_KVM_PV_EOI), BOTH, STORED, WITH(KVM_PV_EOI), STATE(pv_eoi), .write = pv_eoi_msr_write},
+	/* nobody polls at a HLT */
+	{ONE(MSR_KVM_POLL_CONTROL), BOTH, STORED, KVM_POLL_ENABLE, STATE(poll_control), WITH(KVM_POLL_CONTROL)},
 	{ONE(MSR_IA32_APIC_BASE), BOTH, FUNCTION, .read = apic_base_read, .write = apic_base_write},
-	{ONE(MSR_IA32_PAT), BOTH, FUNCTION, .read = pat_read, .write = pat_write},
-	{ONE(MSR_IA32_MTRRCAP), BOTH, CONST, .value = MTRRCAP_VALUE},
-	{MSR_IA32_MTRR_PHYSBASE(0), MSR_IA32_MTRR_PHYSMASK(MSR_MTRR_VAR_COUNT - 1), BOTH, FUNCTION,
+	{ONE(MSR_IA32_PAT), BOTH, FUNCTION, WITH(PAT), .read = pat_read, .write = pat_write},
+	{ONE(MSR_IA32_MTRRCAP), BOTH, CONST, WITH(MTRR), .value = MTRRCAP_VALUE},
+	{MSR_IA32_MTRR_PHYSBASE(0), MSR_IA32_MTRR_PHYSMASK(MSR_MTRR_VAR_COUNT - 1), BOTH, FUNCTION, WITH(MTRR),
 	 .read = mtrr_var_read, .write = mtrr_var_write},
-	{ONE(MSR_IA32_MTRR_FIX64K_00000), BOTH, FUNCTION, .read = mtrr_fixed_read, .write = mtrr_fixed_write},
-	{MSR_IA32_MTRR_FIX16K_80000, MSR_IA32_MTRR_FIX16K_A0000, BOTH, FUNCTION,
+	{ONE(MSR_IA32_MTRR_FIX64K_00000), BOTH, FUNCTION, WITH(MTRR), .read = mtrr_fixed_read, .write = mtrr_fixed_write},
+	{MSR_IA32_MTRR_FIX16K_80000, MSR_IA32_MTRR_FIX16K_A0000, BOTH, FUNCTION, WITH(MTRR),
 	 .read = mtrr_fixed_read, .write = mtrr_fixed_write},
-	{MSR_IA32_MTRR_FIX4K_C0000, MSR_IA32_MTRR_FIX4K_F8000, BOTH, FUNCTION,
+	{MSR_IA32_MTRR_FIX4K_C0000, MSR_IA32_MTRR_FIX4K_F8000, BOTH, FUNCTION, WITH(MTRR),
 	 .read = mtrr_fixed_read, .write = mtrr_fixed_write},
-	{ONE(MSR_IA32_MTRR_DEF_TYPE), BOTH, STORED, STATE(mtrr_def_type), .write = mtrr_def_write},
-	{ONE(MSR_IA32_MCG_CAP), BOTH, CONST, .value = MSR_MC_BANKS},
+	{ONE(MSR_IA32_MTRR_DEF_TYPE), BOTH, STORED, WITH(MTRR), STATE(mtrr_def_type), .write = mtrr_def_write},
+	{ONE(MSR_IA32_MCG_CAP), BOTH, CONST, WITH(MCA), .value = MSR_MC_BANKS},
 	{ONE(MSR_IA32_MCG_STATUS), BOTH, STORED, MCG_STATUS_RIPV | MCG_STATUS_EIPV | MCG_STATUS_MCIP,
-	 STATE(mcg_status)},
-	{MSR_IA32_MC_CTL(0), MSR_IA32_MC_MISC(MSR_MC_BANKS - 1), BOTH, FUNCTION, .read = mc_read, .write = mc_write},
-	{MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE, BOTH, CONST, .value = 0},
+	 STATE(mcg_status), WITH(MCA)},
+	{MSR_IA32_MC_CTL(0), MSR_IA32_MC_MISC(MSR_MC_BANKS - 1), BOTH, FUNCTION, WITH(MCA), .read = mc_read, .write = mc_write},
+	{MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE, BOTH, CONST, WITH(MCE), .value = 0},
 	{ONE(MSR_IA32_DEBUGCTL), BOTH, FUNCTION, .read = debugctl_read, .write = debugctl_write},
 
-	{ONE(MSR_IA32_TSC_ADJUST), INTEL, STORED, STATE(tsc_adjust), .write = tsc_adjust_write},
+	{ONE(MSR_IA32_TSC_ADJUST), BOTH, STORED, WITH(TSC_ADJUST), STATE(tsc_adjust), .write = tsc_adjust_write},
 	{ONE(MSR_IA32_PLATFORM_ID), INTEL, CONST, .value = 0},
 	{ONE(MSR_IA32_FEATURE_CONTROL), INTEL, CONST, .value = FEATURE_CONTROL_LOCK}, /* VMX is off for good */
 	{ONE(MSR_IA32_BIOS_SIGN_ID), INTEL, IGNORED, .value = INTEL_MICROCODE}, /* 0 is written before each reading */
@@ -429,6 +395,8 @@ static const struct row table[] = {
 	{ONE(MSR_NB_CFG), AMD, IGNORED, .value = 0},      /* Linux enables extended configuration space in it */
 	{ONE(MSR_INT_PENDING), AMD, CONST, .value = 0},   /* Linux looks for C1E */
 	{ONE(MSR_VM_CR), AMD, CONST, .value = VM_CR_LOCK | VM_CR_SVMDIS},
+	{ONE(MSR_OSVW_ID_LENGTH), AMD, CONST, WITH(OSVW), .value = OSVW_LENGTH},
+	{ONE(MSR_OSVW_STATUS), AMD, FUNCTION, WITH(OSVW), .read = osvw_status_read},
 	{ONE(MSR_DE_CFG), AMD, STORED, DE_CFG_LFENCE_SERIALIZE, STATE(de_cfg)},
 };
 /* clang-format on */
@@ -447,7 +415,7 @@ static const struct {
 
 static uint8_t row_of[VENDOR_COUNT][INDEX_SIZE];
 
-static_assert(ARRAY_SIZE(table) <= UINT8_MAX);
+static_assert(ARRAY_SIZE(table) <= MSR_ROW_MAX);
 
 /* Where msr is in an index; INDEX_SIZE: in no block. */
 static inline uint32_t place_of(uint32_t msr)
@@ -496,7 +464,34 @@ static inline const struct row *find(struct vcpu *v, uint32_t msr)
 {
 	uint32_t place = place_of(msr);
 
-	return &table[place < INDEX_SIZE ? row_of[v->vm->cpuid.vendor][place] : 0];
+	return &table[place < INDEX_SIZE ? v->vm->msr_rows[row_of[v->vm->cpuid.vendor][place]] : 0];
+}
+
+static bool is_there(const struct cpuid_policy *p, const struct row *r)
+{
+	if (!r->with[0].leaf)
+		return true;
+	for (size_t i = 0; i < WITH_MAX && r->with[i].leaf; i++) {
+		if (cpuid_has(p, r->with[i]))
+			return true;
+	}
+	return false;
+}
+
+void msr_choose(struct vm *vm)
+{
+	for (size_t n = 0; n < ARRAY_SIZE(table); n++)
+		vm->msr_rows[n] = is_there(&vm->cpuid, &table[n]) ? (uint8_t)n : 0;
+}
+
+void msr_passthrough(const struct vm *vm, void *map, void (*allow)(void *map, uint32_t msr, uint8_t rights))
+{
+	for (size_t n = 1; n < ARRAY_SIZE(table); n++) {
+		const struct row *r = &table[n];
+
+		if (r->pass && is_for(r, vm->cpuid.vendor) && is_there(&vm->cpuid, r))
+			allow(map, r->first, r->pass);
+	}
 }
 
 static uint64_t *stored(struct vcpu *v, const struct row *r)

@@ -2,7 +2,7 @@
 /*
  * Which model-specific registers a guest sees and what they do, in one table for both vendors (hv/msr.c).
  * What is not listed is #GP(0), as on a CPU without it. The back ends build their permission bitmaps
- * from msr_passthrough_list and switch those registers themselves.
+ * from the same table and switch those registers themselves.
  */
 #pragma once
 
@@ -12,20 +12,14 @@
 #include "hv/exit.h"
 
 struct vcpu;
+struct vm;
 
 #define MSR_MTRR_VAR_COUNT 8
 #define MSR_MC_BANKS       1 /* reported by MCG_CAP; nothing is ever logged in it */
 
 enum msr_rights { MSR_READ = 1 << 0, MSR_WRITE = 1 << 1 };
 
-struct msr_passthrough {
-	uint32_t msr;
-	uint8_t rights; /* enum msr_rights: accesses that need not exit */
-};
-
-/* Accesses that the guest makes without an exit: each is saved and loaded with the vCPU (enum vmsr). */
-extern const struct msr_passthrough msr_passthrough_list[];
-extern const size_t msr_passthrough_count;
+#define MSR_ROW_MAX 255 /* rows of the table */
 
 /* Values of emulated MSRs. Part of struct vcpu. */
 struct msr_state {
@@ -45,6 +39,10 @@ struct msr_state {
 
 /* Makes the index of the table; before the first VM. */
 void msr_init(void);
+/* Decides which rows of the table vm has, by its CPUID policy, which is final. */
+void msr_choose(struct vm *vm);
+/* Calls allow(map, ...) for the accesses that vm makes without an exit, by its CPUID policy. */
+void msr_passthrough(const struct vm *vm, void *map, void (*allow)(void *map, uint32_t msr, uint8_t rights));
 /*
  * State after power-on, with the MTRRs as firmware leaves them; after the CPUID policy was built. INIT changes
  * none of it (SDM Vol. 3A, "Processor State After Reset"), but ends what has a place in the guest's memory.

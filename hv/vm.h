@@ -86,6 +86,9 @@ struct vm {
 	struct vcpu *vcpu[VM_MAX_VCPUS];
 	uint32_t vcpu_count;
 	struct cpuid_policy cpuid;
+	uint8_t msr_rows
+	    [MSR_ROW_MAX]; /* of hv/msr.c's table: the row itself, or 0 where the VM doesn't have it */
+	void *msr_map;     /* the back end's map of MSRs that don't exit */
 
 	struct io_bus ports, mmio;
 	struct spinlock irq_lock; /* guards pic and ioapic */

@@ -60,6 +60,18 @@ static void host_cpuid(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out)
 	*out = cpuid(leaf, subleaf);
 }
 
+/* What the configuration asks for must be there after all that the host and the back end lack. */
+static enum status check_features(struct vm *vm)
+{
+	const char *missing = cpuid_missing(&vm->cpuid, &vm->cfg->cpuid);
+
+	if (!missing)
+		return OK;
+	fmt_snprintf(vm->why, sizeof(vm->why), "cpuid = +%s: this machine doesn't have it", missing);
+	ops->vm_fini(vm);
+	return ERR_UNSUPPORTED;
+}
+
 /* Everything that needs host memory; on failure all of it is given back. */
 static enum status build(struct vm *vm)
 {
@@ -69,10 +81,14 @@ static enum status build(struct vm *vm)
 		return s;
 	s = load_plan(&vm->load, &vm->mem, vm->cfg, 0, vm->why, sizeof(vm->why));
 	if (s == OK)
-		s = cpuid_policy_build(&vm->cpuid, host_cpuid, xstate_supported(), vm->cfg->vcpus, tsc_hz());
+		s = cpuid_policy_build(&vm->cpuid, host_cpuid, xstate_supported(), &vm->cfg->cpuid,
+				       vm->cfg->vcpus, tsc_hz());
 	if (s == OK)
 		s = ops->vm_init(vm);
+	if (s == OK)
+		s = check_features(vm);
 	if (s == OK) {
+		msr_choose(vm);
 		s = vcpus_create(vm);
 		if (s == OK)
 			s = vdevs_init(vm);

@@ -130,6 +130,8 @@ void xstate_save(struct vcpu *v)
 {
 	if (has_tsc_aux)
 		v->msrs.tsc_aux = rdmsr(MSR_TSC_AUX);
+	if (has_spec_ctrl)
+		v->msrs.spec_ctrl = rdmsr(MSR_IA32_SPEC_CTRL);
 	if (!has_xsave) {
 		fxsave(v->xsave);
 		return;
@@ -149,7 +151,7 @@ void xstate_load(struct vcpu *v)
 	p->last_vm = v->vm;
 	if (has_tsc_aux)
 		wrmsr(MSR_TSC_AUX, v->msrs.tsc_aux);
-	if (has_spec_ctrl) /* its writes exit (hv/msr.c), so v->msrs has the value */
+	if (has_spec_ctrl)
 		wrmsr(MSR_IA32_SPEC_CTRL, v->msrs.spec_ctrl);
 	if (!has_xsave) {
 		fxrstor(v->xsave);

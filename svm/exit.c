@@ -44,6 +44,7 @@ const uint8_t svm_exit_kinds[VMEXIT_LOW_COUNT] = {
     [VMEXIT_MWAIT_CONDITIONAL] = EXIT_MONITOR | EXIT_PLAIN,
     [VMEXIT_XSETBV] = EXIT_XSETBV | EXIT_PLAIN,
     [VMEXIT_RDPRU] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
+    [VMEXIT_INVPCID] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
 };
 
 /* DR6 bits that VMX's exit qualification has at the same places, and BT. */

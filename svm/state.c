@@ -7,6 +7,7 @@
 
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
+#include "hv/vm.h"
 #include "hv/x86/cr.h"
 #include "hv/x86/desc.h"
 #include "hv/x86/msr.h"
@@ -295,7 +296,7 @@ void svm_debug_set_live(struct svm_vcpu *s, bool live)
 	b->clean &= ~CLEAN_INTERCEPTS;
 }
 
-static void reset_intercepts(struct vmcb *b)
+static void reset_intercepts(struct vmcb *b, const struct cpuid_policy *cpuid)
 {
 	/* #DB and #AC can raise themselves in their own delivery for ever; #MC is the host's. */
 	b->intercept_exceptions = BIT(EXC_DB) | BIT(EXC_AC) | BIT(EXC_MC);
@@ -307,6 +308,11 @@ static void reset_intercepts(struct vmcb *b)
 			     INTERCEPT_STGI | INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_WBINVD |
 			     INTERCEPT_MONITOR | INTERCEPT_MWAIT | INTERCEPT_MWAIT_ARMED | INTERCEPT_XSETBV |
 			     INTERCEPT_RDPRU;
+	b->intercept_misc3 = 0;
+	if (!cpuid_has(cpuid, FEATURE_RDTSCP))
+		b->intercept_misc2 |= INTERCEPT_RDTSCP;
+	if (!cpuid_has(cpuid, FEATURE_INVPCID))
+		b->intercept_misc3 |= INTERCEPT_INVPCID;
 	if (svm_caps.pause_filter) {
 		b->intercept_misc1 |= INTERCEPT_PAUSE;
 		b->pause_filter_count = PAUSE_FILTER;
@@ -332,7 +338,7 @@ void svm_state_reset(struct svm_vcpu *s)
 {
 	struct vmcb *b = &s->vmcb;
 
-	reset_intercepts(b);
+	reset_intercepts(b, &s->base.vm->cpuid);
 	reset_segments(b);
 	set_cr0(s, CR0_ET | CR0_CD | CR0_NW);
 	b->cr3 = 0;

@@ -10,6 +10,7 @@
 #include "hv/msr.h"
 #include "hv/pcpu.h"
 #include "hv/trap.h"
+#include "hv/vm.h"
 #include "hv/x86/cpuid.h"
 #include "hv/x86/insn.h"
 #include "hv/x86/msr.h"
@@ -21,7 +22,7 @@
 #define ASIDS_MIN 2 /* the host's and one more */
 
 struct svm_caps svm_caps;
-uint64_t svm_iopm_pa, svm_msrpm_pa;
+uint64_t svm_iopm_pa;
 
 static struct svm_cpu *svm_cpus[MAX_PCPUS];
 
@@ -77,22 +78,14 @@ static const char *missing(struct svm_caps *caps)
 	return NULL;
 }
 
-static bool make_maps(void)
+static bool make_iopm(void)
 {
 	uint8_t *iopm = page_alloc_bytes(IOPM_SIZE);
-	uint8_t *msrpm = page_alloc_bytes(MSRPM_SIZE);
 
-	if (!iopm || !msrpm)
+	if (!iopm)
 		return false;
 	memset(iopm, 0xff, IOPM_SIZE);
-	memset(msrpm, 0xff, MSRPM_SIZE);
-	for (size_t i = 0; i < msr_passthrough_count; i++) {
-		const struct msr_passthrough *m = &msr_passthrough_list[i];
-
-		CHECK(msrpm_allow(msrpm, m->msr, m->rights & MSR_READ, m->rights & MSR_WRITE));
-	}
 	svm_iopm_pa = host_pa(iopm).v;
-	svm_msrpm_pa = host_pa(msrpm).v;
 	return true;
 }
 
@@ -101,8 +94,8 @@ static enum status svm_probe(const char **why)
 	*why = missing(&svm_caps);
 	if (*why)
 		return ERR_UNSUPPORTED;
-	if (!make_maps()) {
-		*why = "no memory for SVM's permission maps";
+	if (!make_iopm()) {
+		*why = "no memory for SVM's I/O permission map";
 		return ERR_NOMEM;
 	}
 	return OK;
@@ -178,16 +171,26 @@ static void svm_cpu_disable(void)
 	wrmsr(MSR_VM_HSAVE_PA, 0);
 }
 
-/* The permission maps are shared by all VMs, and the nested page table is the core's. */
+static void allow_msr(void *map, uint32_t msr, uint8_t rights)
+{
+	CHECK(msrpm_allow(map, msr, rights & MSR_READ, rights & MSR_WRITE));
+}
+
+/* The I/O permission map is shared by all VMs, and the nested page table is the core's. */
 static enum status svm_vm_init(struct vm *vm)
 {
-	(void)vm;
+	vm->msr_map = page_alloc_bytes(MSRPM_SIZE);
+	if (!vm->msr_map)
+		return ERR_NOMEM;
+	memset(vm->msr_map, 0xff, MSRPM_SIZE);
+	msr_passthrough(vm, vm->msr_map, allow_msr);
 	return OK;
 }
 
 static void svm_vm_fini(struct vm *vm)
 {
-	(void)vm;
+	page_free_bytes(vm->msr_map, MSRPM_SIZE);
+	vm->msr_map = NULL;
 }
 
 const struct hv_ops svm_ops = {

@@ -20,8 +20,8 @@ struct svm_caps {
 };
 extern struct svm_caps svm_caps;
 
-/* Permission maps, the same for every VM: all ports exit, and the MSRs that msr_passthrough_list doesn't name. */
-extern uint64_t svm_iopm_pa, svm_msrpm_pa;
+/* The I/O permission map, the same for every VM: all ports exit. */
+extern uint64_t svm_iopm_pa;
 
 /* Of each physical CPU that has SVM enabled. */
 struct svm_cpu {

@@ -27,7 +27,7 @@ enum status svm_vcpu_init(struct vcpu *v)
 
 	s->vmcb_pa = host_pa(b).v;
 	b->iopm_base_pa = svm_iopm_pa;
-	b->msrpm_base_pa = svm_msrpm_pa;
+	b->msrpm_base_pa = host_pa(v->vm->msr_map).v;
 	b->n_cr3 = host_pa(v->vm->npt.root).v;
 	b->g_pat = PAT_RESET;
 	svm_state_reset(s);

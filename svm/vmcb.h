@@ -36,12 +36,16 @@
 #define INTERCEPT_STGI        (1u << 4)
 #define INTERCEPT_CLGI        (1u << 5)
 #define INTERCEPT_SKINIT      (1u << 6)
+#define INTERCEPT_RDTSCP      (1u << 7)
 #define INTERCEPT_WBINVD      (1u << 9)
 #define INTERCEPT_MONITOR     (1u << 10)
 #define INTERCEPT_MWAIT       (1u << 11)
 #define INTERCEPT_MWAIT_ARMED (1u << 12)
 #define INTERCEPT_XSETBV      (1u << 13)
 #define INTERCEPT_RDPRU       (1u << 14)
+
+/* intercept_misc3, at 0x014. */
+#define INTERCEPT_INVPCID     (1u << 2)
 
 enum tlb_control {
 	TLB_KEEP = 0,

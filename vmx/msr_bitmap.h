@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The MSR bitmap: which accesses exit. One page for all VMs, because the list of hv/msr.h is for all. */
+/* The MSR bitmap's layout (SDM Vol. 3C, "MSR-Bitmap Address"). */
 #pragma once
 
-#include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
-#include "hv/lib/status.h"
-#include "hv/msr.h"
 
-/* Fills a page: everything exits but what the list allows. ERR_RANGE: an MSR that the bitmap does not reach. */
-enum status vmx_msr_bitmap_build(uint8_t page[4096], const struct msr_passthrough *list, size_t count);
+/* Clears the read bit (or the write bit) of msr in page, so that it doesn't exit. False: it isn't in the bitmap. */
+bool vmx_msr_bitmap_allow(uint8_t page[4096], uint32_t msr, bool read, bool write);

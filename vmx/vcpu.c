@@ -4,6 +4,7 @@
  * are vmx/regs.c's, the meaning of an exit vmx/exit.c's.
  */
 #include "hv/lib/panic.h"
+#include "hv/lib/string.h"
 #include "hv/timer.h"
 #include "hv/trap.h"
 #include "hv/vm.h"
@@ -41,8 +42,6 @@
  */
 #define EXCEPTIONS_INTERCEPTED ((1u << EXC_MC) | (1u << EXC_AC) | (1u << EXC_DB))
 
-static uint8_t msr_bitmap[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-
 static bool has(enum vmx_ctl_word w, uint32_t bit)
 {
 	return vmx_caps_has(&vmx_caps, w, bit);
@@ -69,26 +68,50 @@ void vmx_give_back(struct vmx_vcpu *x)
 		CHECK(vmptrld(host_pa(c->loaded->vmcs)));
 }
 
-static enum status ops_probe(const char **why)
-{
-	enum status s = vmx_probe(why);
+/* Instructions that are #UD for guests without their control; a guest that has the control and not the feature gets none. */
+static const struct {
+	uint32_t control;
+	struct cpuid_feature feature;
+} controlled[] = {
+    {PROC2_RDTSCP, FEATURE_RDTSCP},
+    {PROC2_INVPCID, FEATURE_INVPCID},
+    {PROC2_XSAVES, FEATURE_XSAVES},
+};
 
-	if (s != OK)
-		return s;
-	s = vmx_msr_bitmap_build(msr_bitmap, msr_passthrough_list, msr_passthrough_count);
-	CHECK(s == OK);
-	return OK;
+static void allow_msr(void *bitmap, uint32_t msr, uint8_t rights)
+{
+	CHECK(vmx_msr_bitmap_allow(bitmap, msr, rights & MSR_READ, rights & MSR_WRITE));
 }
 
 static enum status ops_vm_init(struct vm *vm)
 {
-	(void)vm;
+	for (size_t i = 0; i < ARRAY_SIZE(controlled); i++) {
+		if (!has(CTL_PROC2, controlled[i].control))
+			cpuid_drop(&vm->cpuid, controlled[i].feature);
+	}
+	vm->msr_map = page_alloc(0);
+	if (!vm->msr_map)
+		return ERR_NOMEM;
+	memset(vm->msr_map, 0xff, PAGE_SIZE);
+	msr_passthrough(vm, vm->msr_map, allow_msr);
 	return OK;
+}
+
+static uint32_t proc2_controls(const struct vm *vm)
+{
+	uint32_t controls = vmx_caps.ctl[CTL_PROC2];
+
+	for (size_t i = 0; i < ARRAY_SIZE(controlled); i++) {
+		if (!cpuid_has(&vm->cpuid, controlled[i].feature))
+			controls &= ~controlled[i].control;
+	}
+	return controls;
 }
 
 static void ops_vm_fini(struct vm *vm)
 {
-	(void)vm;
+	page_free(vm->msr_map, 0);
+	vm->msr_map = NULL;
 }
 
 /*
@@ -108,14 +131,14 @@ static void set_controls(struct vmx_vcpu *x)
 	x->entry_controls = vmx_caps.ctl[CTL_ENTRY];
 	vmcs_write(VMCS_PIN_BASED_CONTROLS, vmx_caps.ctl[CTL_PIN]);
 	vmcs_write(VMCS_PROC_BASED_CONTROLS, x->proc_controls);
-	vmcs_write(VMCS_PROC_BASED_CONTROLS2, vmx_caps.ctl[CTL_PROC2]);
+	vmcs_write(VMCS_PROC_BASED_CONTROLS2, proc2_controls(x->base.vm));
 	vmcs_write(VMCS_EXIT_CONTROLS, vmx_caps.ctl[CTL_EXIT]);
 	vmcs_write(VMCS_ENTRY_CONTROLS, x->entry_controls);
 	vmcs_write(VMCS_EXCEPTION_BITMAP, EXCEPTIONS_INTERCEPTED);
 	vmcs_write(VMCS_PF_ERROR_MASK, 0);
 	vmcs_write(VMCS_PF_ERROR_MATCH, 0);
 	vmcs_write(VMCS_CR3_TARGET_COUNT, 0);
-	vmcs_write(VMCS_MSR_BITMAP, host_pa(msr_bitmap).v);
+	vmcs_write(VMCS_MSR_BITMAP, host_pa(x->base.vm->msr_map).v);
 	vmcs_write(VMCS_LINK_POINTER, UINT64_MAX);
 	vmcs_write(VMCS_TSC_OFFSET, 0);
 	if (has(CTL_PROC2, PROC2_XSAVES))
@@ -497,7 +520,7 @@ const struct hv_ops vmx_ops = {
     .name = "VMX",
     .vcpu_size = sizeof(struct vmx_vcpu),
     .npt_format = &pt_ept,
-    .probe = ops_probe,
+    .probe = vmx_probe,
     .cpu_enable = vmx_cpu_enable,
     .cpu_disable = vmx_cpu_disable,
     .vm_init = ops_vm_init,

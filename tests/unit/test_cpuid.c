@@ -10,6 +10,7 @@
 #define ALL_XCR0 0x602ffUL
 
 static struct cpuid_policy policy;
+static struct cpuid_choice choice; /* of the next build */
 static bool host_amd;
 static uint32_t host_1_ecx, host_max_basic;
 
@@ -63,7 +64,7 @@ static void build(bool amd, uint64_t xcr0, uint32_t vcpus)
 	host_1_ecx = ~0u;
 	host_max_basic = 0x20;
 	fake_vcpu_new();
-	assert_int_equal(cpuid_policy_build(&policy, host, xcr0, vcpus, 2345678901), OK);
+	assert_int_equal(cpuid_policy_build(&policy, host, xcr0, &choice, vcpus, 2345678901), OK);
 	fake_vm.cpuid = policy;
 	fake_vcpu.xcr0 = 1;
 	fake_vcpu.lapic.base = 0xfee00000 | APIC_BASE_ENABLE;
@@ -259,16 +260,111 @@ static void test_drop(void **state)
 	assert_false(policy.efer_mask & EFER_NXE);
 	/* An old host: leaves that it lacks read as zero. */
 	host_max_basic = 2;
-	assert_int_equal(cpuid_policy_build(&policy, host, 0, 1, 0), OK);
+	assert_int_equal(cpuid_policy_build(&policy, host, 0, &choice, 1, 0), OK);
 	assert_int_equal(cpuid_lookup(&policy, 7, 0).ebx, 0);
 	assert_int_equal(policy.cr4_mask & CR4_SMEP, 0);
+}
+
+/* What holds for every row of the table of features. */
+static void test_table(void **state)
+{
+	for (size_t i = 0; i < cpuid_feature_row_count; i++) {
+		const struct cpuid_feature_row *f = &cpuid_feature_rows[i];
+		bool needed = !f->needs;
+
+		for (size_t k = 0; k < i; k++) {
+			const struct cpuid_feature_row *g = &cpuid_feature_rows[k];
+
+			assert_string_not_equal(f->name, g->name);
+			assert_false(f->leaf == g->leaf && f->subleaf == g->subleaf && f->reg == g->reg &&
+				     f->bit == g->bit);
+			if (f->needs && !strcmp(f->needs, g->name))
+				needed = true;
+		}
+		assert_true(needed); /* a feature that it needs stands above */
+		if (f->rule == CPUID_HIDDEN || f->rule == CPUID_ALWAYS)
+			assert_non_null(f->why);
+	}
+	for (size_t i = 0; i < cpuid_leaf_row_count; i++)
+		assert_non_null(cpuid_leaf_rows[i].why);
+}
+
+static void choose(const char *text)
+{
+	char why[200] = "";
+
+	if (!cpuid_choice_parse(&choice, text, why, sizeof(why)))
+		fail_msg("'%s': %s", text, why);
+}
+
+static void test_choice(void **state)
+{
+	choose("-avx,-mtrr,-tsc-deadline,-xsaveopt,-hypervisor");
+	build(true, ALL_XCR0, 1);
+	assert_int_equal(ask(1, 0).ecx & (CPUID_1_ECX_AVX | CPUID_1_ECX_FMA | CPUID_1_ECX_F16C), 0);
+	assert_int_equal(ask(7, 0).ebx & (CPUID_7_EBX_AVX2 | CPUID_7_EBX_AVX512F | CPUID_7_EBX_AVX512VL), 0);
+	assert_int_equal(policy.xcr0_mask, XCR0_X87 | XCR0_SSE);
+	assert_int_equal(ask(0xd, 2).eax, 0);
+	assert_int_equal(ask(0xd, 1).eax & CPUID_D1_EAX_XSAVEOPT, 0);
+	assert_int_equal(ask(1, 0).edx & CPUID_1_EDX_MTRR, 0);
+	assert_int_equal(ask(0x80000001, 0).edx & CPUID_1_EDX_MTRR, 0); /* AMD repeats it */
+	assert_int_equal(ask(1, 0).ecx & (CPUID_1_ECX_TSC_DEADLINE | CPUID_1_ECX_HYPERVISOR), 0);
+	assert_int_equal(ask(0x40000000, 0).ebx, 0);
+	assert_int_equal(ask(CPUID_KVM_BASE, 0).ebx, 0);
+	choose("-kvmclock");
+	build(false, ALL_XCR0, 1);
+	assert_int_equal(ask(CPUID_KVM_BASE + 1, 0).eax, 0x1ae2);
+	/* What is wanted must be there in the end. */
+	choose("host,+avx512f,+x2apic");
+	build(false, ALL_XCR0, 1);
+	assert_null(cpuid_missing(&policy, &choice));
+	build(false, 7, 1);
+	assert_string_equal(cpuid_missing(&policy, &choice), "avx512f");
+	choose("host");
+}
+
+static void assert_refused(const char *text, const char *expected)
+{
+	struct cpuid_choice c = {.drop = {5}}, before = c;
+	char why[200];
+
+	assert_false(cpuid_choice_parse(&c, text, why, sizeof(why)));
+	if (!strstr(why, expected))
+		fail_msg("'%s': %s", text, why);
+	assert_memory_equal(&c, &before, sizeof(c));
+}
+
+static void test_choice_text(void **state)
+{
+	char text[100];
+
+	assert_refused("avx512f", "no + or -");
+	assert_refused("host,avx=0", "no + or -");
+	assert_refused("-avx512g", "did you mean 'avx512f'?");
+	assert_refused("-sse4_1", "did you mean 'sse4.1'?");
+	assert_refused("-quantum", "no CPU feature is called 'quantum'");
+	assert_refused("-averylongnamethatnofeaturewillevergetinthisworld", "no CPU feature is called");
+	assert_refused("+vmx", "no nested virtualization");
+	assert_refused("+rtm", "'rtm' can't be given: transactions");
+	assert_refused("-lm", "can't be taken away");
+	assert_refused("+osxsave", "follows");
+	assert_refused("-avx,+avx", "given twice");
+	choose("+x2apic , -avx512f");
+	cpuid_choice_print(&choice, text, sizeof(text));
+	assert_string_equal(text, "+x2apic,-avx512f");
+	choose("host");
+	cpuid_choice_print(&choice, text, sizeof(text));
+	assert_string_equal(text, "host");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_hidden),  cmocka_unit_test(test_identity), cmocka_unit_test(test_xsave),
-	    cmocka_unit_test(test_dynamic), cmocka_unit_test(test_topology), cmocka_unit_test(test_drop),
+	    cmocka_unit_test(test_hidden),      cmocka_unit_test(test_identity),
+	    cmocka_unit_test(test_xsave),       cmocka_unit_test(test_dynamic),
+	    cmocka_unit_test(test_topology),    cmocka_unit_test(test_drop),
+	    cmocka_unit_test(test_table),       cmocka_unit_test(test_choice),
+	    cmocka_unit_test(test_choice_text),
 	};
 
 	return cmocka_run_group_tests_name("cpuid", tests, NULL, NULL);

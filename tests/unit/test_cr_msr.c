@@ -12,12 +12,16 @@
 
 #define CODE 0x10000UL
 
-static uint64_t features; /* bits 0-7: those that cpuid_has says yes to, by order of `asked` */
-enum { HAS_SPEC_CTRL = 1 };
+static bool has_speculation_control; /* guests have all other features, but for `lacks` */
+static struct cpuid_feature lacks;
 
 bool cpuid_has(const struct cpuid_policy *p, struct cpuid_feature f)
 {
-	return f.leaf == 7 && f.reg == CPUID_EDX && f.bit == 26 && (features & HAS_SPEC_CTRL);
+	if (f.leaf == lacks.leaf && f.reg == lacks.reg && f.bit == lacks.bit)
+		return false;
+	if (f.leaf == 0x80000008 && f.reg == CPUID_EBX)
+		return false;
+	return !(f.leaf == 7 && f.reg == CPUID_EDX) || (f.bit == 26 && has_speculation_control);
 }
 
 static uint64_t tpr;
@@ -102,12 +106,14 @@ uint64_t time_wall_at_boot(void)
 static void new_vcpu(enum cpuid_vendor vendor)
 {
 	fake_vcpu_new();
-	features = 0;
+	has_speculation_control = false;
+	lacks = (struct cpuid_feature){};
 	fake_vm.cpuid.vendor = vendor;
 	fake_vm.cpuid.cr4_mask = CR4_PAE | CR4_PGE | CR4_PSE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_DE;
 	fake_vm.cpuid.efer_mask = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
 	fake_vm.cpuid.xcr0_mask = 0xe7;
 	msr_init();
+	msr_choose(&fake_vm);
 	msr_reset(&fake_vcpu);
 	fake_reg[VREG_CR0] = CR0_PE | CR0_ET;
 	fake_mode = MODE_PROT32;
@@ -351,8 +357,6 @@ static void test_msr_memory_types(void **state)
 
 static void test_msr_others(void **state)
 {
-	uint64_t value;
-
 	new_vcpu(CPUID_VENDOR_INTEL);
 	assert_int_equal(get(0x802), 0x802);
 	assert_true(msr_write(&fake_vcpu, 0x80b, 0));
@@ -368,14 +372,6 @@ static void test_msr_others(void **state)
 	assert_true(msr_write(&fake_vcpu, MSR_IA32_TSC, 0));
 	assert_true(get(MSR_IA32_TSC) < 1UL << 40);
 	assert_true((int64_t)get(MSR_IA32_TSC_ADJUST) < 0);
-	/* Speculation control exists as far as CPUID says so. */
-	assert_false(msr_read(&fake_vcpu, MSR_IA32_SPEC_CTRL, &value));
-	assert_false(msr_write(&fake_vcpu, MSR_IA32_PRED_CMD, 0));
-	features = HAS_SPEC_CTRL;
-	assert_int_equal(get(MSR_IA32_SPEC_CTRL), 0);
-	assert_false(msr_write(&fake_vcpu, MSR_IA32_SPEC_CTRL, SPEC_CTRL_SSBD));
-	assert_true(msr_write(&fake_vcpu, MSR_IA32_PRED_CMD, 0));
-	assert_false(msr_write(&fake_vcpu, MSR_IA32_PRED_CMD, 2));
 	/* Machine check banks take zeros. */
 	assert_true(msr_write(&fake_vcpu, MSR_IA32_MC_CTL(0), ~0UL));
 	assert_false(msr_write(&fake_vcpu, MSR_IA32_MC_STATUS(0), 1));
@@ -383,6 +379,100 @@ static void test_msr_others(void **state)
 	assert_true(faults(MSR_IA32_MC_CTL(MSR_MC_BANKS)));
 	assert_true(msr_write(&fake_vcpu, MSR_IA32_BIOS_SIGN_ID, 0));
 	assert_false(msr_write(&fake_vcpu, MSR_EFER, EFER_SVME));
+}
+
+static void choose_without(struct cpuid_feature f)
+{
+	lacks = f;
+	msr_choose(&fake_vm);
+}
+
+/* A row that belongs to a feature is there with it alone. */
+static void test_msr_features(void **state)
+{
+	new_vcpu(CPUID_VENDOR_INTEL);
+	assert_false(faults(MSR_IA32_MTRR_DEF_TYPE));
+	choose_without(FEATURE_MTRR);
+	assert_true(faults(MSR_IA32_MTRR_DEF_TYPE));
+	assert_true(faults(MSR_IA32_MTRR_PHYSBASE(3)));
+	assert_true(faults(MSR_IA32_MTRRCAP));
+	choose_without(FEATURE_TSC_DEADLINE);
+	assert_true(faults(MSR_IA32_TSC_DEADLINE));
+	assert_false(faults(MSR_IA32_MTRRCAP));
+	choose_without(FEATURE_KVMCLOCK);
+	assert_true(faults(MSR_KVM_SYSTEM_TIME));
+	choose_without(FEATURE_X2APIC);
+	assert_false(msr_write(&fake_vcpu, MSR_IA32_APIC_BASE, fake_vcpu.lapic.base | APIC_BASE_X2APIC));
+	new_vcpu(CPUID_VENDOR_AMD);
+	assert_int_equal(get(MSR_OSVW_STATUS), 0);
+	fake_vm.cpuid.family = 0x10;
+	assert_int_equal(get(MSR_OSVW_STATUS), 1);
+	choose_without(FEATURE_OSVW);
+	assert_true(faults(MSR_OSVW_ID_LENGTH));
+}
+
+static struct {
+	uint32_t msr;
+	uint8_t rights;
+} passed[32];
+static unsigned passed_count;
+
+static void allow(void *map, uint32_t msr, uint8_t rights)
+{
+	assert_ptr_equal(map, passed);
+	assert_in_range(passed_count, 0, ARRAY_SIZE(passed) - 1);
+	passed[passed_count].msr = msr;
+	passed[passed_count++].rights = rights;
+}
+
+static uint8_t rights_of(uint32_t msr)
+{
+	for (unsigned i = 0; i < passed_count; i++) {
+		if (passed[i].msr == msr)
+			return passed[i].rights;
+	}
+	return 0;
+}
+
+static void test_msr_passthrough(void **state)
+{
+	new_vcpu(CPUID_VENDOR_INTEL);
+	passed_count = 0;
+	msr_passthrough(&fake_vm, passed, allow);
+	assert_int_equal(passed_count, 11);
+	assert_int_equal(rights_of(MSR_LSTAR), MSR_READ | MSR_WRITE);
+	assert_int_equal(rights_of(MSR_TSC_AUX), MSR_READ | MSR_WRITE);
+	assert_int_equal(rights_of(MSR_IA32_SPEC_CTRL), 0);
+	has_speculation_control = true;
+	lacks = FEATURE_RDTSCP;
+	passed_count = 0;
+	msr_passthrough(&fake_vm, passed, allow);
+	assert_int_equal(passed_count, 12);
+	assert_int_equal(rights_of(MSR_TSC_AUX), 0);
+	assert_int_equal(rights_of(MSR_IA32_SPEC_CTRL), MSR_READ | MSR_WRITE);
+	assert_int_equal(rights_of(MSR_IA32_PRED_CMD), MSR_WRITE);
+}
+
+/* No access that exits reaches a register of the machine: here WRMSR and RDMSR would end the test. */
+static void test_msr_sweep(void **state)
+{
+	static const uint32_t first[] = {0, 0x40000000, 0x4b564d00, 0xc0000000, 0xc0010000};
+	unsigned known = 0;
+
+	for (enum cpuid_vendor vendor = CPUID_VENDOR_INTEL; vendor <= CPUID_VENDOR_OTHER; vendor++) {
+		new_vcpu(vendor);
+		for (unsigned i = 0; i < ARRAY_SIZE(first); i++) {
+			for (uint32_t msr = first[i]; msr < first[i] + 0x2000; msr++) {
+				uint64_t value = 0;
+
+				known += msr_read(&fake_vcpu, msr, &value);
+				(void)msr_write(&fake_vcpu, msr, ~0UL);
+				(void)msr_write(&fake_vcpu, msr, 0);
+				(void)msr_write(&fake_vcpu, msr, value);
+			}
+		}
+	}
+	assert_true(known > 100);
 }
 
 static uint64_t convert(uint64_t ticks, struct pvclock_scale s)
@@ -482,8 +572,9 @@ int main(void)
 	    cmocka_unit_test(test_pae_entries),     cmocka_unit_test(test_xcr0),
 	    cmocka_unit_test(test_cr_instructions), cmocka_unit_test(test_dr),
 	    cmocka_unit_test(test_msr_unlisted),    cmocka_unit_test(test_msr_memory_types),
-	    cmocka_unit_test(test_msr_others),      cmocka_unit_test(test_pvclock),
-	    cmocka_unit_test(test_kvm_msrs),
+	    cmocka_unit_test(test_msr_others),      cmocka_unit_test(test_msr_features),
+	    cmocka_unit_test(test_msr_passthrough), cmocka_unit_test(test_msr_sweep),
+	    cmocka_unit_test(test_pvclock),         cmocka_unit_test(test_kvm_msrs),
 	};
 
 	return cmocka_run_group_tests_name("cr_msr", tests, NULL, NULL);

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "hv/cpuid.h"
+#include "hv/vm.h"
 #include "hv/x86/cr.h"
 #include "hv/x86/msr.h"
 #include "hv/x86/rflags.h"
@@ -17,10 +19,18 @@
 struct svm_caps svm_caps;
 const struct hv_ops *ops;
 
+static struct vm vm;
 static struct svm_vcpu *s;
 static struct vcpu *v;
 static unsigned synced, reloaded, debug_reloaded;
 static struct guest_event requeued;
+
+static struct cpuid_feature lacks; /* leaf 0: nothing */
+
+bool cpuid_has(const struct cpuid_policy *p, struct cpuid_feature f)
+{
+	return f.leaf != lacks.leaf || f.reg != lacks.reg || f.bit != lacks.bit;
+}
 
 void svm_state_sync(struct svm_vcpu *x)
 {
@@ -48,6 +58,7 @@ static int setup(void **state)
 	memset(s, 0, sizeof(*s));
 	v = &s->base;
 	svm_caps = (struct svm_caps){.asids = 16};
+	s->base.vm = &vm;
 	svm_state_reset(s);
 	s->vmcb.asid = 1;
 	synced = reloaded = debug_reloaded = 0;
