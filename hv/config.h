@@ -25,6 +25,7 @@ struct cpu_set {
 enum config_boot { BOOT_AUTO, BOOT_LINUX, BOOT_MULTIBOOT, BOOT_MULTIBOOT2, BOOT_PVH, BOOT_FLAT };
 enum config_end_action { END_DESTROY, END_RESTART, END_PRESERVE };
 enum config_all_ended { ALL_ENDED_WAIT, ALL_ENDED_POWEROFF, ALL_ENDED_REBOOT };
+enum config_mitigations { MITIGATIONS_AUTO, MITIGATIONS_OFF };
 enum config_smt { SMT_ON, SMT_OFF, SMT_CORE };
 enum config_console { CONSOLE_COM1, CONSOLE_COM2, CONSOLE_PORT, CONSOLE_PCI };
 
@@ -65,6 +66,7 @@ struct host_config {
 	int log;        /* enum log_level */
 	struct cpu_set cpuset;
 	enum config_smt smt;
+	enum config_mitigations mitigations;
 	enum config_all_ended on_all_ended;
 };
 

@@ -13,6 +13,8 @@ static const struct config_word log_words[] = {
     {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {NULL, 0}};
 static const struct config_word smt_words[] = {
     {"on", SMT_ON}, {"off", WORD_LATER}, {"core", WORD_LATER}, {NULL, 0}};
+static const struct config_word mitigation_words[] = {
+    {"auto", MITIGATIONS_AUTO}, {"off", MITIGATIONS_OFF}, {NULL, 0}};
 static const struct config_word all_ended_words[] = {
     {"wait", ALL_ENDED_WAIT}, {"poweroff", ALL_ENDED_POWEROFF}, {"reboot", ALL_ENDED_REBOOT}, {NULL, 0}};
 static const struct config_word end_words[] = {
@@ -25,7 +27,8 @@ static const struct config_word boot_words[] = {
 
 /* The enums are stored through int, the type that GCC gives enums with a WORD_LATER-free, small range. */
 static_assert(sizeof(enum config_boot) == sizeof(int) && sizeof(enum config_end_action) == sizeof(int) &&
-	      sizeof(enum config_smt) == sizeof(int) && sizeof(enum config_all_ended) == sizeof(int));
+	      sizeof(enum config_smt) == sizeof(int) && sizeof(enum config_mitigations) == sizeof(int) &&
+	      sizeof(enum config_all_ended) == sizeof(int));
 
 #define HOST(t, n, d, field, ...)                                                                            \
 	{                                                                                                    \
@@ -51,6 +54,8 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 	HOST(CPUS, "cpuset", "all", cpuset, .help = "the physical CPUs that do Ingot's own work"),
 	HOST(WORD, "smt", "on", smt, .words = smt_words,
 	     .help = "hyperthreads are CPUs like all others"),
+	HOST(WORD, "mitigations", "auto", mitigations, .words = mitigation_words,
+	     .help = "what is done against leaks by speculation: what the processor needs, or nothing"),
 	HOST(WORD, "on_all_ended", "wait", on_all_ended, .words = all_ended_words,
 	     .help = "what to do when all guests have ended; only after one has run"),
 

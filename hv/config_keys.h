@@ -45,7 +45,7 @@ struct config_key {
 	const struct config_word *words;
 };
 
-#define CONFIG_KEY_COUNT 29
+#define CONFIG_KEY_COUNT 30
 
 extern const struct config_key config_keys[CONFIG_KEY_COUNT];
 

@@ -20,6 +20,7 @@
 #include "hv/screen_log.h"
 #include "hv/serial.h"
 #include "hv/smp.h"
+#include "hv/speculation.h"
 #include "hv/timer.h"
 #include "hv/trap.h"
 #include "hv/version.h"
@@ -209,6 +210,7 @@ static void main_on_host_stack(void)
 	msr_init();
 	isolation_init();
 	configuration_read();
+	speculation_init(host_config_file.host.mitigations == MITIGATIONS_AUTO);
 	cpus_start();
 	line = serial_start();
 	have_serial = line != NULL;

@@ -15,6 +15,7 @@
 #include "hv/pv_eoi.h"
 #include "hv/pv_steal.h"
 #include "hv/pvclock.h"
+#include "hv/speculation.h"
 #include "hv/vm.h"
 #include "hv/x86/cpuid.h"
 #include "hv/x86/insn.h"
@@ -43,6 +44,7 @@ struct row {
 	struct cpuid_feature
 	    with[WITH_MAX]; /* the guest must have one of these; the first has leaf 0: needs none */
 	uint8_t pass;       /* enum msr_rights: accesses that make no exit */
+	bool host_bits;     /* but they do where the host keeps bits of it set */
 	bool (*read)(struct vcpu *v, uint32_t msr, uint64_t *value);
 	bool (*write)(struct vcpu *v, uint32_t msr, uint64_t value);
 };
@@ -169,6 +171,24 @@ static bool efer_msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	(void)msr;
 	return efer_write(v, value);
+}
+
+/* --- speculation control: exits where the host keeps IBRS set; which bits there are is the hardware's to say --- */
+
+static bool spec_ctrl_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	(void)msr;
+	*value = v->msrs.spec_ctrl;
+	return true;
+}
+
+static bool spec_ctrl_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	/* v is loaded: until another vCPU is, the hardware holds its value (hv/vcpu.c). */
+	if (!wrmsr_safe(msr, value | speculation_spec_ctrl()))
+		return false;
+	v->msrs.spec_ctrl = value;
+	return true;
 }
 
 /* --- memory types: stored, not applied; the second-stage tables say write-back for all of RAM --- */
@@ -349,9 +369,9 @@ static const struct row table[] = {
 	{ONE(MSR_IA32_SYSENTER_CS), BOTH, VENDOR, UINT64_MAX, VMSR_SYSENTER_CS, WITH(SYSENTER), PASS},
 	{ONE(MSR_IA32_SYSENTER_ESP), BOTH, CANONICAL, .offset = VMSR_SYSENTER_ESP, WITH(SYSENTER), PASS},
 	{ONE(MSR_IA32_SYSENTER_EIP), BOTH, CANONICAL, .offset = VMSR_SYSENTER_EIP, WITH(SYSENTER), PASS},
-	/* The same; no back end lets them exit. What SPEC_CTRL may hold is the hardware's to check. */
+	/* The same. */
 	{ONE(MSR_TSC_AUX), BOTH, FUNCTION, WITH(RDTSCP), PASS},
-	{ONE(MSR_IA32_SPEC_CTRL), BOTH, FUNCTION, PASS,
+	{ONE(MSR_IA32_SPEC_CTRL), BOTH, FUNCTION, PASS, .host_bits = true, .read = spec_ctrl_read, .write = spec_ctrl_write,
 	 .with = {FEATURE_SPEC_CTRL, FEATURE_STIBP, FEATURE_SSBD, FEATURE_AMD_IBRS, FEATURE_AMD_STIBP, FEATURE_AMD_SSBD}},
 	{ONE(MSR_IA32_PRED_CMD), BOTH, FUNCTION, .pass = MSR_WRITE, .with = {FEATURE_SPEC_CTRL, FEATURE_AMD_IBPB}},
 
@@ -489,6 +509,8 @@ void msr_passthrough(const struct vm *vm, void *map, void (*allow)(void *map, ui
 	for (size_t n = 1; n < ARRAY_SIZE(table); n++) {
 		const struct row *r = &table[n];
 
+		if (r->host_bits && speculation_spec_ctrl())
+			continue;
 		if (r->pass && is_for(r, vm->cpuid.vendor) && is_there(&vm->cpuid, r))
 			allow(map, r->first, r->pass);
 	}

@@ -33,7 +33,7 @@ struct pcpu {
 	const char *virt_refused; /* why not, where it isn't; a text for the operator */
 	uint64_t stack_top;       /* virtual address, points at the pcpu pointer */
 	struct vm *address_space; /* whose host CR3 is loaded; NULL: the common one */
-	struct vm *last_vm;       /* whose guest code ran here last; compared, never followed */
+	const struct vm *last_vm; /* whose guest code ran here last; compared, never followed */
 	struct vcpu *current;     /* whose state (FPU, debug registers, MSRs) is in the hardware */
 
 	/* Bits of enum pcpu_request, set by any CPU with pcpu_request, taken by the owner. */

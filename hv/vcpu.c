@@ -34,6 +34,7 @@
 #include "hv/pv_eoi.h"
 #include "hv/pvclock.h"
 #include "hv/sched.h"
+#include "hv/speculation.h"
 #include "hv/vm.h"
 #include "hv/xstate.h"
 #include "hv/x86/cr.h"
@@ -228,6 +229,7 @@ enum vcpu_leave vcpu_execute(struct vcpu *v)
 	if (p->current && p->current != v)
 		pv_steal_displaced(p->current);
 	vm_enter_address_space(v->vm);
+	speculation_guest_enters(p, v->vm);
 	switch_to(p, v);
 	pv_steal_running(v);
 	ops->vcpu_load(v);

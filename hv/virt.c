@@ -6,6 +6,7 @@
 #include "hv/lib/string.h"
 #include "hv/ops.h"
 #include "hv/pcpu.h"
+#include "hv/speculation.h"
 #include "hv/x86/cpuid.h"
 #include "hv/x86/insn.h"
 
@@ -47,6 +48,7 @@ void virt_enable(struct pcpu *p)
 		p->virt_refused = refused;
 		return;
 	}
+	speculation_enable();
 	if (ops->cpu_enable(&p->virt_refused) != OK) {
 		log_error("CPU %u runs no guests: %s", p->id, p->virt_refused);
 		if (!p->id)

@@ -6,6 +6,7 @@
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
 #include "hv/pcpu.h"
+#include "hv/speculation.h"
 #include "hv/vcpu.h"
 #include "hv/x86/cpuid.h"
 #include "hv/x86/cr.h"
@@ -31,7 +32,7 @@ static_assert(sizeof(struct fxsave_head) == 32);
 
 static uint64_t supported;
 static uint32_t area_size = XSAVE_LEGACY_SIZE;
-static bool has_xsave, has_xsaves, has_tsc_aux, has_spec_ctrl, has_ibpb;
+static bool has_xsave, has_xsaves, has_tsc_aux, has_spec_ctrl;
 
 /* IA32_SPEC_CTRL exists where one of its bits does; the two vendors report them in places of their own. */
 static bool spec_ctrl_exists(void)
@@ -47,22 +48,11 @@ static bool spec_ctrl_exists(void)
 		(CPUID_80000008_EBX_IBRS | CPUID_80000008_EBX_STIBP | CPUID_80000008_EBX_SSBD));
 }
 
-/* Intel reports it with IBRS, AMD by itself. */
-static bool ibpb_exists(void)
-{
-	if (cpuid(0, 0).eax >= CPUID_LEAF_STRUCTURED &&
-	    (cpuid(CPUID_LEAF_STRUCTURED, 0).edx & CPUID_7_EDX_SPEC_CTRL))
-		return true;
-	return cpuid(CPUID_LEAF_EXT_MAX, 0).eax >= CPUID_LEAF_SIZES &&
-	       (cpuid(CPUID_LEAF_SIZES, 0).ebx & CPUID_80000008_EBX_IBPB);
-}
-
 void xstate_init(void)
 {
 	struct cpuid_regs r = cpuid(1, 0);
 
 	has_spec_ctrl = spec_ctrl_exists();
-	has_ibpb = ibpb_exists() && wrmsr_safe(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
 	has_xsave = r.ecx & CPUID_1_ECX_XSAVE;
 	r = cpuid(0x80000000, 0);
 	if (r.eax >= 0x80000001)
@@ -130,7 +120,7 @@ void xstate_save(struct vcpu *v)
 {
 	if (has_tsc_aux)
 		v->msrs.tsc_aux = rdmsr(MSR_TSC_AUX);
-	if (has_spec_ctrl)
+	if (has_spec_ctrl && !speculation_spec_ctrl()) /* else its accesses exit */
 		v->msrs.spec_ctrl = rdmsr(MSR_IA32_SPEC_CTRL);
 	if (!has_xsave) {
 		fxsave(v->xsave);
@@ -143,16 +133,10 @@ void xstate_save(struct vcpu *v)
 
 void xstate_load(struct vcpu *v)
 {
-	struct pcpu *p = this_pcpu();
-
-	/* SDM Vol. 4, IA32_PRED_CMD: another VM's branches must not steer v's indirect ones. */
-	if (has_ibpb && p->last_vm != v->vm)
-		wrmsr(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
-	p->last_vm = v->vm;
 	if (has_tsc_aux)
 		wrmsr(MSR_TSC_AUX, v->msrs.tsc_aux);
 	if (has_spec_ctrl)
-		wrmsr(MSR_IA32_SPEC_CTRL, v->msrs.spec_ctrl);
+		wrmsr(MSR_IA32_SPEC_CTRL, v->msrs.spec_ctrl | speculation_spec_ctrl());
 	if (!has_xsave) {
 		fxrstor(v->xsave);
 		return;

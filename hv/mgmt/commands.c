@@ -31,7 +31,7 @@ const struct command commands[] = {
 	{"vm destroy", "NAME", "a power cut", command_vm_destroy, 1, 1, COMPLETE_VM},
 	{"regs", "NAME [VCPU]", "a guest's registers; a running guest is paused for the moment", command_regs, 1, 2, COMPLETE_VM},
 	{"exits", "NAME", "how often its CPUs left to Ingot, by reason", command_exits, 1, 1, COMPLETE_VM},
-	{"cpus", "", "the physical CPUs", command_cpus, 0, 0, COMPLETE_NOTHING},
+	{"cpus", "", "the physical CPUs, and what is done against leaks by speculation", command_cpus, 0, 0, COMPLETE_NOTHING},
 	{"mem", "", "memory: Ingot's own, the guests'", command_mem, 0, 0, COMPLETE_NOTHING},
 	{"pci", "", "the machine's PCI devices", command_pci, 0, 0, COMPLETE_NOTHING},
 	{"check", "", "walks the page tables: no guest reaches Ingot's memory or another guest's", command_check, 0, 0, COMPLETE_NOTHING},

@@ -8,6 +8,7 @@
 #include "hv/mgmt/commands.h"
 #include "hv/mgmt/console.h"
 #include "hv/pcpu.h"
+#include "hv/speculation.h"
 #include "hv/timer.h"
 #include "hv/vm.h"
 #include "hv/vm_report.h"
@@ -159,6 +160,10 @@ void command_cpus(int argc, char **argv)
 			      guest / 10, guest % 10, idle / 10, idle % 10, p->bound, p->irq_count,
 			      p->nmi_count, p->virt_refused ? p->virt_refused : "");
 	}
+	console_print("\n%-14s %-5s  %s\n", "MITIGATION", "STATE", "REASON");
+	for (unsigned m = 0; m < MITIGATION_COUNT; m++)
+		console_print("%-14s %-5s  %s\n", mitigation_name(m), speculation_on(m) ? "on" : "off",
+			      speculation_why(m));
 }
 
 /* --- mem --- */

@@ -282,6 +282,9 @@
 #define CPUID_80000008_EBX_SSB_NO          (1u << 26)
 #define CPUID_80000008_EBX_PSFD            (1u << 28)
 
+/* Leaf 0x80000021. */
+#define CPUID_80000021_EAX_AUTO_IBRS       (1u << 8)
+
 /* Leaf 0x8000000a: EAX 7:0 SVM revision, EBX number of ASIDs. */
 #define CPUID_8000000A_EAX_REVISION        0xffu
 #define CPUID_8000000A_EDX_NP              (1u << 0)

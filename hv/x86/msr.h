@@ -236,6 +236,7 @@
 #define ARCH_CAP_IF_PSCHANGE_MC_NO        (1UL << 6)
 #define ARCH_CAP_TSX_CTRL                 (1UL << 7)
 #define ARCH_CAP_TAA_NO                   (1UL << 8)
+#define ARCH_CAP_FB_CLEAR                 (1UL << 17)
 
 #define MISC_ENABLE_FAST_STRING           (1UL << 0)
 #define MISC_ENABLE_TCC                   (1UL << 3)

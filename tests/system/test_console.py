@@ -139,3 +139,19 @@ def test_torn_lines(boot, tiny):
     for text in written.values():
         assert len(text) > 20 * len(whole)
         assert (whole * 1000).startswith(text), text
+
+
+def test_mitigations(boot, tiny, vendor):
+    """`cpus` says what is done against leaks by speculation, and why; nothing is where the configuration says so."""
+    guest = "[vm t]\nmemory = 16M\nkernel = hello\n"
+    m = boot(guest, tiny("hello"))
+    m.expect("all guests have ended", 90)
+    rows = dict(re.findall(r"^([a-z0-9-]+) +(on|off)  +\S", m.command("cpus"), re.M))
+    assert set(rows) == {"l1d-flush", "clear-buffers", "ibpb", "ibrs", "auto-ibrs", "small-pages"}
+    assert rows["small-pages"] == ("on" if vendor == "intel" else "off")
+    m.close()
+    m = boot("[host]\nmitigations = off\n" + guest, tiny("hello"))
+    m.expect("all guests have ended", 90)
+    text = m.command("cpus")
+    assert not re.search(r"^[a-z0-9-]+ +on  ", text, re.M), text
+    assert vendor == "amd" or "mitigations = off" in text
