@@ -18,6 +18,7 @@
 #include "hv/msr.h"
 #include "hv/panic.h"
 #include "hv/pcpu.h"
+#include "hv/task_switch.h"
 #include "hv/vcpu.h"
 #include "hv/vm.h"
 #include "hv/x86/cr.h"
@@ -157,12 +158,6 @@ static enum exit_action handle_exception(struct vcpu *v, const struct vm_exit *e
 	return ACT_RESUME;
 }
 
-static enum exit_action handle_task_switch(struct vcpu *v)
-{
-	vm_crash(v, "a hardware task switch, which is not built in yet");
-	return ACT_STOPPED;
-}
-
 static enum exit_action handle_triple_fault(struct vcpu *v)
 {
 	vm_triple_fault(v);
@@ -227,7 +222,7 @@ static enum exit_action handle(struct vcpu *v, struct vm_exit *e)
 	case EXIT_EXCEPTION:
 		return handle_exception(v, e);
 	case EXIT_TASK_SWITCH:
-		return handle_task_switch(v);
+		return task_switch_handle(v, e);
 	case EXIT_TRIPLE_FAULT:
 		return handle_triple_fault(v);
 	case EXIT_ENTRY_FAILED:

@@ -2,7 +2,7 @@
 # The tiny guests: each tests/guests/NAME.c becomes build/guests/NAME, a bzImage of our own.
 
 TINY_NAMES := $(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))
-TINY_LIB := tests/guests/lib/guest.c tests/guests/lib/smp.c hv/lib/fmt.c hv/lib/string.c hv/lib/str.c
+TINY_LIB := tests/guests/lib/guest.c tests/guests/lib/mode32.c tests/guests/lib/smp.c hv/lib/fmt.c hv/lib/string.c hv/lib/str.c
 TINY_OBJ := $(BUILD)/guests/obj/start.o $(BUILD)/guests/obj/ap.o $(TINY_LIB:%.c=$(BUILD)/guests/obj/%.o)
 TINY_INIT_SIZE := 0x100000
 TINY_CFLAGS := -std=gnu2x -O2 -ffreestanding -nostdinc -isystem $(shell $(CC) -print-file-name=include) -I. \

@@ -45,5 +45,5 @@ UNIT_load_linux := $(wildcard hv/load*.c) hv/guest_acpi.c mm/gpa.c hv/lib/fmt.c 
 UNIT_screen := drivers/screen.c drivers/screen_font.c hv/lib/str.c
 UNIT_shell := hv/mgmt/shell.c hv/mgmt/commands.c hv/mgmt/line_edit.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c
 UNIT_event := hv/event.c
-UNIT_exit := hv/exit.c hv/cr.c hv/insn.c hv/decode.c hv/guest_walk.c mm/gpa.c vmx/exit.c svm/exit.c
+UNIT_exit := hv/exit.c hv/task_switch.c hv/cr.c hv/insn.c hv/decode.c hv/guest_walk.c mm/gpa.c vmx/exit.c svm/exit.c
 UNIT_isolation := hv/isolation.c mm/page_alloc.c mm/bitset.c mm/memmap.c mm/pagetable.c mm/pt_format_ept.c mm/pt_format_host.c hv/lib/fmt.c hv/lib/str.c
