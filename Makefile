@@ -165,6 +165,9 @@ system: all guests linux-guests $(BUILD)/host/ingot-config ## boots Ingot in QEM
 
 .PHONY: soak
 soak: all guests linux-guests $(BUILD)/host/ingot-config ## the long tests; figures in the output
+ifeq ($(CASE),)
+	@$(MAKE) -s unit-soak
+endif
 	@/usr/bin/python3 tests/system/run.py --soak --vendor '$(VENDOR)' --case '$(CASE)'
 
 .PHONY: test

@@ -238,10 +238,19 @@ static enum exit_action handle(struct vcpu *v, struct vm_exit *e)
 }
 
 /*
- * Moves RIP behind the instruction and ends what lasts for one instruction: the STI and MOV-SS shadow, and
- * the single step, whose trap the hardware would have raised. Returns what act asks for then; ACT_RESUME where a
- * fault was raised instead.
+ * Moves RIP and ends what lasts for one instruction: the STI and MOV-SS shadow, and the single step, whose trap the
+ * hardware would have raised.
  */
+static inline void complete(struct vcpu *v, uint64_t rip)
+{
+	v->rip = rip;
+	if (ops->insn_completed(v)) {
+		vcpu_reg_set(v, VREG_DR6, vcpu_reg_get(v, VREG_DR6) | DR6_BS);
+		event_raise(v, EXC_DB);
+	}
+}
+
+/* Goes behind the instruction. Returns what act asks for then; ACT_RESUME where a fault was raised instead. */
 static inline enum exit_action advance(struct vcpu *v, struct vm_exit *e, enum exit_action act)
 {
 	uint64_t rip;
@@ -259,11 +268,7 @@ static inline enum exit_action advance(struct vcpu *v, struct vm_exit *e, enum e
 	rip = v->rip + e->insn_len;
 	if (rip >> 32 != v->rip >> 32 && vcpu_mode(v) != MODE_LONG)
 		rip = (uint32_t)rip;
-	v->rip = rip;
-	if (ops->insn_completed(v)) {
-		vcpu_reg_set(v, VREG_DR6, vcpu_reg_get(v, VREG_DR6) | DR6_BS);
-		event_raise(v, EXC_DB);
-	}
+	complete(v, rip);
 	if (act == ACT_ADVANCE)
 		return ACT_RESUME;
 	return act == ACT_YIELD ? ACT_LEAVE : act;
@@ -277,5 +282,8 @@ enum exit_action exit_dispatch(struct vcpu *v, struct vm_exit *e)
 	act = handle(v, e);
 	if (act == ACT_ADVANCE || act == ACT_ADVANCE_HALT || act == ACT_YIELD)
 		return advance(v, e, act);
-	return act;
+	if (act != ACT_BRANCH)
+		return act;
+	complete(v, e->branch_to);
+	return ACT_RESUME;
 }

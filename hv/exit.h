@@ -54,6 +54,7 @@ struct vm_exit {
 	enum exit_kind kind;
 	uint8_t insn_len;         /* bytes of the instruction that caused it; 0: unknown */
 	uint64_t reason, qual[3]; /* as the hardware gave them, for the report */
+	uint64_t branch_to;       /* a handler's, for ACT_BRANCH */
 	union {
 		struct {
 			uint8_t vector;
@@ -100,6 +101,7 @@ enum exit_action {
 	ACT_RESUME,  /* enter again; RIP is as it should be (a fault was queued, or a restart is wanted) */
 	ACT_ADVANCE, /* move RIP behind the instruction, then enter again */
 	ACT_ADVANCE_HALT, /* the same, then halt until an event */
+	ACT_BRANCH,       /* the instruction, or a repetition of it, is done: RIP becomes branch_to */
 	ACT_LEAVE,        /* leave the vCPU loop so that the host can take interrupts and reschedule */
 	ACT_YIELD,        /* PAUSE in a loop: let another vCPU run */
 	ACT_STOPPED,      /* the VM's state was changed (vm_crash, vm_request): do not enter again */

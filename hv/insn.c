@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fetch of the instruction at RIP, and its length. The common exits of a 64-bit guest take a short way: the
- * CPU has just fetched the same bytes itself, so rights need no second check, and two or three bytes tell.
+ * Fetch of the instruction at RIP: the short way for those that a vCPU knows, and by all rules; its length, and
+ * where its operand in memory lies.
  */
 #include "hv/insn.h"
 
 #include "hv/event.h"
 #include "hv/guest_walk.h"
+#include "hv/insn_known.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
 #include "hv/vm.h"
+#include "hv/x86/cr.h"
 #include "hv/x86/desc.h"
 
 #define PTE_P        BIT(0)
@@ -36,61 +38,32 @@ static enum insn_mode decode_mode(enum cpu_mode mode)
 }
 
 /*
- * Translates linear address a by 4-level paging without any check of rights. False: the short way doesn't go
- * here (tables not in memory or not present). *slot is where a probably lies in memory.
+ * Translates k->rip by 4-level paging without any check of rights, noting the entries on the way. False: tables
+ * not in memory or not present. *slot is where the instruction probably lies in memory.
  */
-[[gnu::always_inline]] static inline bool walk_fast(struct vcpu *v, uint64_t a, const struct gmem_slot **slot,
-						    gpa_t *out)
+static bool walk(const struct gmem *m, struct insn_known *k, const struct gmem_slot **slot)
 {
-	const struct gmem *m = &v->vm->mem;
-	uint64_t entry = ops->reg_get(v, VREG_CR3);
+	uint64_t entry = k->cr3;
+	unsigned i = 0;
 
 	/* A loader's tables are in the first slot, a system's own probably in the last. */
 	*slot = &m->slot[entry < MIB(1) ? 0 : m->count - 1];
-#pragma GCC unroll 4
 	for (unsigned shift = 39; shift >= PAGE_SHIFT; shift -= 9) {
-		gpa_t at = gpa((entry & PTE_ADDR) | (a >> (shift - 3) & ENTRY_OFFSET));
+		gpa_t at = gpa((entry & PTE_ADDR) | (k->rip >> (shift - 3) & ENTRY_OFFSET));
 
 		if (!gpa_peek64(m, slot, at, &entry) || !(entry & PTE_P))
 			return false;
-		if (shift == PAGE_SHIFT || (entry & PTE_PS)) {
-			*out = gpa((entry & PTE_ADDR & ~(BIT(shift) - 1)) | (a & (BIT(shift) - 1)));
-			*slot = &m->slot[m->count - 1];
-			return true;
-		}
+		k->path[i].at = at;
+		k->path[i++].entry = entry;
+		if (shift > PAGE_SHIFT && !(entry & PTE_PS))
+			continue;
+		k->at = gpa((entry & PTE_ADDR & ~(BIT(shift) - 1)) | (k->rip & (BIT(shift) - 1)));
+		*slot = &m->slot[m->count - 1];
+		for (; i < INSN_KNOWN_LEVELS; i++)
+			k->path[i] = k->path[i - 1];
+		return true;
 	}
 	return false;
-}
-
-/* The 8 bytes at a, if they lie in one page. */
-static bool read_fast(struct vcpu *v, uint64_t a, uint64_t *bytes)
-{
-	const struct gmem_slot *slot;
-	gpa_t at;
-
-	return (a & (PAGE_SIZE - 1)) <= PAGE_SIZE - sizeof(*bytes) && walk_fast(v, a, &slot, &at) &&
-	       gpa_peek64(&v->vm->mem, &slot, at, bytes);
-}
-
-bool insn_bytes_at_rip(struct vcpu *v, struct insn_bytes *b)
-{
-	const struct gmem *m = &v->vm->mem;
-	const struct gmem_slot *slot;
-	uint64_t a = v->rip;
-	gpa_t at;
-
-	return ops->long_mode(v) && (a & (PAGE_SIZE - 1)) <= PAGE_SIZE - INSN_MAX &&
-	       walk_fast(v, a, &slot, &at) && gpa_peek64(m, &slot, at, &b->first) &&
-	       gpa_peek64(m, &slot, gpa(at.v + INSN_MAX - sizeof(b->last)), &b->last);
-}
-
-enum status insn_decode_bytes(struct insn *insn, const struct insn_bytes *b)
-{
-	uint8_t bytes[INSN_MAX];
-
-	memcpy(bytes, &b->first, sizeof(b->first));
-	memcpy(bytes + INSN_MAX - sizeof(b->last), &b->last, sizeof(b->last));
-	return insn_decode(insn, INSN_64, bytes, INSN_MAX);
 }
 
 /* Length by the first bytes, lowest first; 0: look closer. */
@@ -135,6 +108,31 @@ static uint8_t length_fast(uint64_t bytes)
 	default:
 		return 0;
 	}
+}
+
+bool insn_known_decode(struct insn_known *k)
+{
+	uint8_t bytes[sizeof(k->bytes)];
+
+	memcpy(bytes, k->bytes, sizeof(bytes));
+	return insn_decode(&k->insn, INSN_64, bytes, INSN_MAX) == OK;
+}
+
+bool insn_known_take(struct vcpu *v, struct insn_known *k)
+{
+	const struct gmem *m = &v->vm->mem;
+	const struct gmem_slot *slot;
+
+	*k = (struct insn_known){.rip = v->rip, .cr3 = ops->reg_get(v, VREG_CR3)};
+	if ((k->rip & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(k->bytes) ||
+	    (ops->reg_get(v, VREG_CR4) & CR4_LA57) || !walk(m, k, &slot) ||
+	    !gpa_peek64(m, &slot, k->at, &k->bytes[0]) ||
+	    !gpa_peek64(m, &slot, gpa(k->at.v + sizeof(k->bytes[0])), &k->bytes[1]))
+		return false;
+	k->len = length_fast(k->bytes[0]);
+	if (!k->len && insn_known_decode(k))
+		k->len = k->insn.len;
+	return true;
 }
 
 /* One part of a fetch that crosses no page. */
@@ -189,22 +187,6 @@ static uint64_t second_page(const struct fetch *f)
 	return f->wraps ? (uint32_t)a : a;
 }
 
-enum status insn_fetch(struct vcpu *v, uint8_t bytes[INSN_MAX], unsigned *count)
-{
-	struct fetch f;
-	enum status s = fetch_begin(v, &f);
-
-	if (s == OK)
-		s = fetch_part(v, f.linear, bytes, f.first, f.access);
-	if (s != OK)
-		return s;
-	*count = f.first;
-	if (f.room > f.first && fetch_part(v, second_page(&f), bytes + f.first, f.room - f.first,
-					   f.access | WALK_NO_UPDATE) == OK)
-		*count = f.room;
-	return OK;
-}
-
 unsigned insn_peek(struct vcpu *v, uint8_t bytes[INSN_MAX])
 {
 	struct guest_paging paging;
@@ -232,12 +214,9 @@ enum status insn_at_rip(struct vcpu *v, struct insn *insn)
 {
 	enum insn_mode mode;
 	uint8_t bytes[INSN_MAX];
-	struct insn_bytes quick;
 	struct fetch f;
 	enum status s;
 
-	if (insn_bytes_at_rip(v, &quick))
-		return insn_decode_bytes(insn, &quick);
 	mode = decode_mode(vcpu_mode(v));
 	s = fetch_begin(v, &f);
 	if (s == OK)
@@ -261,28 +240,20 @@ enum status insn_at_rip(struct vcpu *v, struct insn *insn)
 	return s;
 }
 
-/* Kept apart, so that the short way saves no registers for it. */
-[[gnu::noinline]] static enum status length_slow(struct vcpu *v, uint8_t *len)
+enum status insn_length(struct vcpu *v, uint8_t *len)
 {
+	const struct insn_known *k = insn_known_at_rip(v);
 	struct insn insn;
-	enum status s = insn_at_rip(v, &insn);
+	enum status s;
 
+	if (k) {
+		*len = k->len;
+		return k->len ? OK : ERR_INVAL;
+	}
+	s = insn_at_rip(v, &insn);
 	if (s == OK)
 		*len = insn.len;
 	return s;
-}
-
-enum status insn_length(struct vcpu *v, uint8_t *len)
-{
-	uint64_t bytes;
-
-	/* RIP has more than 32 bits in 64-bit mode alone. */
-	if ((v->rip >> 32 || ops->long_mode(v)) && read_fast(v, v->rip, &bytes)) {
-		*len = length_fast(bytes);
-		if (*len)
-			return OK;
-	}
-	return length_slow(v, len);
 }
 
 static enum status segment_fault(struct vcpu *v, unsigned seg)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The instruction at a vCPU's RIP: fetched from guest memory at each exit, never cached, because the guest may
- * have changed its page tables or the bytes.
+ * The instruction at a vCPU's RIP: fetched from guest memory at each exit, because the guest may have changed its
+ * page tables or the bytes. hv/insn_known.h is the short way for those that exit often.
  */
 #pragma once
 
@@ -13,33 +13,42 @@
 
 struct vcpu;
 
-/*
- * Reads up to INSN_MAX bytes at CS:RIP as an instruction fetch does. *count is what could be read before a
- * page that isn't there or the end of CS. ERR_FAULT: not even the first byte; the #PF or #GP was raised.
- * ERR_RANGE: the first byte isn't in memory.
- */
-enum status insn_fetch(struct vcpu *v, uint8_t bytes[INSN_MAX], unsigned *count);
 /* For reports: what can be read at CS:RIP without raising anything or changing a bit; returns how much. */
 unsigned insn_peek(struct vcpu *v, uint8_t bytes[INSN_MAX]);
-/* The INSN_MAX bytes from RIP on: the first eight and the last eight of them. */
-struct insn_bytes {
-	uint64_t first, last;
+#define INSN_KNOWN_BITS   4
+#define INSN_KNOWN_COUNT  (1u << INSN_KNOWN_BITS)
+#define INSN_KNOWN_LEVELS 4
+
+/* What hv/emulate.c has found out about an instruction; kind 0: nothing yet. */
+struct insn_plan {
+	uint8_t kind, form, size;
+	uint8_t reg, base, index, scale;
+	uint64_t disp;
 };
-/*
- * Fetches them by the short way, as for an instruction that the CPU has just fetched itself. False: not in
- * 64-bit mode, too near to the page's end, or not in memory; then insn_at_rip does it.
- */
-bool insn_bytes_at_rip(struct vcpu *v, struct insn_bytes *b);
-/* Decodes what insn_bytes_at_rip fetched. Results as insn_decode. */
-enum status insn_decode_bytes(struct insn *insn, const struct insn_bytes *b);
+
+/* An instruction that a vCPU met, and the way to it: hv/insn_known.h. */
+struct insn_known {
+	uint64_t rip, cr3;
+	struct {
+		gpa_t at;
+		uint64_t entry;
+	} path
+	    [INSN_KNOWN_LEVELS]; /* paging entries from the top; the last one repeated where there are fewer */
+	gpa_t at;
+	uint64_t bytes[2];
+	uint8_t len;      /* 0: no instruction, or nothing known */
+	struct insn insn; /* len 0: not decoded */
+	struct insn_plan plan;
+} __attribute__((aligned(256))); /* so that they are quickly found */
+
 /*
  * Fetches and decodes. ERR_FAULT: a fault was raised, enter the guest again. ERR_INVAL, ERR_RANGE: not an
  * instruction, or not in memory.
  */
 enum status insn_at_rip(struct vcpu *v, struct insn *insn);
 /*
- * Length of the instruction that exited, in bytes, for exits whose hardware doesn't tell it. Looks at the
- * bytes of the usual short ones itself and decodes else. Results as insn_at_rip.
+ * Length of the instruction that exited, in bytes, for exits whose hardware doesn't tell it. Results as
+ * insn_at_rip.
  */
 enum status insn_length(struct vcpu *v, uint8_t *len);
 

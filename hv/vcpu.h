@@ -7,9 +7,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "hv/emulate.h"
 #include "hv/event.h"
 #include "hv/exit.h"
+#include "hv/insn.h"
 #include "hv/lib/list.h"
 #include "hv/msr.h"
 #include "hv/ops.h"
@@ -77,7 +77,10 @@ struct vcpu {
 	void *xsave;        /* 64-byte aligned area of xsave_size() bytes */
 	int64_t tsc_offset; /* guest TSC = host TSC + tsc_offset */
 
-	struct emulate_known known[EMULATE_KNOWN_COUNT];
+	struct insn_known known[INSN_KNOWN_COUNT];
+	uint64_t
+	    unexplained_exit; /* hv/emulate.c: number of the last exit that its instruction didn't explain */
+	unsigned unexplained; /* and how many in a row */
 	struct vm_exit last_exit;
 	uint64_t exits[EXIT_KIND_COUNT];
 	uint64_t guest_ns; /* time it had a CPU */

@@ -31,3 +31,9 @@ $(foreach u,$(UNITS),$(eval $(call UNIT_RULE,$(u))))
 .PHONY: unit
 unit: $(UNIT:%=$(BUILD)/unit/%) ## host unit tests; UNIT=name for one
 	@/usr/bin/python3 tests/unit/run.py --junit $(BUILD)/junit $^
+
+# Those with a long run of their own, as part of `make soak`.
+UNIT_SOAK := decode emulate_native
+.PHONY: unit-soak
+unit-soak: $(UNIT_SOAK:%=$(BUILD)/unit/%)
+	@/usr/bin/python3 tests/unit/run.py --soak --junit $(BUILD)/junit $^

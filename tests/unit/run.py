@@ -12,6 +12,7 @@ import sys
 import xml.etree.ElementTree as ET
 
 TIME_LIMIT = 60
+TIME_LIMIT_SOAK = 7200
 
 
 def junit_of_crash(name, text):
@@ -22,20 +23,25 @@ def junit_of_crash(name, text):
     return ET.ElementTree(suites)
 
 
-def run(program, junit):
-    """Returns [(case, seconds, failure text or None, skipped)]."""
+def run(program, junit, soak):
+    """Returns [(case, seconds, failure text or None, skipped)]. A long test's figures are printed at once."""
     name = os.path.basename(program).removeprefix("test_")
     path = os.path.join(junit, f"unit-{name}.xml")
     if os.path.exists(path):
         os.remove(path)
     env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="xml", CMOCKA_XML_FILE=path)
+    if soak:
+        env["INGOT_SOAK"] = "1"
     try:
         done = subprocess.run([program], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=TIME_LIMIT, check=False)
+                              stderr=subprocess.STDOUT, timeout=TIME_LIMIT_SOAK if soak else TIME_LIMIT, check=False)
         output, status = done.stdout.decode(errors="replace"), done.returncode
     except subprocess.TimeoutExpired as e:
         output, status = (e.stdout or b"").decode(errors="replace") + "\ntime limit reached", -1
 
+    for line in output.splitlines():
+        if line.startswith("soak:"):
+            print(line, flush=True)
     cases = []
     try:
         for case in ET.parse(path).getroot().iter("testcase"):
@@ -56,13 +62,14 @@ def run(program, junit):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--junit", required=True)
+    parser.add_argument("--soak", action="store_true", help="the long run")
     parser.add_argument("programs", nargs="+")
     args = parser.parse_args()
     os.makedirs(args.junit, exist_ok=True)
 
     total = failed = skipped = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for program, cases in zip(args.programs, pool.map(lambda p: run(p, args.junit), args.programs)):
+        for program, cases in zip(args.programs, pool.map(lambda p: run(p, args.junit, args.soak), args.programs)):
             for case, seconds, failure, skip in cases:
                 total += 1
                 word = "FAIL" if failure is not None else "SKIP" if skip else "PASS"

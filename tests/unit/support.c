@@ -66,3 +66,8 @@ uint64_t test_random(uint64_t *state)
 	*state ^= *state >> 27;
 	return *state * 0x2545f4914f6cdd1dULL;
 }
+
+bool test_soak(void)
+{
+	return getenv("INGOT_SOAK");
+}

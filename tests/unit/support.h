@@ -21,3 +21,6 @@ extern char fake_log_last[256];
 
 /* A small deterministic generator, so that a random test fails the same way twice. */
 uint64_t test_random(uint64_t *state);
+
+/* Is this the long run (`make soak`)? */
+bool test_soak(void);

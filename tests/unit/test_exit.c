@@ -146,6 +146,7 @@ static void dispatch(struct vm_exit *e)
 		assert_int_equal(fake_vcpu.rip, rip);
 		break;
 	case ACT_ADVANCE:
+	case ACT_BRANCH:
 	case ACT_YIELD:
 		fail(); /* what the dispatcher keeps to itself */
 	}
@@ -284,6 +285,12 @@ static void test_single_step(void **state)
 	next_action = ACT_RESUME; /* a fault: not completed, no step */
 	dispatch(&e);
 	assert_int_equal(fake_raised.vector, -1);
+	/* A branch is completed too, one to itself as well: a repetition. */
+	next_action = ACT_BRANCH;
+	e = (struct vm_exit){.kind = EXIT_NPF, .branch_to = fake_vcpu.rip};
+	dispatch(&e);
+	assert_int_equal(fake_vcpu.rip, e.branch_to);
+	assert_int_equal(fake_raised.vector, EXC_DB);
 }
 
 static void test_undeliverable(void **state)
