@@ -32,6 +32,16 @@ static void run_off(void)
 	((void (*)(void))0xd0000000UL)();
 }
 
+/* An instruction that begins in RAM and ends where there is none. */
+static void fetch_split(void)
+{
+	volatile uint8_t *code = (volatile uint8_t *)0x9fffeUL;
+
+	code[0] = 0xb8; /* MOV EAX, imm32 */
+	code[1] = 0;
+	((void (*)(void))code)();
+}
+
 /* An instruction on device memory that no emulator has. */
 static void vector_mmio(void)
 {
@@ -85,6 +95,7 @@ static const struct {
 } ways[] = {
     {"triple", triple_fault},
     {"run-off", run_off},
+    {"fetch-split", fetch_split},
     {"idt-mmio", idt_mmio},
     {"stack-mmio", stack_mmio},
     {"vector-mmio", vector_mmio},

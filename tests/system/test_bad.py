@@ -8,6 +8,7 @@ import pytest
 WAYS = {
     "triple": r"vm bad: crashed: triple fault",
     "run-off": r"vm bad: crashed: runs code at 0xd0000000, which is not memory",
+    "fetch-split": r"vm bad: crashed: runs code at 0xa0000, which is not memory",
     # QEMU 7.2 does not tell that it was delivering an event, so that the instruction is looked at instead.
     "idt-mmio": r"vm bad: crashed: (vector 32 can't be delivered: [^\n]* 0xd0000200 is not memory|[^\n]*cd 20)",
     "stack-mmio": r"vm bad: crashed: (vector 3 can't be delivered: [^\n]* 0xd0000ff\w is not memory|[^\n]*cc)",
