@@ -23,11 +23,12 @@
 #define MAX_EXT_INTEL     0x80000008u
 #define MAX_EXT_AMD       0x80000021u
 
-#define EPT_ADDRESS_BITS  48  /* what a 4-level second stage reaches */
-#define LINEAR_BITS       48  /* no 5-level paging */
+#define EPT_ADDRESS_BITS  48 /* what a 4-level second stage reaches */
+#define LINEAR_BITS       48
+#define LINEAR_BITS_LA57  57
 #define XSAVE_LEGACY_SIZE 576 /* x87 and SSE area, header */
 #define XSAVE_FIRST_EXT   2
-#define XSAVE_EXT_MAX     8
+#define XSAVE_EXT_MAX     CPUID_XSAVE_COMPONENTS
 #define XSAVE_ALIGN64     2u /* leaf 0xd, ECX of a component */
 #define CACHE_TYPE        0x1fu
 #define CACHE_LEVEL(eax)  ((eax) >> 5 & 7)
@@ -144,6 +145,7 @@ static bool lacks_state(const struct cpuid_feature_row *f, uint64_t host_xcr0)
 	    {"xsave", XCR0_X87 | XCR0_SSE},
 	    {"avx", XCR0_AVX},
 	    {"avx512f", XCR0_AVX512},
+	    {"pku", XCR0_PKRU},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
@@ -238,6 +240,8 @@ static uint64_t xcr0_of_features(const struct cpuid_policy *p)
 		xcr0 |= XCR0_AVX;
 	if (cpuid_has(p, FEATURE_AVX512F))
 		xcr0 |= XCR0_AVX512;
+	if (cpuid_has(p, FEATURE_PKU))
+		xcr0 |= XCR0_PKRU;
 	return xcr0;
 }
 
@@ -303,6 +307,8 @@ static void set_register_masks(struct cpuid_policy *p)
 	    {{7, 0, CPUID_EBX, 7}, CR4_SMEP},
 	    {{7, 0, CPUID_EBX, 20}, CR4_SMAP},
 	    {{7, 0, CPUID_ECX, 2}, CR4_UMIP},
+	    {{7, 0, CPUID_ECX, 3}, CR4_PKE},
+	    {{7, 0, CPUID_ECX, 16}, CR4_LA57},
 	};
 
 	p->cr4_mask = CR4_PCE; /* has no feature bit; RDPMC itself faults */
@@ -327,8 +333,8 @@ static void set_identity(struct cpuid_policy *p, uint64_t tsc_hz)
 	entry_of(p, 0, 0)->eax = p->max_basic;
 	entry_of(p, CPUID_EXT_BASE, 0)->eax = p->max_ext;
 	p->phys_bits = (uint8_t)MIN(sizes->eax ? sizes->eax & 0xff : 36u, (uint32_t)EPT_ADDRESS_BITS);
-	p->linear_bits = LINEAR_BITS;
-	sizes->eax = p->phys_bits | LINEAR_BITS << 8;
+	p->linear_bits = cpuid_has(p, FEATURE_LA57) ? LINEAR_BITS_LA57 : LINEAR_BITS;
+	sizes->eax = p->phys_bits | (uint32_t)p->linear_bits << 8;
 	if (p->vendor == CPUID_VENDOR_AMD)
 		entry_of(p, CPUID_LEAF_EXT_FEATURES, 0)->edx |= one->edx & REPEATED_EDX;
 	*entry_of(p, CPUID_LEAF_FREQUENCY, 0) = (struct cpuid_regs){mhz, mhz, BUS_MHZ, 0};
@@ -433,6 +439,10 @@ static void patch(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_
 		if (vcpu_reg_get(v, VREG_CR4) & CR4_OSXSAVE)
 			r->ecx |= CPUID_1_ECX_OSXSAVE;
 		break;
+	case CPUID_LEAF_STRUCTURED:
+		if (!subleaf && (vcpu_reg_get(v, VREG_CR4) & CR4_PKE))
+			r->ecx |= CPUID_7_ECX_OSPKE;
+		break;
 	case CPUID_LEAF_TOPOLOGY:
 		r->ecx |= subleaf & 0xff;
 		r->edx = v->id;
@@ -467,7 +477,9 @@ struct cpuid_regs cpuid_query(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 }
 
 /* Basic leaves that patch() changes. */
-#define PATCHED (BIT(CPUID_LEAF_FEATURES) | BIT(CPUID_LEAF_TOPOLOGY) | BIT(CPUID_LEAF_XSTATE))
+#define PATCHED                                                                                              \
+	(BIT(CPUID_LEAF_FEATURES) | BIT(CPUID_LEAF_STRUCTURED) | BIT(CPUID_LEAF_TOPOLOGY) |                  \
+	 BIT(CPUID_LEAF_XSTATE))
 
 static void answer(struct vcpu *v, const struct cpuid_regs *r)
 {

@@ -17,9 +17,10 @@ struct vcpu;
 /* The host's CPUID; tests pass a captured table. */
 typedef void (*cpuid_fn)(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out);
 
-#define CPUID_ENTRY_MAX 80
-#define CPUID_HV_BASE   0x40000000u
-#define CPUID_SIGNATURE "IngotIngotHV" /* EBX, ECX, EDX of CPUID_HV_BASE */
+#define CPUID_ENTRY_MAX        80
+#define CPUID_XSAVE_COMPONENTS 10 /* up to PKRU */
+#define CPUID_HV_BASE          0x40000000u
+#define CPUID_SIGNATURE        "IngotIngotHV" /* EBX, ECX, EDX of CPUID_HV_BASE */
 
 /* Entries [first, first + count) are subleaves 0, 1, ...; count 0: the leaf reads as zero. */
 struct cpuid_leaf {
@@ -38,8 +39,9 @@ struct cpuid_policy {
 	uint64_t cr4_mask;  /* bits that it may set in CR4, by its features */
 	uint64_t efer_mask; /* bits that it may set in EFER */
 	struct cpuid_leaf basic[CPUID_BASIC_MAX], ext[CPUID_EXT_MAX];
-	uint16_t xsave_offset[8], xsave_size[8]; /* of XSAVE components, standard format */
-	bool xsave_align[8];                     /* in the compacted format */
+	/* Of XSAVE components, in the standard format; in the compacted one. */
+	uint16_t xsave_offset[CPUID_XSAVE_COMPONENTS], xsave_size[CPUID_XSAVE_COMPONENTS];
+	bool xsave_align[CPUID_XSAVE_COMPONENTS];
 	uint32_t count;
 	struct cpuid_regs entry[CPUID_ENTRY_MAX];
 	struct cpuid_regs kvm_features; /* leaf CPUID_KVM_BASE + 1 */
@@ -65,6 +67,8 @@ struct cpuid_feature {
 #define FEATURE_INVPCID                        CPUID_FEATURE(7, 0, CPUID_EBX, 10)
 #define FEATURE_AVX512F                        CPUID_FEATURE(7, 0, CPUID_EBX, 16)
 #define FEATURE_SMAP                           CPUID_FEATURE(7, 0, CPUID_EBX, 20)
+#define FEATURE_PKU                            CPUID_FEATURE(7, 0, CPUID_ECX, 3)
+#define FEATURE_LA57                           CPUID_FEATURE(7, 0, CPUID_ECX, 16)
 #define FEATURE_RDPID                          CPUID_FEATURE(7, 0, CPUID_ECX, 22)
 #define FEATURE_MCE                            CPUID_FEATURE(1, 0, CPUID_EDX, 7)
 #define FEATURE_MTRR                           CPUID_FEATURE(1, 0, CPUID_EDX, 12)

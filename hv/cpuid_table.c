@@ -185,8 +185,8 @@ const struct cpuid_feature_row cpuid_feature_rows[] = {
 	F("prefetchwt1",     0x7, 0, ECX,  0, BOTH, PASS),
 	F("avx512vbmi",      0x7, 0, ECX,  1, BOTH, PASS, NEEDS("avx512f")),
 	F("umip",            0x7, 0, ECX,  2, BOTH, PASS),
-	F("pku",             0x7, 0, ECX,  3, BOTH, HIDDEN, WHY("protection keys are not switched")),
-	F("ospke",           0x7, 0, ECX,  4, BOTH, HIDDEN, WHY("protection keys are not switched")),
+	F("pku",             0x7, 0, ECX,  3, BOTH, PASS, NEEDS("xsave")),
+	F("ospke",           0x7, 0, ECX,  4, BOTH, DYNAMIC),
 	F("waitpkg",         0x7, 0, ECX,  5, BOTH, HIDDEN, WHY(SLEEP)),
 	F("avx512vbmi2",     0x7, 0, ECX,  6, BOTH, PASS, NEEDS("avx512f")),
 	F("shstk",           0x7, 0, ECX,  7, BOTH, HIDDEN, WHY(SUPER)),
@@ -197,7 +197,7 @@ const struct cpuid_feature_row cpuid_feature_rows[] = {
 	F("avx512bitalg",    0x7, 0, ECX, 12, BOTH, PASS, NEEDS("avx512f")),
 	F("tme",             0x7, 0, ECX, 13, BOTH, HIDDEN, WHY(SECRETS)),
 	F("avx512-vpopcntdq", 0x7, 0, ECX, 14, BOTH, PASS, NEEDS("avx512f")),
-	F("la57",            0x7, 0, ECX, 16, BOTH, HIDDEN, WHY("five-level paging is not built in")),
+	F("la57",            0x7, 0, ECX, 16, BOTH, PASS),
 	F("rdpid",           0x7, 0, ECX, 22, BOTH, PASS),
 	F("kl",              0x7, 0, ECX, 23, BOTH, HIDDEN, WHY(SECRETS)),
 	F("bus-lock-detect", 0x7, 0, ECX, 24, BOTH, HIDDEN, WHY("bus locks are the host's matter")),
@@ -248,7 +248,7 @@ const struct cpuid_feature_row cpuid_feature_rows[] = {
 	F("xsaveopt",        0xd, 1, EAX,  0, BOTH, PASS, NEEDS("xsave")),
 	F("xsavec",          0xd, 1, EAX,  1, BOTH, PASS, NEEDS("xsave")),
 	F("xgetbv1",         0xd, 1, EAX,  2, BOTH, PASS, NEEDS("xsave")),
-	F("xsaves",          0xd, 1, EAX,  3, BOTH, HIDDEN, WHY(SUPER)),
+	F("xsaves",          0xd, 1, EAX,  3, BOTH, PASS, NEEDS("xsavec")), /* with no supervisor component */
 	F("xfd",             0xd, 1, EAX,  4, BOTH, HIDDEN, WHY(AMX)),
 
 	F("lahf-lm",         0x80000001, 0, ECX,  0, BOTH, PASS),

@@ -16,7 +16,7 @@
 
 #define CR0_LMSW       (CR0_PE | CR0_MP | CR0_EM | CR0_TS)
 #define CR4_RELOADS    (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP) /* a change loads the PDPTEs again */
-#define CR4_FLUSHES    (CR4_PGE | CR4_PAE | CR4_PCIDE | CR4_SMEP | CR4_PSE)
+#define CR4_FLUSHES    (CR4_PGE | CR4_PAE | CR4_PCIDE | CR4_SMEP | CR4_PSE | CR4_PKE | CR4_LA57)
 #define CR8_MAX        15
 
 #define PDPTE_P        BIT(0)
@@ -129,6 +129,8 @@ bool cr4_write(struct vcpu *v, uint64_t value)
 	if (value & ~v->vm->cpuid.cr4_mask)
 		return false;
 	if ((efer & EFER_LMA) && !(value & CR4_PAE))
+		return false;
+	if ((changed & CR4_LA57) && (efer & EFER_LMA))
 		return false;
 	if ((changed & value & CR4_PCIDE) && (!(efer & EFER_LMA) || (cr3 & CR3_PCID)))
 		return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The walk of the guest's paging structures for its four modes: none, 32-bit, PAE, 4-level. Each entry is read
+ * The walk of the guest's paging structures for its modes: none, 32-bit, PAE, 4-level, 5-level. Each entry is read
  * once; accessed and dirty bits are set only after all rights were found, and only if the entry is still the
  * one that was read.
  */
@@ -12,6 +12,7 @@
 #include "hv/ops.h"
 #include "hv/vm.h"
 #include "hv/x86/cr.h"
+#include "hv/x86/insn.h"
 #include "hv/x86/msr.h"
 #include "hv/x86/rflags.h"
 
@@ -26,7 +27,10 @@
 #define PTE_ADDR         BITS(51, 12)
 #define PDE32_LARGE_ADDR BITS(31, 22)
 
-#define LEVEL_MAX        4
+#define PTE_KEY_SHIFT    59
+#define PTE_KEY          15
+
+#define LEVEL_MAX        5
 #define UPDATE_MAX       16 /* times that a walk starts over because an entry changed under it */
 
 struct walk {
@@ -79,6 +83,21 @@ static bool access_allowed(const struct walk *w)
 	return writable || !(w->access & WALK_WRITE) || !(p->cr0 & CR0_WP);
 }
 
+/* SDM Vol. 3A, "Protection Keys": data accesses to user pages; the key is in the entry that maps the page. */
+static bool key_allows(const struct walk *w)
+{
+	const struct guest_paging *p = w->p;
+	unsigned key = w->entry[w->levels - 1] >> PTE_KEY_SHIFT & PTE_KEY;
+	uint32_t rights = p->pkru >> 2 * key;
+
+	if (!(p->cr4 & CR4_PKE) || !(p->efer & EFER_LMA) || !(w->rights & PTE_US) || (w->access & WALK_FETCH))
+		return true;
+	if (rights & PKRU_AD)
+		return false;
+	return !(rights & PKRU_WD) || !(w->access & WALK_WRITE) ||
+	       (!(w->access & WALK_USER) && !(p->cr0 & CR0_WP));
+}
+
 /* Reads the entry at `at` and notes it. OK, ERR_RANGE, or ERR_FAULT where it isn't present. */
 static enum status visit(struct walk *w, uint64_t at, bool leaf, uint64_t *entry)
 {
@@ -123,7 +142,7 @@ static enum status walk_wide(struct walk *w, uint64_t table, unsigned level, uin
 		if (s != OK)
 			return s;
 		leaf = level == 1 || (level <= 3 && (entry & PTE_PS));
-		if (level == 4 || (level == 3 && !p->page1g))
+		if (level >= 4 || (level == 3 && !p->page1g))
 			bad |= PTE_PS;
 		if (leaf && level > 1)
 			bad |= BITS(shift - 1, 13); /* bit 12 is PAT */
@@ -196,7 +215,7 @@ static enum status walk_once(const struct guest_paging *p, uint64_t a, uint32_t 
 	enum status s;
 
 	if (p->efer & EFER_LMA) {
-		s = walk_wide(&w, p->cr3 & PTE_ADDR, 4, a, out, &cause);
+		s = walk_wide(&w, p->cr3 & PTE_ADDR, p->cr4 & CR4_LA57 ? 5 : 4, a, out, &cause);
 	} else if (p->cr4 & CR4_PAE) {
 		uint64_t pdpte = p->pdpte[a >> 30 & 3];
 
@@ -206,6 +225,10 @@ static enum status walk_once(const struct guest_paging *p, uint64_t a, uint32_t 
 	}
 	if (s == OK && !access_allowed(&w)) {
 		cause = PFERR_P;
+		s = ERR_FAULT;
+	}
+	if ((s == OK || cause == PFERR_P) && !key_allows(&w)) {
+		cause = PFERR_P | PFERR_PK;
 		s = ERR_FAULT;
 	}
 	if (s == ERR_FAULT)
@@ -236,6 +259,7 @@ void guest_paging_get(struct vcpu *v, struct guest_paging *p)
 	p->cr4 = vcpu_reg_get(v, VREG_CR4);
 	p->efer = vcpu_reg_get(v, VREG_EFER);
 	p->rflags = vcpu_reg_get(v, VREG_RFLAGS);
+	p->pkru = p->cr4 & CR4_PKE ? rdpkru() : 0; /* v is loaded: the register holds its value */
 	p->phys_bits = v->vm->cpuid.phys_bits;
 	p->page1g = v->vm->cpuid.page1g;
 	if ((p->cr0 & CR0_PG) && (p->cr4 & CR4_PAE) && !(p->efer & EFER_LMA)) {

@@ -26,6 +26,7 @@ struct guest_paging {
 	const struct gmem *mem;
 	uint64_t cr0, cr3, cr4, efer, rflags;
 	uint64_t pdpte[4]; /* PAE outside long mode; as the CPU loaded them */
+	uint32_t pkru;     /* with CR4.PKE */
 	uint8_t phys_bits;
 	bool page1g;
 };

@@ -20,6 +20,8 @@
 
 #define ENTRY_OFFSET 0xff8 /* of an entry in its table */
 
+#define LA57_SHIFT   7 /* 64 - 57 bits of linear address */
+
 static enum insn_mode decode_mode(enum cpu_mode mode)
 {
 	switch (mode) {
@@ -283,12 +285,20 @@ static bool segment_allows(const struct vseg_desc *d, enum cpu_mode mode, uint64
 	return last <= d->limit;
 }
 
+static bool canonical(struct vcpu *v, uint64_t a)
+{
+	if (insn_canonical(a))
+		return true;
+	return (vcpu_reg_get(v, VREG_CR4) & CR4_LA57) &&
+	       (uint64_t)((int64_t)(a << LA57_SHIFT) >> LA57_SHIFT) == a;
+}
+
 static enum status segment_long(struct vcpu *v, unsigned seg, uint64_t offset, unsigned size, gva_t *out)
 {
 	out->v = offset;
 	if (seg == SEG_FS || seg == SEG_GS)
 		out->v += ops->msr_get(v, seg == SEG_FS ? VMSR_FS_BASE : VMSR_GS_BASE);
-	if (!insn_canonical(out->v) || !insn_canonical(out->v + size - 1))
+	if (!canonical(v, out->v) || !canonical(v, out->v + size - 1))
 		return segment_fault(v, seg);
 	return OK;
 }

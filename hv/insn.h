@@ -54,6 +54,7 @@ enum status insn_length(struct vcpu *v, uint8_t *len);
 
 #define INSN_CANONICAL_SHIFT 16 /* 64 - 48 bits of linear address */
 
+/* In every mode; with 5-level paging there are more. */
 static inline bool insn_canonical(uint64_t a)
 {
 	return (uint64_t)((int64_t)(a << INSN_CANONICAL_SHIFT) >> INSN_CANONICAL_SHIFT) == a;

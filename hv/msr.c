@@ -403,6 +403,7 @@ static const struct row table[] = {
 	{ONE(MSR_IA32_DEBUGCTL), BOTH, FUNCTION, .read = debugctl_read, .write = debugctl_write},
 
 	{ONE(MSR_IA32_TSC_ADJUST), BOTH, STORED, WITH(TSC_ADJUST), STATE(tsc_adjust), .write = tsc_adjust_write},
+	{ONE(MSR_IA32_XSS), BOTH, STORED, WITH(XSAVES), STATE(xss)}, /* no supervisor component: 0 alone */
 	{ONE(MSR_IA32_PLATFORM_ID), INTEL, CONST, .value = 0},
 	{ONE(MSR_IA32_FEATURE_CONTROL), INTEL, CONST, .value = FEATURE_CONTROL_LOCK}, /* VMX is off for good */
 	{ONE(MSR_IA32_BIOS_SIGN_ID), INTEL, IGNORED, .value = INTEL_MICROCODE}, /* 0 is written before each reading */
@@ -425,12 +426,10 @@ static const struct row table[] = {
 static const struct {
 	uint32_t first, count;
 } blocks[] = {
-    {0, MSR_X2APIC_LAST + 1},
-    {MSR_HIGH_BASE, 0x200},
-    {MSR_AMD_BASE, 0x1200},
-    {MSR_KVM_WALL_CLOCK, 0x10},
+    {0, MSR_X2APIC_LAST + 1},   {MSR_HIGH_BASE, 0x200}, {MSR_AMD_BASE, 0x1200},
+    {MSR_KVM_WALL_CLOCK, 0x10}, {MSR_IA32_XSS, 1},
 };
-#define INDEX_SIZE   (MSR_X2APIC_LAST + 1 + 0x200 + 0x1200 + 0x10)
+#define INDEX_SIZE   (MSR_X2APIC_LAST + 1 + 0x200 + 0x1200 + 0x10 + 1)
 #define VENDOR_COUNT (CPUID_VENDOR_OTHER + 1)
 
 static uint8_t row_of[VENDOR_COUNT][INDEX_SIZE];
@@ -442,7 +441,7 @@ static inline uint32_t place_of(uint32_t msr)
 {
 	uint32_t before = 0;
 
-#pragma GCC unroll 4
+#pragma GCC unroll 5
 	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
 		if (msr - blocks[i].first < blocks[i].count)
 			return before + (msr - blocks[i].first);

@@ -31,6 +31,7 @@ struct msr_state {
 	uint64_t mcg_status;
 	uint64_t mc[MSR_MC_BANKS][4]; /* CTL, STATUS, ADDR, MISC */
 	uint64_t hwcr;
+	uint64_t xss;
 	uint64_t de_cfg;
 	uint64_t pvclock; /* MSR_KVM_SYSTEM_TIME */
 	uint32_t pvclock_version;

@@ -72,6 +72,8 @@ void xstate_enable(void)
 
 	if (has_xsave)
 		cr4 |= CR4_OSXSAVE;
+	if (supported & XCR0_PKRU)
+		cr4 |= CR4_PKE; /* for RDPKRU: the host has no user pages */
 	write_cr4(cr4);
 	write_cr0((read_cr0() | CR0_MP | CR0_NE) & ~(CR0_EM | CR0_TS));
 	if (!has_xsave)

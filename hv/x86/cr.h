@@ -60,6 +60,10 @@
 #define XCR0_ZMM_HI256 (1UL << 6)
 #define XCR0_HI16_ZMM  (1UL << 7)
 #define XCR0_PKRU      (1UL << 9)
+
+/* Of a key in PKRU: no access, no writes. */
+#define PKRU_AD        1u
+#define PKRU_WD        2u
 #define XCR0_TILECFG   (1UL << 17)
 #define XCR0_TILEDATA  (1UL << 18)
 

@@ -95,6 +95,15 @@ static inline void mmio_write64(volatile void *p, uint64_t v)
 
 /* --- MSRs, CPUID, XCRs, time stamps --- */
 
+/* Needs CR4.PKE. */
+static inline uint32_t rdpkru(void)
+{
+	uint32_t pkru, zero;
+
+	asm volatile("rdpkru" : "=a"(pkru), "=d"(zero) : "c"(0));
+	return pkru;
+}
+
 static inline uint64_t rdmsr(uint32_t msr)
 {
 	uint32_t lo, hi;

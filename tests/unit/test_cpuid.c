@@ -23,8 +23,8 @@ uint64_t xstate_xcr0(struct vcpu *v)
 static void host(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *r)
 {
 	static const struct cpuid_regs xsave[] = {
-	    [2] = {256, 576, 0, 0}, [3] = {64, 960, 0, 0},   [4] = {64, 1024, 0, 0},
-	    [5] = {40, 1088, 0, 0}, [6] = {512, 1152, 2, 0}, [7] = {1024, 1664, 2, 0},
+	    [2] = {256, 576, 0, 0},  [3] = {64, 960, 0, 0},    [4] = {64, 1024, 0, 0}, [5] = {40, 1088, 0, 0},
+	    [6] = {512, 1152, 2, 0}, [7] = {1024, 1664, 2, 0}, [9] = {8, 2688, 0, 0},
 	};
 
 	*r = (struct cpuid_regs){~0u, ~0u, ~0u, ~0u};
@@ -45,7 +45,7 @@ static void host(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *r)
 			r->eax = 0;
 		break;
 	case 0xd:
-		*r = subleaf < 8 ? xsave[subleaf] : (struct cpuid_regs){};
+		*r = subleaf < 10 ? xsave[subleaf] : (struct cpuid_regs){};
 		if (subleaf == 1)
 			r->eax = ~0u;
 		break;
@@ -90,9 +90,8 @@ static void check_hidden(void)
 	assert_int_equal(r.ebx & (CPUID_7_EBX_HLE | CPUID_7_EBX_RTM | CPUID_7_EBX_PT | CPUID_7_EBX_SGX |
 				  CPUID_7_EBX_MPX | CPUID_7_EBX_PQM | CPUID_7_EBX_PQE),
 			 0);
-	assert_int_equal(r.ecx &
-			     (CPUID_7_ECX_PKU | CPUID_7_ECX_LA57 | CPUID_7_ECX_CET_SS | CPUID_7_ECX_WAITPKG |
-			      CPUID_7_ECX_ENQCMD | CPUID_7_ECX_KL | CPUID_7_ECX_PKS),
+	assert_int_equal(r.ecx & (CPUID_7_ECX_OSPKE | CPUID_7_ECX_CET_SS | CPUID_7_ECX_WAITPKG |
+				  CPUID_7_ECX_ENQCMD | CPUID_7_ECX_KL | CPUID_7_ECX_PKS),
 			 0);
 	assert_int_equal(r.edx & (CPUID_7_EDX_AMX_BF16 | CPUID_7_EDX_AMX_TILE | CPUID_7_EDX_AMX_INT8 |
 				  CPUID_7_EDX_ARCH_LBR | CPUID_7_EDX_CET_IBT | CPUID_7_EDX_UINTR |
@@ -109,7 +108,7 @@ static void check_hidden(void)
 	r = ask(5, 0);
 	assert_int_equal(r.eax | r.ebx | r.ecx | r.edx, 0);
 	r = ask(0xd, 1);
-	assert_int_equal(r.eax & ~7u, 0); /* no XSAVES, no XFD */
+	assert_int_equal(r.eax & ~0xfu, 0); /* no XFD */
 	assert_int_equal(r.ecx | r.edx, 0);
 	r = cpuid_lookup(&policy, 0x8000000a, 0);
 	assert_int_equal(r.eax | r.ebx | r.ecx | r.edx, 0);
@@ -143,7 +142,7 @@ static void test_identity(void **state)
 	r = ask(0x40000000, 0);
 	assert_memory_equal(&r.ebx, CPUID_SIGNATURE, 12);
 	r = ask(0x80000008, 0);
-	assert_int_equal(r.eax, 48 | 48 << 8);
+	assert_int_equal(r.eax, 48 | 57 << 8);
 	/* Leaves that aren't there. */
 	r = ask(0x17, 0);
 	assert_int_equal(r.eax, 2345);
@@ -164,11 +163,11 @@ static void test_xsave(void **state)
 	struct cpuid_regs r;
 
 	build(false, ALL_XCR0, 1);
-	assert_int_equal(policy.xcr0_mask, 0xe7);
+	assert_int_equal(policy.xcr0_mask, 0x2e7);
 	r = ask(0xd, 0);
-	assert_int_equal(r.eax, 0xe7);
+	assert_int_equal(r.eax, 0x2e7);
 	assert_int_equal(r.ebx, 576);
-	assert_int_equal(r.ecx, 1664 + 1024);
+	assert_int_equal(r.ecx, 2688 + 8);
 	fake_vcpu.xcr0 = 7;
 	assert_int_equal(ask(0xd, 0).ebx, 832);
 	fake_vcpu.xcr0 = 0xe7;
@@ -177,7 +176,9 @@ static void test_xsave(void **state)
 	assert_int_equal(ask(0xd, 1).ebx, 576 + 256 + 40 + 24 + 512 + 1024);
 	assert_int_equal(ask(0xd, 3).eax, 0);
 	assert_int_equal(ask(0xd, 6).eax, 512);
-	assert_int_equal(ask(0xd, 9).eax, 0);
+	assert_int_equal(ask(0xd, 8).eax, 0);
+	assert_int_equal(ask(0xd, 9).eax, 8);
+	assert_int_equal(ask(0xd, 10).eax, 0);
 	/* A host without the AVX-512 state, then without AVX, then without XSAVE. */
 	build(false, 7, 1);
 	assert_int_equal(ask(7, 0).ebx & CPUID_7_EBX_AVX512F, 0);
@@ -200,6 +201,10 @@ static void test_dynamic(void **state)
 	assert_true(ask(1, 0).edx & CPUID_1_EDX_APIC);
 	fake_reg[VREG_CR4] = CR4_OSXSAVE;
 	assert_true(ask(1, 0).ecx & CPUID_1_ECX_OSXSAVE);
+	assert_false(ask(7, 0).ecx & CPUID_7_ECX_OSPKE);
+	fake_reg[VREG_CR4] = CR4_PKE;
+	assert_true(ask(7, 0).ecx & CPUID_7_ECX_OSPKE);
+	assert_false(ask(7, 1).ecx & CPUID_7_ECX_OSPKE);
 	fake_vcpu.lapic.base = 0xfee00000;
 	assert_false(ask(1, 0).edx & CPUID_1_EDX_APIC);
 	assert_false(ask(0x80000001, 0).edx & CPUID_1_EDX_APIC);
@@ -303,7 +308,7 @@ static void test_choice(void **state)
 	build(true, ALL_XCR0, 1);
 	assert_int_equal(ask(1, 0).ecx & (CPUID_1_ECX_AVX | CPUID_1_ECX_FMA | CPUID_1_ECX_F16C), 0);
 	assert_int_equal(ask(7, 0).ebx & (CPUID_7_EBX_AVX2 | CPUID_7_EBX_AVX512F | CPUID_7_EBX_AVX512VL), 0);
-	assert_int_equal(policy.xcr0_mask, XCR0_X87 | XCR0_SSE);
+	assert_int_equal(policy.xcr0_mask, XCR0_X87 | XCR0_SSE | XCR0_PKRU);
 	assert_int_equal(ask(0xd, 2).eax, 0);
 	assert_int_equal(ask(0xd, 1).eax & CPUID_D1_EAX_XSAVEOPT, 0);
 	assert_int_equal(ask(1, 0).edx & CPUID_1_EDX_MTRR, 0);

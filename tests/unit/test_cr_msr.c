@@ -308,7 +308,7 @@ static bool faults(uint32_t msr)
 static void test_msr_unlisted(void **state)
 {
 	static const uint32_t hidden[] = {
-	    MSR_IA32_VMX_BASIC, MSR_VM_HSAVE_PA,      MSR_IA32_XSS,
+	    MSR_IA32_VMX_BASIC, MSR_VM_HSAVE_PA,      0xda1,
 	    MSR_IA32_PMC0,      MSR_IA32_PERFEVTSEL0, MSR_IA32_ARCH_CAPABILITIES,
 	    MSR_IA32_TSX_CTRL,  MSR_IA32_SMBASE,      0x12345,
 	    0xc0000105,         0x40000000,           0xffffffff};
@@ -408,6 +408,10 @@ static void test_msr_features(void **state)
 	assert_false(faults(MSR_IA32_MTRRCAP));
 	choose_without(FEATURE_KVMCLOCK);
 	assert_true(faults(MSR_KVM_SYSTEM_TIME));
+	assert_int_equal(get(MSR_IA32_XSS), 0);
+	assert_false(msr_write(&fake_vcpu, MSR_IA32_XSS, BIT(8)));
+	choose_without(FEATURE_XSAVES);
+	assert_true(faults(MSR_IA32_XSS));
 	choose_without(FEATURE_X2APIC);
 	assert_false(msr_write(&fake_vcpu, MSR_IA32_APIC_BASE, fake_vcpu.lapic.base | APIC_BASE_X2APIC));
 	new_vcpu(CPUID_VENDOR_AMD);

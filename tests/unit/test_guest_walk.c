@@ -251,9 +251,55 @@ static void test_fetch_faults(void **state)
 	assert_int_equal(fake_raised.vector, EXC_GP);
 }
 
+/* Keys are of user pages and data accesses; the walk is that of a paging state made up, as RDPKRU needs a guest. */
+static uint64_t walk_with_keys(uint32_t pkru, uint32_t access)
+{
+	uint32_t error = 0;
+	gpa_t out = {};
+
+	guest_paging_get(&fake_vcpu, &paging);
+	paging.cr4 |= CR4_PKE;
+	paging.pkru = pkru;
+	return guest_walk(&paging, gva(VA), access, &out, &error) == OK ? out.v : FAULT(error);
+}
+
+static void test_keys(void **state)
+{
+	const uint32_t no_access = PKRU_AD << 2 * 5, no_write = PKRU_WD << 2 * 5;
+
+	long_mode();
+	leaf(PAGE | P | W | U | 5UL << 59);
+	assert_int_equal(walk_with_keys(0, WALK_USER | WALK_WRITE), PAGE);
+	assert_int_equal(walk_with_keys(~(3u << 2 * 5), WALK_USER | WALK_WRITE), PAGE);
+	assert_int_equal(walk_with_keys(no_access, WALK_USER), FAULT(PFERR_P | PFERR_U | PFERR_PK));
+	assert_int_equal(walk_with_keys(no_access, 0), FAULT(PFERR_P | PFERR_PK));
+	assert_int_equal(walk_with_keys(no_access, WALK_FETCH), PAGE);
+	assert_int_equal(walk_with_keys(no_write, WALK_USER), PAGE);
+	assert_int_equal(walk_with_keys(no_write, WALK_WRITE), FAULT(PFERR_P | PFERR_W | PFERR_PK));
+	fake_reg[VREG_CR0] &= ~CR0_WP;
+	assert_int_equal(walk_with_keys(no_write, WALK_WRITE), PAGE);
+	assert_int_equal(walk_with_keys(no_write, WALK_USER | WALK_WRITE),
+			 FAULT(PFERR_P | PFERR_U | PFERR_W | PFERR_PK));
+	leaf(PAGE | P | W | 5UL << 59);
+	assert_int_equal(walk_with_keys(no_access, 0), PAGE);
+}
+
+static void test_five_levels(void **state)
+{
+	long_mode();
+	fake_reg[VREG_CR4] |= CR4_LA57;
+	fake_reg[VREG_CR3] = 0x8000;
+	fake_poke64(0x8000 + 8, ROOT | P | W | U); /* index 1 */
+	assert_int_equal(walk(1UL << 48 | VA, 0), PAGE);
+	assert_int_equal(walk(VA, 0), FAULT(0));
+	fake_poke64(0x8000 + 8, ROOT | P | W | U | PS);
+	assert_int_equal(walk(1UL << 48 | VA, 0), FAULT(PFERR_P | PFERR_RSVD));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_keys),           cmocka_unit_test(test_five_levels),
 	    cmocka_unit_test(test_4level),         cmocka_unit_test(test_rights),
 	    cmocka_unit_test(test_reserved),       cmocka_unit_test(test_other_modes),
 	    cmocka_unit_test(test_tables_outside), cmocka_unit_test(test_copy),
