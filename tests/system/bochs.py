@@ -126,7 +126,8 @@ def die_with_parent():
 class Bochs:
     """A running Bochs. COM1 by default is a pty whose other side is self.fd."""
 
-    def __init__(self, iso, rundir, com1="pty", prefix=(), **machine):
+    def __init__(self, iso, rundir, com1="pty", prefix=(), debugger=(), **machine):
+        """debugger: commands for Bochs' debugger, from the start on; then the machine goes on."""
         self.rundir = Path(rundir).absolute()
         self.rundir.mkdir(parents=True, exist_ok=True)
         self.fd = self.slave = None
@@ -143,7 +144,7 @@ class Bochs:
         rc.write_text(config(Path(iso).absolute(), self.rundir, com1=com1, **machine))
         # The package is built with the debugger: it needs to be told to go on, and to end after a 'D'.
         commands = self.rundir / "debugger.rc"
-        commands.write_text("c\nquit\n")
+        commands.write_text("\n".join([*debugger, "c", "quit\n"]))
         self.stopped = False
         with open(self.rundir / "bochs.out", "wb") as out:
             self.process = subprocess.Popen([*prefix, "bochs-bin", "-q", "-f", str(rc), "-rc", str(commands)],

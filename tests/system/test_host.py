@@ -10,7 +10,7 @@ import pytest
 import gdbstub
 import machine
 
-qemu_only = pytest.mark.only("amd", "the emulator has no gdb stub and no monitor")
+qemu_only = pytest.mark.only("amd", "the emulator has no gdb stub and no monitor; host/fault is for Intel")
 
 SVME = 1 << 12
 UD2 = 0x0b0f
@@ -108,6 +108,46 @@ def test_fault_in_serial_output(stopped, work_dir):
     gdb.go()
     time.sleep(2)
     assert_all_stopped(work_dir)
+
+
+# The same faults by Bochs' debugger, which takes its commands at the start: what is done where console_input begins,
+# and what comes of it. CPU 0's stack is the first slot, the image where GRUB loads it.
+IMAGE_VA, IMAGE_PA = 0xffffffff80000000, 0x200000
+STACK_GUARD = 0xffffa00000001008
+INTEL_FAULTS = {
+    "bad-jump": ([f"set rip = {NOWHERE:#x}"], r"panic on CPU 0: page fault \(#PF\): fetch from 1234"),
+    "stack-overflow": ([f"set rsp = {STACK_GUARD:#x}"], r"panic on CPU 0: stack overflow: host stack of CPU 0"),
+    "stack-pointer-lost": ([f"set rsp = {NOWHERE:#x}"], r"panic on CPU 0: double fault \(#DF\)"),
+    "fault-in-panic": (["poke vmx_cpu_disable", f"set rsp = {NOWHERE:#x}"],
+                       r"panic: again, in step \d: invalid opcode \(#UD\).*vmx_cpu_disable"),
+    "fault-in-serial-output": (["poke uart16550_putc", f"set rip = {NOWHERE:#x}"], None),
+}
+
+
+def debugger_commands(commands):
+    """poke FUNCTION: makes its first instruction UD2."""
+    symbols = gdbstub.symbols(IMAGE)
+    yield f"lb {symbols['console_input']:#x}"
+    yield "c"
+    for c in commands:
+        if c.startswith("poke "):
+            c = f"setpmem {symbols[c[5:]] - IMAGE_VA + IMAGE_PA:#x} 2 {UD2:#x}"
+        yield c
+
+
+@pytest.mark.only("intel", "the same by gdb: bad-jump and those that follow")
+@pytest.mark.parametrize("fault", INTEL_FAULTS)
+def test_fault(boot, tiny, fault):
+    commands, said = INTEL_FAULTS[fault]
+    m = boot(BEAT, tiny("heartbeat"), cpus=2, intel={"debugger": list(debugger_commands(commands))})
+    m.expect(r"a\| beat", 90)
+    m.send("x")
+    if said:
+        m.expect(said, 60)
+        m.expect(r"this machine has stopped; reset it", 60)
+        assert "did not stop" not in m.log()
+    time.sleep(2)
+    assert m.bochs.process.poll() is None, "a reset, or a triple fault"
 
 
 @qemu_only
