@@ -73,3 +73,8 @@ def test_pv_ticks(boot, tiny):
     exits = {kind: int(n) for kind, n in table}
     ticks = sum(n for kind, n in exits.items() if kind not in ("I/O", "none"))
     assert 2 * 1000 <= ticks <= 2 * 1000 + 100, exits
+
+
+def test_delivery(boot, tiny):
+    """Events whose stack or gate is on a page that is not mapped yet."""
+    run_tiny(boot, tiny, "delivery")
