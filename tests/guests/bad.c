@@ -55,6 +55,12 @@ static void page_tables(void)
 	write_cr3(0xd0000000UL);
 }
 
+/* Bits that no CPU has: #GP on a CPU, but a refused state on QEMU 7.2. */
+static void cr3_bits(void)
+{
+	write_cr3(read_cr3() | 1UL << 60);
+}
+
 static void keyboard_reset(void)
 {
 	out8(0x64, 0xfe);
@@ -100,6 +106,7 @@ static const struct {
     {"stack-mmio", stack_mmio},
     {"vector-mmio", vector_mmio},
     {"page-tables", page_tables},
+    {"cr3-bits", cr3_bits},
     {"keyboard", keyboard_reset},
     {"cf9", cf9_reset},
     {"debug-exit", debug_exit},

@@ -56,11 +56,48 @@ static void check_pci(void)
 	guest_expect_equal("ports/pci-address", in32(0xcf8), 0x80000000 | 31 << 11);
 }
 
+/* Parts of CONFIG_ADDRESS and CONFIG_DATA, and writes that nothing takes. */
+static void check_pci_parts(void)
+{
+	uint32_t id;
+
+	out32(0xcf8, 0x80000000);
+	id = in32(0xcfc);
+	EXPECT("ports/pci-host-bridge", id != 0xffffffff);
+	EXPECT("ports/pci-word", in16(0xcfc) == (uint16_t)id && in16(0xcfe) == id >> 16);
+	EXPECT("ports/pci-byte", in8(0xcfd) == (uint8_t)(id >> 8) && in8(0xcff) == id >> 24);
+	out8(0xcf8, 0x55);
+	out16(0xcfa, 0x1234);
+	guest_expect_equal("ports/pci-address-takes-32-bits-only", in32(0xcf8), 0x80000000);
+	out32(0xcfc, 0);
+	guest_expect_equal("ports/pci-id-keeps", in32(0xcfc), id);
+	out32(0xcf8, 0xffffffff);
+	guest_expect_equal("ports/pci-address-reserved", in32(0xcf8), 0x80fffffc);
+	for (uint32_t bar = 0x10; bar <= 0x30; bar += 4) {
+		out32(0xcf8, 0x80000000 | bar);
+		out32(0xcfc, 0xffffffff);
+		if (in32(0xcfc))
+			guest_printf("FAIL ports/pci-bar: 0x%x is there\n", bar);
+	}
+	out32(0xcf8, 0);
+	guest_expect_equal("ports/pci-not-enabled", in32(0xcfc), 0xffffffff);
+}
+
+/* The port that makes an SMI on a PC: nobody's. */
+static void check_smi(void)
+{
+	for (unsigned v = 0; v < 256; v++)
+		out8(0xb2, (uint8_t)v);
+	EXPECT("ports/smi-nobody", in8(0xb2) == 0xff && in8(0xb3) == 0xff);
+}
+
 void test_main(void)
 {
 	check_absent();
 	check_width();
 	check_strings();
 	check_pci();
+	check_pci_parts();
+	check_smi();
 	EXPECT("ports/a20-on", in8(0x92) & 2);
 }

@@ -45,6 +45,15 @@ def test_crash(boot, tiny, word):
     assert re.search(r"vm bad: cpu 0: code at rip:", log)
 
 
+@pytest.mark.only("amd", "no guest state that this emulator refuses can be reached")
+def test_refused_state(boot, tiny):
+    """An entry that the CPU refuses ends that VM alone. Which field it was: unit/svm-state, unit/vmx-exit."""
+    m = boot_pair(boot, tiny, "cr3-bits")
+    m.expect(r"vm bad: cpu 0: last exit: VMEXIT_INVALID", 90)
+    m.expect(r"vm bad: crashed: the CPU refused to enter the guest's state", 30)
+    expect_beats(m)
+
+
 @pytest.mark.parametrize("word", ["keyboard", "cf9"])
 def test_reset_ways(boot, tiny, word):
     m = boot(f"[vm bad]\nmemory = 16M\nkernel = bad\ncmdline = {word}\non_reboot = destroy\n", tiny("bad"))

@@ -44,6 +44,17 @@ def test_destroy_start(boot, tiny):
     assert re.search(r"guest.*", m.command("mem")).group(0) == free
 
 
+def test_check(boot, tiny):
+    """The walker over the page tables counts what runs; a guest that has ended reaches nothing."""
+    m = ready(boot, tiny, BEAT + BEAT.replace("vm a", "vm b"))
+    assert "guests: 2 with 8128 frames, each of one guest alone, none of Ingot's" in m.command("check")
+    m.send("vm destroy b\r")
+    m.expect(r"vm b: stopped: destroyed", 20)
+    answer = m.command("check")
+    assert "guests: 1 with 4064 frames" in answer
+    assert re.search(r"host: \d+ KiB of code and constants unchanged, nothing writable and executable", answer)
+
+
 def test_attach_detach(boot, tiny):
     m = ready(boot, tiny)
     m.send("console a\r")
