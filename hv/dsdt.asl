@@ -55,6 +55,14 @@ DefinitionBlock("", "DSDT", 2, "INGOT", "INGOTPC", 1)
 			})
 		}
 
+		Device(HPET)
+		{
+			Name(_HID, EisaId("PNP0103"))
+			Name(_CRS, ResourceTemplate() {
+				Memory32Fixed(ReadWrite, PLATFORM_HPET_BASE, PLATFORM_HPET_SIZE)
+			})
+		}
+
 		Device(UAR1)
 		{
 			Name(_HID, EisaId("PNP0501"))

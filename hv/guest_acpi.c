@@ -8,6 +8,7 @@
 #include "hv/guest_map.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
+#include "hv/vdev/hpet.h"
 #include "hv/vdev/platform.h"
 #include "hv/dsdt.hex"
 
@@ -36,7 +37,7 @@ static_assert(sizeof(struct acpi_rsdp) == 36);
 
 struct acpi_xsdt {
 	struct acpi_header header;
-	uint64_t entry[2];
+	uint64_t entry[3];
 } __attribute__((packed));
 
 /* Generic Address Structure. */
@@ -44,7 +45,7 @@ struct acpi_gas {
 	uint8_t space, bit_width, bit_offset, access;
 	uint64_t address;
 } __attribute__((packed));
-enum gas_space { GAS_IO = 1 };
+enum gas_space { GAS_MEMORY = 0, GAS_IO = 1 };
 enum gas_access { GAS_BYTE = 1, GAS_WORD = 2, GAS_DWORD = 3 };
 
 struct acpi_fadt {
@@ -129,6 +130,19 @@ enum madt_type { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_LAPIC_
 #define LINT_NMI               1
 #define ISA_TIMER              0
 #define TABLE_ALIGN            16
+
+/* IA-PC HPET Specification 1.0a, "ACPI 2.0 HPET Description Table". */
+struct acpi_hpet {
+	struct acpi_header header;
+	uint32_t id;
+	struct acpi_gas address;
+	uint8_t number;
+	uint16_t minimum_tick;
+	uint8_t page_protection;
+} __attribute__((packed));
+static_assert(sizeof(struct acpi_hpet) == 56);
+#define HPET_REVISION     1
+#define HPET_MINIMUM_TICK 2000 /* nearer interrupts of a periodic timer are merged */
 
 /* Where the next table goes. */
 struct builder {
@@ -249,6 +263,18 @@ static uint64_t place_madt(struct builder *b, uint32_t vcpus)
 	return place_table(b, (struct acpi_header *)buf, n);
 }
 
+static uint64_t place_hpet(struct builder *b)
+{
+	struct acpi_hpet h = {
+	    .header = header("HPET", HPET_REVISION),
+	    .id = HPET_ID_LOW,
+	    .address = {GAS_MEMORY, 64, 0, 0, PLATFORM_HPET_BASE},
+	    .minimum_tick = HPET_MINIMUM_TICK,
+	};
+
+	return place_table(b, &h.header, sizeof(h));
+}
+
 /* The one table that the guest writes: it holds the global lock. */
 static void load_facs(struct builder *b)
 {
@@ -270,6 +296,7 @@ enum status guest_acpi_load(const struct gmem *mem, uint32_t vcpus, uint64_t *rs
 		return ERR_INVAL;
 	xsdt.entry[0] = place_fadt(&b, place(&b, dsdt_aml_code, sizeof(dsdt_aml_code)));
 	xsdt.entry[1] = place_madt(&b, vcpus);
+	xsdt.entry[2] = place_hpet(&b);
 	load_facs(&b);
 	r.xsdt = place_table(&b, &xsdt.header, sizeof(xsdt));
 	memcpy(r.signature, "RSD PTR ", sizeof(r.signature));

@@ -14,6 +14,7 @@
 #include "hv/lib/status.h"
 #include "hv/load.h"
 #include "hv/vcpu.h"
+#include "hv/vdev/hpet.h"
 #include "hv/vdev/ioapic.h"
 #include "hv/vdev/pci.h"
 #include "hv/vdev/pic.h"
@@ -91,13 +92,15 @@ struct vm {
 	void *msr_map;     /* the back end's map of MSRs that don't exit */
 
 	struct io_bus ports, mmio;
-	struct spinlock irq_lock; /* guards pic and ioapic */
+	struct spinlock irq_lock; /* guards pic, ioapic and legacy_replaced */
+	bool legacy_replaced;     /* the HPET drives the lines of PIT and RTC */
 	struct spinlock
 	    pvclock_lock; /* guards the clock records in its memory and msr.pvclock of its vCPUs */
 	struct vpic pic;
 	struct vioapic ioapic;
 	struct vpit pit;
 	struct vrtc rtc;
+	struct vhpet hpet;
 	struct vpm pm;
 	struct vuart uart;
 	struct vpci pci;
@@ -149,6 +152,9 @@ void vm_enter_address_space(struct vm *vm);
 
 /* Interrupt lines: gsi 0-23 of the IOAPIC; 0-15 drive the PIC as well (the timer is PIC 0 and IOAPIC 2). */
 void vm_irq_set(struct vm *vm, unsigned gsi, bool level);
+/* The same from the PIT and the RTC, whose lines the HPET can take; and the HPET takes them, or gives them back. */
+void vm_irq_set_legacy(struct vm *vm, unsigned gsi, bool level);
+void vm_irq_replace_legacy(struct vm *vm, bool on);
 /* A message-signalled interrupt, as a device's write of data to address. */
 void vm_msi(struct vm *vm, uint64_t address, uint32_t data);
 

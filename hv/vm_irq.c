@@ -12,16 +12,40 @@
 #define PIC_TIMER     0 /* the timer's PIC input; its GSI is PLATFORM_GSI_TIMER */
 #define MSI_DEST_BITS 0xff
 
-void vm_irq_set(struct vm *vm, unsigned gsi, bool level)
+/* irq_lock held. */
+static void set_line(struct vm *vm, unsigned gsi, bool level)
 {
-	CHECK(gsi < PLATFORM_IOAPIC_PINS);
-	spin_lock(&vm->irq_lock);
 	/* Input 2 of the PIC is its cascade; pin 0 of the IOAPIC has no line. */
 	if (gsi == PLATFORM_GSI_TIMER)
 		vpic_set_line(vm, PIC_TIMER, level);
 	else if (gsi > 0 && gsi < ISA_LINES)
 		vpic_set_line(vm, gsi, level);
 	vioapic_set_line(vm, gsi, level);
+}
+
+void vm_irq_set(struct vm *vm, unsigned gsi, bool level)
+{
+	CHECK(gsi < PLATFORM_IOAPIC_PINS);
+	spin_lock(&vm->irq_lock);
+	set_line(vm, gsi, level);
+	spin_unlock(&vm->irq_lock);
+}
+
+void vm_irq_set_legacy(struct vm *vm, unsigned gsi, bool level)
+{
+	CHECK(gsi < PLATFORM_IOAPIC_PINS);
+	spin_lock(&vm->irq_lock);
+	if (!vm->legacy_replaced)
+		set_line(vm, gsi, level);
+	spin_unlock(&vm->irq_lock);
+}
+
+void vm_irq_replace_legacy(struct vm *vm, bool on)
+{
+	spin_lock(&vm->irq_lock);
+	vm->legacy_replaced = on;
+	set_line(vm, PLATFORM_GSI_TIMER, false);
+	set_line(vm, PLATFORM_GSI_RTC, false);
 	spin_unlock(&vm->irq_lock);
 }
 

@@ -46,7 +46,8 @@ static uint64_t tick_to_ns(uint64_t tick)
 
 static bool irq_wanted(const struct vm *vm)
 {
-	return !vpic_masked(vm, PIC_TIMER) || !vioapic_masked(vm, PLATFORM_GSI_TIMER);
+	return !__atomic_load_n(&vm->legacy_replaced, __ATOMIC_RELAXED) &&
+	       (!vpic_masked(vm, PIC_TIMER) || !vioapic_masked(vm, PLATFORM_GSI_TIMER));
 }
 
 /* Looks for channel 0's next edge after `from`, and arms the timer where somebody would notice it. */
@@ -68,10 +69,10 @@ static void run(struct vpit *p, uint64_t now)
 
 	pit_settle(&p->ch[0], now);
 	if (edge)
-		vm_irq_set(p->dev.vm, PLATFORM_GSI_TIMER, false);
+		vm_irq_set_legacy(p->dev.vm, PLATFORM_GSI_TIMER, false);
 	/* The low half of a square wave is not followed: the line falls just before it rises. */
 	if (edge || !pit_is_periodic(&p->ch[0]))
-		vm_irq_set(p->dev.vm, PLATFORM_GSI_TIMER, edge || pit_out(&p->ch[0], now));
+		vm_irq_set_legacy(p->dev.vm, PLATFORM_GSI_TIMER, edge || pit_out(&p->ch[0], now));
 }
 
 static void timer_fired(struct timer *t)
@@ -111,7 +112,7 @@ static void changed(struct vpit *p, unsigned n, uint64_t now)
 {
 	if (n != 0)
 		return;
-	vm_irq_set(p->dev.vm, PLATFORM_GSI_TIMER, pit_out(&p->ch[0], now));
+	vm_irq_set_legacy(p->dev.vm, PLATFORM_GSI_TIMER, pit_out(&p->ch[0], now));
 	arm(p, now);
 }
 

@@ -17,6 +17,10 @@
 #define PLATFORM_GSI_RTC      8
 #define PLATFORM_GSI_SCI      9 /* level triggered, active high */
 
+#define PLATFORM_HPET_BASE    0xfed00000
+#define PLATFORM_HPET_SIZE    0x400
+#define PLATFORM_HPET_ROUTES  0x00f00000 /* GSI 20-23, which nobody else has */
+
 #define PLATFORM_COM1_PORT    0x3f8
 
 /* ACPI fixed hardware (FADT). ACPI mode is always on: SMI_CMD 0. No GPE block, no PM2, no S1-S4. */

@@ -228,7 +228,7 @@ static void update_irq(struct vrtc *r)
 	r->reg_c = level ? r->reg_c | C_IRQF : r->reg_c & ~C_IRQF;
 	if (level != r->irq) {
 		r->irq = level;
-		vm_irq_set(r->dev.vm, PLATFORM_GSI_RTC, level);
+		vm_irq_set_legacy(r->dev.vm, PLATFORM_GSI_RTC, level);
 	}
 	if (level)
 		return;

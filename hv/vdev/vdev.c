@@ -17,6 +17,8 @@ static const struct {
     {.init = vioapic_init, .reset = vioapic_reset},
     {.init = vpci_init, .reset = vpci_reset},
     {.init = vpm_init, .reset = vpm_reset, .pause = vpm_pause, .resume = vpm_resume},
+    /* Before those whose lines it may have had. */
+    {.init = vhpet_init, .reset = vhpet_reset, .pause = vhpet_pause, .resume = vhpet_resume},
     {.init = vpit_init, .reset = vpit_reset, .pause = vpit_pause, .resume = vpit_resume},
     {.init = vrtc_init, .reset = vrtc_reset, .pause = vrtc_pause, .resume = vrtc_resume},
     {.init = vuart_init, .reset = vuart_reset, .pause = vuart_pause, .resume = vuart_resume},

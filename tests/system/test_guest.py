@@ -36,7 +36,7 @@ def test_hello(boot, tiny):
     assert "command line: one two" in m.log()
 
 
-@pytest.mark.parametrize("name", ["cpuid", "msr", "ports", "exceptions", "irq", "mmio", "tasks", "features"])
+@pytest.mark.parametrize("name", ["cpuid", "msr", "ports", "exceptions", "irq", "mmio", "tasks", "features", "hpet"])
 def test_subject(boot, tiny, name):
     m = run_tiny(boot, tiny, name)
     assert m.log().count("| PASS") > 3

@@ -86,6 +86,28 @@ def test_smp(boot, vendor):
     m.expect(r"vm web: stopped: powered off", 60)
 
 
+# What a stock kernel says of KVM's services and of the clocks that it finds.
+IN_USE = ("Hypervisor detected: KVM", "kvm-clock: using sched offset", "setup PV IPIs", "KVM setup pv remote TLB flush",
+          "PV spinlocks enabled", "Switched to clocksource kvm-clock",
+          "hpet0: 3 comparators, 64-bit 100.000000 MHz counter")
+
+
+def test_pv(boot, vendor):
+    """With two vCPUs on one CPU Linux uses each of KVM's services, and the HPET."""
+    m = boot_linux(boot, linux.section("web", extra="vcpus = 2", cmdline=quick(vendor)))
+    linux.attach(m, "web", 400)
+    log = linux.shell(m, "dmesg -r")
+    missing = [text for text in IN_USE if not re.search(text, log)]
+    assert not missing, missing
+    assert not linux.warnings(log), linux.warnings(log)
+    # Where the TSC is invariant, Linux then reads it itself.
+    clock = linux.shell(m, "cat /sys/devices/system/clocksource/clocksource0/current_clocksource")
+    assert re.search(r"^(kvm-clock|tsc)\s*$", clock, re.M), clock
+    linux.shell(m, "for i in 1 2; do (for j in $(seq 5000); do :; done) & done; wait")
+    # Steal time is the eighth figure.
+    assert re.search(r"^cpu +(\d+ ){7}[1-9]", linux.shell(m, "grep cpu /proc/stat"), re.M)
+
+
 def test_two_guests(boot, vendor):
     """Two Linux guests on two CPUs: each has its own shell, neither sees the other."""
     m = boot_linux(boot, linux.section("web", cmdline=quick(vendor)) + linux.section("db", cmdline=quick(vendor)), cpus=2)

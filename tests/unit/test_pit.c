@@ -11,7 +11,7 @@
 static unsigned edges;
 static bool line, pic_masked, ioapic_masked;
 
-void vm_irq_set(struct vm *vm, unsigned gsi, bool level)
+void vm_irq_set_legacy(struct vm *vm, unsigned gsi, bool level)
 {
 	assert_int_equal(gsi, 2);
 	edges += level && !line;

@@ -17,7 +17,7 @@ uint64_t time_wall_at_boot(void)
 	return wall;
 }
 
-void vm_irq_set(struct vm *vm, unsigned gsi, bool level)
+void vm_irq_set_legacy(struct vm *vm, unsigned gsi, bool level)
 {
 	assert_int_equal(gsi, 8);
 	edges += level && !irq;

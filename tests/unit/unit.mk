@@ -37,6 +37,7 @@ UNIT_efi_memory := boot/efi/memory.c hv/lib/str.c
 UNIT_efi_options := boot/efi/options.c hv/lib/str.c
 UNIT_mitigations := hv/mitigations.c hv/speculation.c mm/pt_format_ept.c
 UNIT_pv := hv/hypercall.c hv/pv_steal.c hv/pv_eoi.c mm/gpa.c
+UNIT_hpet := hv/vdev/hpet.c hv/io_bus.c
 UNIT_pm := hv/vdev/pm.c hv/vdev/pci.c hv/io_bus.c
 UNIT_rtc := hv/vdev/rtc.c hv/lib/calendar.c hv/io_bus.c
 UNIT_vdev := $(wildcard hv/vdev/*.c) hv/vm_irq.c hv/io_bus.c hv/lib/calendar.c mm/gpa.c $(UNIT_config)
