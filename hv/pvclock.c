@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fills the guest's clock records. Guest time and guest TSC stand still together while the VM is paused and run
- * by the same host TSC, so a record stays true until the guest itself writes its TSC.
+ * Fills the guest's clock records. Guest time and guest TSC begin at 0 together, stand still together while the VM is
+ * paused, and run by the same host TSC, so a record stays true until the guest itself writes its TSC.
  */
 #include "hv/pvclock.h"
 
@@ -30,7 +30,7 @@ struct pvclock_scale pvclock_scale(uint64_t hz)
 static bool tscs_agree(const struct vm *vm)
 {
 	for (uint32_t i = 1; i < vm->vcpu_count; i++)
-		if (vm->vcpu[i]->tsc_offset != vm->vcpu[0]->tsc_offset)
+		if (vm->vcpu[i]->msr.tsc_adjust != vm->vcpu[0]->msr.tsc_adjust)
 			return false;
 	return true;
 }
@@ -42,14 +42,18 @@ static enum status set_version(struct vcpu *v, uint32_t version)
 	return gpa_write(&v->vm->mem, a, &version, sizeof(version));
 }
 
-/* Any vCPU may be reading v's record: Linux' vDSO takes vCPU 0's everywhere. vm->pvclock_lock held. */
+/*
+ * All records count from guest time 0, when each TSC was 0 but for what its guest has added since: so every vCPU has
+ * the same clock to the nanosecond, which two readings of TSC and time could not give. Any vCPU may be reading v's
+ * record meanwhile: Linux' vDSO takes vCPU 0's everywhere. vm->pvclock_lock held.
+ */
 static enum status publish(struct vcpu *v)
 {
 	struct pvclock_scale scale = pvclock_scale(tsc_hz());
 	struct kvm_clock t = {
 	    .version = v->msr.pvclock_version + 1,
-	    .tsc_timestamp = vcpu_tsc(v),
-	    .system_time = vm_time_ns(v->vm),
+	    .tsc_timestamp = v->msr.tsc_adjust,
+	    .system_time = 0,
 	    .tsc_to_system_mul = scale.mul,
 	    .tsc_shift = scale.shift,
 	    .flags = tscs_agree(v->vm) ? KVM_CLOCK_TSC_STABLE : 0,

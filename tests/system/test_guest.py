@@ -2,6 +2,7 @@
 """Tiny guests: each prints PASS and FAIL lines about one subject, then powers off."""
 import os
 import re
+import time
 
 import pytest
 

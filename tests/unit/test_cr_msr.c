@@ -90,16 +90,6 @@ uint64_t tsc_hz(void)
 	return 2600000000;
 }
 
-uint64_t vcpu_tsc(const struct vcpu *v)
-{
-	return 26000;
-}
-
-uint64_t vm_time_ns(const struct vm *vm)
-{
-	return 10000;
-}
-
 uint64_t vm_time_to_host_ns(const struct vm *vm, uint64_t t)
 {
 	return t + 1500000000;
@@ -524,19 +514,21 @@ static void test_pvclock(void **state)
 	assert_int_equal(get(MSR_KVM_SYSTEM_TIME), 0x20001);
 	memcpy(&t, fake_vm.mem.base + 0x20000, sizeof(t));
 	assert_int_equal(t.version, 2);
-	assert_int_equal(t.tsc, 26000);
-	assert_int_equal(t.ns, 10000);
+	assert_int_equal(t.tsc, 0); /* guest time 0 */
+	assert_int_equal(t.ns, 0);
 	assert_int_equal(t.shift, -1);
 	assert_int_equal(t.flags, 1);
 	/* A guest that writes its TSC gets a new record. */
 	assert_true(msr_write(&fake_vcpu, MSR_IA32_TSC, 0));
 	memcpy(&t, fake_vm.mem.base + 0x20000, sizeof(t));
 	assert_int_equal(t.version, 4);
+	assert_int_equal(t.tsc, fake_vcpu.msr.tsc_adjust);
+	assert_true(t.tsc != 0);
 	/* Readings of vCPUs whose TSCs are apart can't be compared: each record says so. */
 	memset(&second, 0, sizeof(second));
 	second.vm = &fake_vm;
 	second.msr.pvclock = 0x30001;
-	second.tsc_offset = fake_vcpu.tsc_offset + 1;
+	second.msr.tsc_adjust = fake_vcpu.msr.tsc_adjust + 1;
 	fake_vm.vcpu[1] = &second;
 	fake_vm.vcpu_count = 2;
 	assert_true(msr_write(&fake_vcpu, MSR_IA32_TSC, 0));
@@ -545,7 +537,7 @@ static void test_pvclock(void **state)
 	memcpy(&t, fake_vm.mem.base + 0x30000, sizeof(t));
 	assert_int_equal(t.flags, 0);
 	assert_int_equal(t.version, 2);
-	second.tsc_offset = fake_vcpu.tsc_offset;
+	second.msr.tsc_adjust = fake_vcpu.msr.tsc_adjust;
 	pvclock_tsc_changed(&fake_vm);
 	memcpy(&t, fake_vm.mem.base + 0x30000, sizeof(t));
 	assert_int_equal(t.flags, 1);
