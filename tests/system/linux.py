@@ -15,8 +15,8 @@ def files(build, *names):
     return {n: os.path.join(build, "guest", n) for n in names}
 
 
-def section(name, memory="256M", kernel="vmlinuz", extra="", cmdline=""):
-    return (f"[vm {name}]\nmemory = {memory}\nkernel = {kernel}\ninitrd = initrd.img\n"
+def section(name, memory="256M", kernel="vmlinuz", extra="", cmdline="", initrd="initrd.img"):
+    return (f"[vm {name}]\nmemory = {memory}\nkernel = {kernel}\ninitrd = {initrd}\n"
             f"cmdline = console=ttyS0 hostname={name} {cmdline}\n{extra}\n")
 
 
@@ -48,6 +48,7 @@ def detach(m):
 KNOWN = re.compile(
     r"RETBleed: WARNING: Spectre v2 mitigation"      # Bochs' CPU models: no IBRS
     r"|fail to add MMCONFIG information"             # every PC without MCFG: QEMU's pc, Bochs
+    r"|hrtimer: interrupt took \d+ ns"               # a vCPU that had to wait for its CPU just then
 )
 
 

@@ -12,8 +12,8 @@ from conftest import BUILD
 EVEN = {"extra": machine.EVEN}
 
 
-def boot_linux(boot, config, kernels=("vmlinuz",), cpus=1, memory=1024, amd=None):
-    m = boot(config, linux.files(BUILD, "initrd.img", *kernels), cpus=cpus, memory=memory, amd=amd)
+def boot_linux(boot, config, kernels=("vmlinuz",), cpus=1, memory=1024, amd=None, initrd="initrd.img"):
+    m = boot(config, linux.files(BUILD, initrd, *kernels), cpus=cpus, memory=memory, amd=amd)
     m.expect(r"ready: (\d) of \1 guests started", 120)
     m.expect("ingot> ", 30)
     return m
@@ -106,6 +106,44 @@ def test_pv(boot, vendor):
     linux.shell(m, "for i in 1 2; do (for j in $(seq 5000); do :; done) & done; wait")
     # Steal time is the eighth figure.
     assert re.search(r"^cpu +(\d+ ){7}[1-9]", linux.shell(m, "grep cpu /proc/stat"), re.M)
+
+
+def test_stress(boot, vendor):
+    """Four vCPUs on two CPUs, all of them busy: the kernel complains of nothing."""
+    m = boot_linux(boot, linux.section("web", extra="vcpus = 4", cmdline=quick(vendor), initrd="initrd-stress.img"),
+                   cpus=2, initrd="initrd-stress.img")
+    linux.attach(m, "web", 500)
+    linux.shell(m, "test $(nproc) = 4")
+    assert "successful run completed" in linux.shell(m, "stress-ng --cpu 4 --timeout 20s 2>&1", 400)
+    log = linux.shell(m, "dmesg -r", 100)
+    assert not linux.warnings(log), linux.warnings(log)
+    m.send("poweroff\r")
+    m.expect(r"vm web: stopped: powered off", 100)
+
+
+def test_eight(boot, vendor):
+    m = boot_linux(boot, linux.section("web", extra="vcpus = 8", cmdline=quick(vendor)), cpus=2)
+    linux.attach(m, "web", 500)
+    linux.shell(m, "test $(nproc) = 8")
+    for cpu in range(8):
+        linux.shell(m, f"taskset -c {cpu} true")
+
+
+def test_two_smp_guests(boot, vendor):
+    """Each of two vCPUs on the same two CPUs, both at work."""
+    m = boot_linux(boot, "".join(linux.section(n, extra="vcpus = 2", cmdline=quick(vendor)) for n in ("web", "db")), cpus=2)
+    work = "for c in 0 1; do taskset -c $c sh -c 'for i in $(seq 3000); do echo $i; done | md5sum' & done; wait"
+    for name in ("web", "db"):
+        linux.attach(m, name, 500)
+        m.send(f"( {work} ) > /tmp/sums; touch /tmp/done\r")
+        m.expect(linux.SHELL, 200) if name == "db" else linux.detach(m)
+    for name in ("db", "web"):
+        linux.shell(m, "test -e /tmp/done && test $(sort -u /tmp/sums | wc -l) = 1", 200)
+        log = linux.shell(m, "dmesg -r", 100)
+        assert not linux.warnings(log), linux.warnings(log)
+        if name == "db":
+            linux.detach(m)
+            linux.attach(m, "web")
 
 
 def test_two_guests(boot, vendor):

@@ -84,4 +84,5 @@ def main():
         f.write(a.out)
 
 
-main()
+if __name__ == "__main__":
+    main()
