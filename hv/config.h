@@ -17,6 +17,7 @@
 #define CONFIG_MODULE_MAX  16
 #define CONFIG_ARGS_MAX    255
 #define CONFIG_CPU_MAX     256
+#define CPU_WEIGHT_DEFAULT 256
 
 struct cpu_set {
 	uint64_t bits[CONFIG_CPU_MAX / 64];
@@ -42,6 +43,8 @@ struct vm_config {
 	uint64_t memory; /* bytes */
 	uint32_t vcpus;
 	struct cpu_set cpuset;
+	uint32_t cpu_weight; /* 1 to 65535 */
+	uint32_t cap;        /* percent of one CPU, for all vCPUs together; 0: none */
 	enum config_boot boot;
 	char kernel[CONFIG_FILE_MAX + 1];
 	char initrd[CONFIG_FILE_MAX + 1];  /* empty: none */

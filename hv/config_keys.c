@@ -62,6 +62,10 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 	VM(SIZE, "memory", NULL, memory, .min = MIB(1), .max = GIB(4096), .help = "RAM, as in 512M"),
 	VM(UINT, "vcpus", "1", vcpus, .min = 1, .max = 64, .help = "virtual CPUs, 1 to 64"),
 	VM(CPUS, "cpuset", "all", cpuset, .help = "the physical CPUs that it runs on, as in 0-3,^2; sharing is allowed"),
+	VM(UINT, "cpu_weight", "256", cpu_weight, .min = 1, .max = 65535,
+	   .help = "each of its vCPUs gets so large a share of a CPU that others want too, 1 to 65535"),
+	VM(UINT, "cap", "0", cap, .max = 6400,
+	   .help = "the most CPU time it gets, in percent of one CPU; 0: all there is"),
 	VM(WORD, "boot", "auto", boot, .words = boot_words, .help = "how the kernel is started; auto goes by the file"),
 	VM(FILE, "kernel", NULL, kernel, .help = "the file to start"),
 	VM(FILE, "initrd", "none", initrd, .help = "Linux's initial RAM disk"),
@@ -80,8 +84,6 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 	LATER("disk", "a virtual disk"),
 	LATER("net", "a virtual network card"),
 	LATER("pci", "a host PCI device for the guest alone"),
-	LATER("cpu_weight", "its share of CPU time against others"),
-	LATER("cap", "an upper limit of CPU time"),
 	LATER("watchdog", "a watchdog timer"),
 };
 

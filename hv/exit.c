@@ -269,9 +269,7 @@ static inline enum exit_action advance(struct vcpu *v, struct vm_exit *e, enum e
 	if (rip >> 32 != v->rip >> 32 && vcpu_mode(v) != MODE_LONG)
 		rip = (uint32_t)rip;
 	complete(v, rip);
-	if (act == ACT_ADVANCE)
-		return ACT_RESUME;
-	return act == ACT_YIELD ? ACT_LEAVE : act;
+	return act == ACT_ADVANCE ? ACT_RESUME : act;
 }
 
 enum exit_action exit_dispatch(struct vcpu *v, struct vm_exit *e)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Physical CPUs: their stacks, descriptor tables, and requests between them. Starting them: hv/smp.c; what
- * they do then: hv/sched.c.
+ * they do then: hv/cpu_loop.c.
  */
 #include "hv/pcpu.h"
 #include "drivers/lapic.h"

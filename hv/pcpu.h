@@ -3,7 +3,7 @@
  * Physical CPUs. Each has one host stack; its pcpu pointer is kept at the top of every stack
  * (host, NMI, #DF, #MC), so that it is found without GS, which may still be the guest's.
  *
- * Host code runs with interrupts disabled everywhere but at two points, both in hv/sched.c: the idle
+ * Host code runs with interrupts disabled everywhere but at two points, both in hv/cpu_loop.c: the idle
  * wait (sti; hlt) and the interrupt window after a guest was left because of an interrupt.
  */
 #pragma once
@@ -34,7 +34,7 @@ struct pcpu {
 	uint64_t stack_top;       /* virtual address, points at the pcpu pointer */
 	struct vm *address_space; /* whose host CR3 is loaded; NULL: the common one */
 	const struct vm *last_vm; /* whose guest code ran here last; compared, never followed */
-	struct vcpu *current;     /* whose state (FPU, debug registers, MSRs) is in the hardware */
+	struct vcpu *current;     /* atomic: whose state (FPU, debug registers, MSRs) is in the hardware */
 
 	/* Bits of enum pcpu_request, set by any CPU with pcpu_request, taken by the owner. */
 	uint32_t requests;
@@ -45,8 +45,10 @@ struct pcpu {
 	struct spinlock sched_lock; /* guards what follows, and the state of the vCPUs bound here */
 	struct list run_queue;      /* vCPUs that are ready, by vruntime */
 	struct vcpu *running;
+	struct vcpu *next; /* of run_queue, goes before all others; NULL: none does */
 	uint64_t run_start_ns, min_vruntime;
-	uint32_t bound; /* vCPUs that are bound here */
+	uint64_t slice_end_ns; /* of running; UINT64_MAX: it has no rival */
+	uint32_t bound;        /* vCPUs that are bound here */
 
 	/* The CPU's own descriptor tables; VMX puts their addresses into the VMCS host area. */
 	uint64_t gdt[HOST_GDT_BYTES / sizeof(uint64_t)];
@@ -102,5 +104,5 @@ const char *pcpu_guard_page(uint64_t va, uint32_t *cpu);
 /* True if va is in a mapped stack of a CPU, or in the boot stack, with at least `len` bytes up to its end. */
 bool pcpu_stack_contains(uint64_t va, uint64_t len);
 
-/* hv/sched.c: what a CPU does once it is up. Each application processor comes here from smp_start. */
+/* hv/cpu_loop.c: what a CPU does once it is up. Each application processor comes here from smp_start. */
 [[gnu::noreturn]] void pcpu_main(struct pcpu *p);

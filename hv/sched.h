@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which vCPU a physical CPU runs next, and the loop that every CPU lives in. A CPU's run queue is
- * sorted by virtual run time: the vCPU that has had the least goes first.
+ * Which vCPU a physical CPU runs next. A CPU's run queue is sorted by virtual run time, which passes more slowly
+ * the more weight a VM has: the vCPU that has had the least goes first. A vCPU has a home CPU of its VM's cpuset,
+ * and moves where that one is busy and another has nothing to do.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
+#include "hv/vcpu.h"
 
 struct pcpu;
-struct vcpu;
 
 /* How long a vCPU runs while another waits. */
 #define SCHED_SLICE_NS 5000000ULL
@@ -17,6 +19,18 @@ struct vcpu;
 struct pcpu *sched_place(const uint64_t *cpus);
 /* Binds v to p, not yet ready. */
 void sched_bind(struct vcpu *v, struct pcpu *p);
+/* v is off or parked. */
 void sched_unbind(struct vcpu *v);
-/* Makes v, which is halted, parked or off, ready to run. Any CPU. */
+/* Makes v, which is off or parked, ready to run. */
+void sched_start(struct vcpu *v);
+/* Makes v ready to run if it sleeps, or if it waits for its cap and is to be parked. Any CPU. */
 void sched_wake(struct vcpu *v);
+/* v's VM may run on: makes v ready if it waits for its cap. */
+void sched_uncap(struct vcpu *v);
+
+/* For the loop of CPU p, which calls them. */
+void sched_init_cpu(struct pcpu *p);
+/* Takes the next vCPU, p's own or one that waits elsewhere; NULL: none. Limits its time where someone else waits. */
+struct vcpu *sched_pick(struct pcpu *p, bool work_waits);
+/* Decides where v, which p has run since sched_pick, goes: a queue, sleep, or out of the game. */
+void sched_put(struct pcpu *p, struct vcpu *v, enum vcpu_leave why);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Starting the application processors one after the other, and stopping them all. What a CPU does in between
- * is hv/sched.c's.
+ * is hv/cpu_loop.c's.
  */
 #include "hv/smp.h"
 #include <stddef.h>

@@ -78,11 +78,19 @@ void vcpu_destroy(struct vcpu *v)
 	page_free_bytes(v, ops->vcpu_size);
 }
 
+/* The windows that were asked for go with what they were for. */
+static void forget_events(struct vcpu *v)
+{
+	ops->interrupt_window(v, false);
+	ops->nmi_window(v, false);
+	memset(&v->events, 0, sizeof(v->events));
+}
+
 void vcpu_reset(struct vcpu *v)
 {
 	memset(v->gpr, 0, sizeof(v->gpr));
 	memset(v->dr, 0, sizeof(v->dr));
-	memset(&v->events, 0, sizeof(v->events));
+	forget_events(v);
 	v->cr2 = 0;
 	v->requests = 0;
 	v->msrs = (struct vcpu_msrs){};
@@ -109,7 +117,8 @@ static void switch_to(struct pcpu *p, struct vcpu *v)
 	}
 	if (v)
 		xstate_load(v);
-	p->current = v;
+	/* Whoever sees this may run the old one elsewhere. */
+	__atomic_store_n(&p->current, v, __ATOMIC_RELEASE);
 }
 
 /* INIT puts a vCPU into the wait for a SIPI; see SDM Vol. 3A, "Processor State After Reset" and INIT. */
@@ -118,8 +127,8 @@ static void take_init(struct vcpu *v)
 	uint64_t cr0 = vcpu_reg_get(v, VREG_CR0);
 
 	memset(v->gpr, 0, sizeof(v->gpr));
-	memset(&v->events, 0, sizeof(v->events));
 	memset(v->dr, 0, sizeof(v->dr));
+	forget_events(v);
 	v->cr2 = 0;
 	ops->vcpu_reset(v);
 	vcpu_reg_set(v, VREG_CR0, CR0_ET | (cr0 & (CR0_CD | CR0_NW)));
@@ -152,10 +161,12 @@ void vcpu_init_signal(struct vcpu *v)
 	vcpu_request(v, VREQ_INIT);
 }
 
+/*
+ * Whether v waits for a SIPI is for v to say, once it has taken the INIT that may be on its way (take_sipi). Until
+ * then the first SIPI counts.
+ */
 void vcpu_sipi(struct vcpu *v, uint8_t vector)
 {
-	if (!v->wait_sipi && !(__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & VREQ_INIT))
-		return;
 	if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & VREQ_SIPI)
 		return;
 	v->sipi_vector = vector;
@@ -170,12 +181,16 @@ void vcpu_unhalt(struct vcpu *v)
 
 void vcpu_request(struct vcpu *v, uint32_t bits)
 {
-	struct pcpu *p = v->cpu;
+	enum vcpu_state state;
+	struct pcpu *p;
 
 	__atomic_fetch_or(&v->requests, bits, __ATOMIC_SEQ_CST);
+	/* Should v move from p meanwhile, it looks at its requests before it is entered elsewhere. */
+	p = __atomic_load_n(&v->cpu, __ATOMIC_SEQ_CST);
 	if (!p)
 		return; /* not bound: its VM is being built or taken down */
-	if (v->state == VCPU_HALTED || v->state == VCPU_WAIT_SIPI)
+	state = __atomic_load_n(&v->state, __ATOMIC_SEQ_CST);
+	if (state == VCPU_HALTED || state == VCPU_WAIT_SIPI || (state == VCPU_CAPPED && (bits & VREQ_PARK)))
 		sched_wake(v);
 	else if (p != this_pcpu() && p->current == v)
 		pcpu_request(p, 0);
@@ -186,6 +201,26 @@ static bool ends_halt(struct vcpu *v)
 	bool unhalted = __atomic_exchange_n(&v->unhalted, false, __ATOMIC_RELAXED);
 
 	return unhalted || event_pending(v);
+}
+
+enum vcpu_place vcpu_place(const struct vcpu *v)
+{
+	struct pcpu *p = this_pcpu();
+
+	if (__atomic_load_n(&v->cpu, __ATOMIC_SEQ_CST) != p)
+		return VCPU_ELSEWHERE;
+	switch (__atomic_load_n(&v->state, __ATOMIC_SEQ_CST)) {
+	case VCPU_READY:
+		return p->current == v ? VCPU_HERE : VCPU_WAITING;
+	case VCPU_HALTED:
+	case VCPU_WAIT_SIPI:
+		return VCPU_HERE;
+	case VCPU_CAPPED:
+	case VCPU_OFF:
+	case VCPU_PARKED:
+		return VCPU_WAITING;
+	}
+	return VCPU_WAITING;
 }
 
 /* Deals with v->requests. False: v can't be entered now. */
@@ -223,7 +258,7 @@ enum vcpu_leave vcpu_execute(struct vcpu *v)
 {
 	struct pcpu *p = this_pcpu();
 	enum vcpu_leave why = LEAVE_READY;
-	enum exit_action act;
+	enum exit_action act = ACT_RESUME;
 
 	boot_cost_guest_enters();
 	if (p->current && p->current != v)
@@ -232,6 +267,8 @@ enum vcpu_leave vcpu_execute(struct vcpu *v)
 	speculation_guest_enters(p, v->vm);
 	switch_to(p, v);
 	pv_steal_running(v);
+	if (v->lapic.timer_look)
+		vlapic_timer_follow(v);
 	ops->vcpu_load(v);
 	__atomic_fetch_or(&v->requests, VREQ_EVENT, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&p->in_guest, true, __ATOMIC_SEQ_CST);
@@ -248,6 +285,8 @@ enum vcpu_leave vcpu_execute(struct vcpu *v)
 			act = ACT_RESUME;
 		}
 	} while (act == ACT_RESUME);
+	if (act == ACT_YIELD)
+		why = LEAVE_YIELD;
 	__atomic_store_n(&p->in_guest, false, __ATOMIC_SEQ_CST);
 	ops->vcpu_put(v);
 	if (why == LEAVE_PARKED) {

@@ -28,6 +28,7 @@ enum vcpu_state {
 	VCPU_WAIT_SIPI, /* an application processor before its SIPI */
 	VCPU_READY,     /* in a run queue, or running */
 	VCPU_HALTED,    /* HLT; an event makes it ready */
+	VCPU_CAPPED,    /* it would be ready, but its VM has used up its time (hv/sched_cap.h) */
 	VCPU_PARKED,    /* the VM is paused or has stopped; state is complete in memory */
 };
 
@@ -42,6 +43,7 @@ enum vcpu_request {
 /* Why vcpu_execute came back. */
 enum vcpu_leave {
 	LEAVE_READY,  /* the CPU is wanted for something else */
+	LEAVE_YIELD,  /* it spins, waiting for another vCPU of its VM */
 	LEAVE_ASLEEP, /* halted, or waiting for a SIPI */
 	LEAVE_PARKED,
 };
@@ -59,11 +61,11 @@ struct vcpu {
 
 	struct vm *vm;
 	uint32_t id;      /* in the VM, and its APIC ID */
-	struct pcpu *cpu; /* where it runs or will run; changes only under that CPU's sched_lock */
+	struct pcpu *cpu; /* atomic: where it runs or will run; changes while it doesn't, in hv/sched.c */
 
 	struct list run_link;
 	enum vcpu_state state;  /* guarded by cpu->sched_lock, as are vruntime and run_link */
-	uint64_t vruntime;      /* nanoseconds of CPU time had, as the scheduler counts them */
+	uint64_t vruntime;      /* CPU time had, in ns times CPU_WEIGHT_DEFAULT / weight */
 	uint32_t requests;      /* enum vcpu_request, atomic */
 	bool halted, wait_sipi; /* its own CPU's: which kind of sleep it is in */
 	uint8_t sipi_vector;    /* of the first SIPI since the last INIT */
@@ -83,9 +85,9 @@ struct vcpu {
 	unsigned unexplained; /* and how many in a row */
 	struct vm_exit last_exit;
 	uint64_t exits[EXIT_KIND_COUNT];
-	uint64_t guest_ns; /* time it had a CPU */
-	uint64_t ready_ns,
-	    waited_ns; /* host clock when it became ready; since power-on, time it was and had none */
+	uint64_t guest_ns;  /* time it had a CPU */
+	uint64_t ready_ns;  /* host clock when it became ready */
+	uint64_t waited_ns; /* since power-on, the time that it was ready and had no CPU */
 	struct pv_steal steal;
 };
 
@@ -130,6 +132,9 @@ void vcpu_unhalt(struct vcpu *v);
 
 /* Sets request bits and makes v notice: wakes it if halted, kicks its CPU if it is in the guest. Any CPU. */
 void vcpu_request(struct vcpu *v, uint32_t bits);
+/* Seen from this CPU: is it elsewhere, waiting here for its turn, or here, running or asleep? */
+enum vcpu_place { VCPU_ELSEWHERE, VCPU_WAITING, VCPU_HERE };
+enum vcpu_place vcpu_place(const struct vcpu *v);
 /* The guest's TSC now. */
 uint64_t vcpu_tsc(const struct vcpu *v);
 

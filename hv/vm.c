@@ -153,9 +153,8 @@ static void run(struct vm *vm)
 	state_set(vm, VM_RUNNING);
 	log_info("vm %s: started", vm->cfg->name);
 	say_ready();
-	for (uint32_t i = 1; i < vm->vcpu_count; i++)
-		vm->vcpu[i]->state = VCPU_WAIT_SIPI;
-	sched_wake(vm->vcpu[0]);
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		sched_start(vm->vcpu[i]);
 }
 
 static bool all_parked(const struct vm *vm)
@@ -438,7 +437,7 @@ enum status vm_resume(struct vm *vm)
 	state_set(vm, VM_RUNNING);
 	log_info("vm %s: resumed", vm->cfg->name);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
-		sched_wake(vm->vcpu[i]);
+		sched_start(vm->vcpu[i]);
 	return OK;
 }
 

@@ -13,6 +13,7 @@
 #include "hv/lib/lock.h"
 #include "hv/lib/status.h"
 #include "hv/load.h"
+#include "hv/sched_cap.h"
 #include "hv/vcpu.h"
 #include "hv/vdev/hpet.h"
 #include "hv/vdev/ioapic.h"
@@ -86,6 +87,7 @@ struct vm {
 	struct load load;
 	struct vcpu *vcpu[VM_MAX_VCPUS];
 	uint32_t vcpu_count;
+	struct sched_cap cap;
 	struct cpuid_policy cpuid;
 	uint8_t msr_rows
 	    [MSR_ROW_MAX]; /* of hv/msr.c's table: the row itself, or 0 where the VM doesn't have it */

@@ -28,6 +28,7 @@ static void step_to(struct vm *vm, enum vm_step step)
 
 static void devices_fini(struct vm *vm)
 {
+	sched_cap_fini(vm);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
 		sched_unbind(vm->vcpu[i]);
 		vcpu_destroy(vm->vcpu[i]);
@@ -38,6 +39,7 @@ static void devices_fini(struct vm *vm)
 
 static enum status vcpus_create(struct vm *vm)
 {
+	sched_cap_init(vm);
 	for (uint32_t i = 0; i < vm->cfg->vcpus; i++) {
 		struct pcpu *p = sched_place(vm->cfg->cpuset.bits);
 		enum status s;

@@ -245,6 +245,8 @@ static const char *vcpu_state_name(const struct vcpu *v)
 		return "ready";
 	case VCPU_HALTED:
 		return "halted";
+	case VCPU_CAPPED:
+		return "waits for its cap";
 	case VCPU_PARKED:
 		return "parked";
 	}

@@ -44,6 +44,7 @@ struct vlapic {
 	uint64_t tsc_deadline;   /* guest TSC; 0: none */
 	bool timer_stopped;      /* the VM is paused: arm nothing */
 	bool eoi_offered; /* isr_top may have ended already: pv_eoi_collect comes before its next use */
+	bool timer_look;  /* before v is entered, look at the timer: vlapic_timer_follow */
 	struct timer timer;
 };
 
@@ -112,7 +113,7 @@ unsigned vlapic_deliver_set(struct vm *vm, uint64_t set, const struct apic_messa
 /* A local interrupt pin (LVT_LINT0, LVT_LINT1) had a rising edge. Any CPU. */
 void vlapic_lint(struct vcpu *v, enum lapic_lvt pin);
 
-/* v was bound to another CPU and doesn't run: its timer follows. */
-void vlapic_migrate(struct vcpu *v);
+/* v comes onto this CPU, having moved, or after an expiry that found it waiting for the CPU: its timer goes on here. */
+void vlapic_timer_follow(struct vcpu *v);
 void vlapic_pause(struct vcpu *v);
 void vlapic_resume(struct vcpu *v);

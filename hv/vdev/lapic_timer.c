@@ -14,7 +14,7 @@ static_assert(LAPIC_BUS_HZ == NS_PER_S); /* a bus clock is a nanosecond */
  * A guest may ask for a period of a few nanoseconds. Expiries nearer together than this are merged, so that
  * its timer cannot take the host's CPU; the count itself stays exact.
  */
-#define MIN_INTERVAL_NS 20000
+#define MIN_INTERVAL_NS 100000
 #define NEVER           UINT64_MAX
 #define MAX_TSC_DELTA   BIT(62)
 
@@ -122,8 +122,17 @@ static void timer_fired(struct timer *t)
 {
 	struct vcpu *v = container_of(t, struct vcpu, lapic.timer);
 
+	if (vcpu_place(v) == VCPU_ELSEWHERE)
+		return; /* and its timer goes on there */
 	vlapic_timer_run(v);
-	vlapic_timer_arm(v);
+	/*
+	 * While it waits for the CPU, the time that its expiries take would be others'. They are made up for
+	 * when it has its turn.
+	 */
+	if (vcpu_place(v) == VCPU_HERE)
+		vlapic_timer_arm(v);
+	else
+		v->lapic.timer_look = true;
 }
 
 /* The count, the mode or the mask has changed: look again from now on. */
@@ -223,9 +232,10 @@ void vlapic_tsc_changed(struct vcpu *v)
 	vlapic_timer_arm(v);
 }
 
-void vlapic_migrate(struct vcpu *v)
+void vlapic_timer_follow(struct vcpu *v)
 {
-	timer_cancel(&v->lapic.timer);
+	v->lapic.timer_look = false;
+	timer_cancel(&v->lapic.timer); /* it may be another CPU's that runs it just now */
 	vlapic_timer_run(v);
 	vlapic_timer_arm(v);
 }

@@ -37,6 +37,13 @@ def test_hello(boot, tiny):
     assert "command line: one two" in m.log()
 
 
+# vCPUs and physical CPUs
+@pytest.mark.parametrize("vcpus,cpus", [(4, 2), (2, 1), (64, 2)])
+def test_smp(boot, tiny, vcpus, cpus):
+    m = run_tiny(boot, tiny, "smp", f"cpus={vcpus}", cpus=cpus, vcpus=vcpus, timeout=150)
+    assert m.log().count("| PASS") > (30 if vcpus <= 8 else 2)
+
+
 @pytest.mark.parametrize("name", ["cpuid", "msr", "ports", "exceptions", "irq", "mmio", "tasks", "features", "hpet"])
 def test_subject(boot, tiny, name):
     m = run_tiny(boot, tiny, name)

@@ -27,6 +27,7 @@ static struct vcpu fake_vcpu[FAKE_VCPUS];
 static unsigned fake_reconsidered;
 static unsigned fake_requests[FAKE_VCPUS], fake_nmis[FAKE_VCPUS], fake_inits[FAKE_VCPUS];
 static int fake_sipi[FAKE_VCPUS];
+static enum vcpu_place fake_place = VCPU_HERE;
 
 uint64_t time_now_ns(void)
 {
@@ -36,6 +37,11 @@ uint64_t time_now_ns(void)
 uint64_t tsc_to_ns(uint64_t ticks)
 {
 	return ticks;
+}
+
+enum vcpu_place vcpu_place(const struct vcpu *v)
+{
+	return fake_place;
 }
 
 uint64_t vcpu_tsc(const struct vcpu *v)

@@ -142,16 +142,20 @@ void guest_power_off(void)
 		asm volatile("cli; hlt");
 }
 
-void guest_tables_load(void)
+static void idt_fill(void)
 {
-	struct desc_ptr gdtr = {sizeof(gdt) - 1, (uint64_t)gdt}, idtr = {sizeof(idt) - 1, (uint64_t)idt};
-
 	for (unsigned i = 0; i < 256; i++) {
 		uint64_t a = (uint64_t)guest_stubs + i * STUB_SIZE;
 
 		idt[i].low = (a & 0xffff) | CODE_SELECTOR << 16 | 0x8e00ULL << 32 | (a >> 16 & 0xffff) << 48;
 		idt[i].high = a >> 32;
 	}
+}
+
+void guest_tables_load(void)
+{
+	struct desc_ptr gdtr = {sizeof(gdt) - 1, (uint64_t)gdt}, idtr = {sizeof(idt) - 1, (uint64_t)idt};
+
 	lgdt(&gdtr);
 	asm volatile("push %0\n\tlea 1f(%%rip), %%rax\n\tpush %%rax\n\tlretq\n1:\tmov %1, %%ds\n\tmov %1, "
 		     "%%es\n\tmov %1, %%ss" ::"i"(CODE_SELECTOR),
@@ -163,6 +167,7 @@ void guest_tables_load(void)
 void guest_main(const uint8_t *zero_page)
 {
 	cmdline = (const char *)(uintptr_t) * (const uint32_t *)(zero_page + ZERO_PAGE_CMD);
+	idt_fill();
 	guest_tables_load();
 	test_main();
 	guest_power_off();

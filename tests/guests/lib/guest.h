@@ -44,7 +44,7 @@ extern uint64_t guest_fault_cr2;
 /* Handler of a vector, called with interrupts off; NULL: a trap that nobody expects ends the guest. */
 void guest_set_handler(uint8_t vector, void (*fn)(struct trap *t));
 
-/* Loads the GDT and IDT that are shared by all CPUs: each does it first. */
+/* Loads the GDT and IDT that are shared by all CPUs; the first one has them already. */
 void guest_tables_load(void);
 
 /* "DONE n failed", then ACPI S5. */

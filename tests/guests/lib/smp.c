@@ -1,61 +1,150 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Starting further vCPUs: see smp.h. */
+/* Starting and directing the further vCPUs of a tiny guest: see smp.h. */
 #include "tests/guests/lib/smp.h"
 
 #include "hv/lib/string.h"
-#include "hv/lib/util.h"
 #include "hv/x86/apic.h"
-#include "tests/guests/lib/guest.h"
 
-#define AP_PAGE       0x10000UL /* ap.asm has the same */
-#define STACK_SIZE    8192
-#define START_WAIT_US 1000000
-#define POLL_US       100
+#define WAIT_TICKS (2 * PM_TIMER_HZ)
 
+/* ap.asm has the same. */
 struct ap_params {
-	uint64_t stack, entry, id;
 	uint32_t cr3, cr4, efer, cr0;
 };
 
-extern const char ap_code[], ap_code_end[], ap_params[];
+extern char guest_ap_code[], guest_ap_code_end[], guest_ap_params[];
+void guest_ap_main(uint32_t id, uint32_t page);
 
-static uint8_t stacks[GUEST_CPUS_MAX][STACK_SIZE] __attribute__((aligned(16)));
-static void (*functions[GUEST_CPUS_MAX])(unsigned id);
-static volatile bool started[GUEST_CPUS_MAX];
+struct ap ap[AP_MAX];
 
-static void ap_main(uint64_t id)
+static void on_wake(struct trap *t)
 {
-	guest_tables_load();
-	GUEST_LAPIC(LAPIC_SVR) = LAPIC_SVR_ENABLE | APIC_VECTOR;
-	started[id] = true;
-	functions[id]((unsigned)id);
+	(void)t;
+	GUEST_LAPIC(LAPIC_EOI) = 0;
 }
 
-static void send(unsigned id, uint32_t icr)
+void ap_place(uint8_t page)
 {
-	GUEST_LAPIC(LAPIC_ICR2) = id << LAPIC_ID_SHIFT;
-	GUEST_LAPIC(LAPIC_ICR) = icr | LAPIC_ICR_ASSERT;
-}
-
-bool guest_cpu_start(unsigned id, void (*fn)(unsigned id))
-{
-	struct ap_params *p = (struct ap_params *)(AP_PAGE + (uintptr_t)(ap_params - ap_code));
-
-	memcpy((void *)AP_PAGE, ap_code, (size_t)(ap_code_end - ap_code));
-	*p = (struct ap_params){
-	    .stack = (uint64_t)&stacks[id][STACK_SIZE],
-	    .entry = (uint64_t)ap_main,
-	    .id = id,
+	char *to = (char *)((uintptr_t)page << 12);
+	const struct ap_params params = {
 	    .cr3 = (uint32_t)read_cr3(),
 	    .cr4 = (uint32_t)read_cr4(),
 	    .efer = (uint32_t)rdmsr(MSR_EFER) & (uint32_t)~EFER_LMA,
 	    .cr0 = (uint32_t)read_cr0(),
 	};
-	functions[id] = fn;
-	started[id] = false;
-	send(id, APIC_DELIVERY_INIT);
-	send(id, APIC_DELIVERY_SIPI | AP_PAGE >> PAGE_SHIFT);
-	for (unsigned us = 0; us < START_WAIT_US && !started[id]; us += POLL_US)
-		guest_delay_us(POLL_US);
-	return started[id];
+
+	guest_set_handler(VECTOR_WAKE, on_wake);
+	memcpy(to, guest_ap_code, (size_t)(guest_ap_code_end - guest_ap_code));
+	memcpy(to + (guest_ap_params - guest_ap_code), &params, sizeof(params));
+}
+
+uint32_t ap_self(void)
+{
+	return cpuid(1, 0).ebx >> 24;
+}
+
+void ap_send(uint32_t dest, uint32_t icr)
+{
+	GUEST_LAPIC(LAPIC_ICR2) = dest << LAPIC_ID_SHIFT;
+	GUEST_LAPIC(LAPIC_ICR) = icr;
+}
+
+void ap_init(uint32_t id)
+{
+	ap_send(id, APIC_DELIVERY_INIT | LAPIC_ICR_ASSERT | LAPIC_ICR_LEVEL);
+}
+
+void ap_sipi(uint32_t id, uint8_t page)
+{
+	ap_send(id, APIC_DELIVERY_SIPI | LAPIC_ICR_ASSERT | page);
+}
+
+bool ap_wait(volatile uint32_t *p, uint32_t value)
+{
+	uint32_t start = guest_pm_timer();
+
+	while (*p < value) {
+		for (unsigned i = 0; i < 200 && *p < value; i++)
+			cpu_pause();
+		if (guest_pm_timer() - start > WAIT_TICKS)
+			return false;
+	}
+	return true;
+}
+
+bool ap_set_mode(uint32_t id, enum ap_mode mode)
+{
+	uint32_t start = guest_pm_timer();
+
+	ap[id].mode = mode;
+	ap_send(id, VECTOR_WAKE);
+	while (ap[id].mode_seen != mode) {
+		cpu_pause();
+		if (guest_pm_timer() - start > WAIT_TICKS)
+			return false;
+	}
+	return true;
+}
+
+bool ap_call(uint32_t id, void (*fn)(uint32_t id))
+{
+	uint32_t start = guest_pm_timer();
+
+	ap[id].call = fn;
+	ap_send(id, VECTOR_WAKE);
+	while (ap[id].call) {
+		cpu_pause();
+		if (guest_pm_timer() - start > WAIT_TICKS)
+			return false;
+	}
+	return true;
+}
+
+bool guest_cpu_start(unsigned id, void (*fn)(unsigned id))
+{
+	ap_place(AP_PAGE);
+	ap[id].call = fn;
+	return ap_start(id, AP_PAGE);
+}
+
+bool ap_start(uint32_t id, uint8_t page)
+{
+	uint32_t before = ap[id].starts;
+
+	ap_init(id);
+	ap_sipi(id, page);
+	return ap_wait(&ap[id].starts, before + 1) && ap[id].page == page;
+}
+
+void guest_ap_main(uint32_t id, uint32_t page)
+{
+	struct ap *a = &ap[id];
+
+	guest_tables_load();
+	GUEST_LAPIC(LAPIC_SVR) = LAPIC_SVR_ENABLE | 0xff;
+	a->mode = a->mode_seen = AP_SPIN;
+	a->page = page;
+	a->starts++;
+	for (;;) {
+		if (a->call) {
+			a->call(id);
+			a->call = NULL;
+		}
+		a->mode_seen = a->mode;
+		switch (a->mode) {
+		case AP_HALT:
+			asm volatile("sti\n\thlt\n\tcli" ::: "memory");
+			break;
+		case AP_SPIN:
+			/* QEMU 7.2 carries the shadow of STI over a PAUSE. */
+			asm volatile("pause\n\tsti\n\tnop\n\tcli" ::: "memory");
+			break;
+		case AP_DEAF_HALT:
+			asm volatile("cli\n\thlt" ::: "memory");
+			break;
+		case AP_DEAF_SPIN:
+			cpu_pause();
+			break;
+		}
+	}
 }
