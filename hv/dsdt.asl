@@ -73,6 +73,15 @@ DefinitionBlock("", "DSDT", 2, "INGOT", "INGOTPC", 1)
 			})
 		}
 
+		Device(PEVT)
+		{
+			Name(_HID, "QEMU0001") /* pvpanic */
+			Name(_STA, 0x0b)       /* there, and works, but nothing to show */
+			Name(_CRS, ResourceTemplate() {
+				IO(Decode16, PLATFORM_PVPANIC_PORT, PLATFORM_PVPANIC_PORT, 1, 1)
+			})
+		}
+
 		/* Ports that belong to the board: fixed power-management registers, port 92h. */
 		Device(MBRD)
 		{

@@ -23,6 +23,9 @@
 
 #define PLATFORM_COM1_PORT    0x3f8
 
+#define PLATFORM_DEBUG_PORT   0xe9
+#define PLATFORM_PVPANIC_PORT 0x505
+
 /* ACPI fixed hardware (FADT). ACPI mode is always on: SMI_CMD 0. No GPE block, no PM2, no S1-S4. */
 #define PLATFORM_PM1_EVT_PORT 0x600 /* 4 bytes */
 #define PLATFORM_PM1_EVT_LEN  4

@@ -3,7 +3,9 @@
 #include "hv/vdev/vdev.h"
 #include "hv/lib/util.h"
 #include "hv/timer.h"
+#include "hv/vdev/debug_console.h"
 #include "hv/vdev/debug_exit.h"
+#include "hv/vdev/pvpanic.h"
 #include "hv/vm.h"
 
 static const struct {
@@ -22,6 +24,8 @@ static const struct {
     {.init = vpit_init, .reset = vpit_reset, .pause = vpit_pause, .resume = vpit_resume},
     {.init = vrtc_init, .reset = vrtc_reset, .pause = vrtc_pause, .resume = vrtc_resume},
     {.init = vuart_init, .reset = vuart_reset, .pause = vuart_pause, .resume = vuart_resume},
+    {.init = vdebug_console_init},
+    {.init = vpvpanic_init},
     /* The last: its port is the configuration's choice, and must not take a device's. */
     {.init = vdebug_exit_init},
 };

@@ -76,6 +76,11 @@ static void debug_exit(void)
 	out32(0xf4, 21);
 }
 
+static void panicked(void)
+{
+	out8(PLATFORM_PVPANIC_PORT, 1);
+}
+
 static void spin(void)
 {
 	for (;;)
@@ -110,6 +115,7 @@ static const struct {
     {"keyboard", keyboard_reset},
     {"cf9", cf9_reset},
     {"debug-exit", debug_exit},
+    {"pvpanic", panicked},
     {"spin", spin},
     {"halt", halt},
     {"flood", flood},

@@ -91,6 +91,17 @@ static void check_smi(void)
 	EXPECT("ports/smi-nobody", in8(0xb2) == 0xff && in8(0xb3) == 0xff);
 }
 
+/* What is written to port E9h comes out beside COM1's text. */
+static void check_debug_console(void)
+{
+	static const char text[] = "by the debug console\r\n";
+	const void *src = text;
+	uint64_t n = sizeof(text) - 1;
+
+	guest_expect_equal("ports/debug-console", in8(PLATFORM_DEBUG_PORT), 0xe9);
+	asm volatile("rep outsb" : "+S"(src), "+c"(n) : "d"(PLATFORM_DEBUG_PORT) : "memory");
+}
+
 void test_main(void)
 {
 	check_absent();
@@ -100,4 +111,6 @@ void test_main(void)
 	check_pci_parts();
 	check_smi();
 	EXPECT("ports/a20-on", in8(0x92) & 2);
+	guest_expect_equal("ports/pvpanic", in8(PLATFORM_PVPANIC_PORT), 3);
+	check_debug_console();
 }

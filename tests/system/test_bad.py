@@ -13,6 +13,7 @@ WAYS = {
     "idt-mmio": r"vm bad: crashed: (vector 32 can't be delivered: [^\n]* 0xd0000200 is not memory|[^\n]*cd 20)",
     "stack-mmio": r"vm bad: crashed: (vector 3 can't be delivered: [^\n]* 0xd0000ff\w is not memory|[^\n]*cc)",
     "vector-mmio": r"vm bad: crashed: [^\n]*0f 11",
+    "pvpanic": r"vm bad: crashed: its kernel has panicked \(pvpanic\)",
     "page-tables": r"vm bad: crashed: its page tables lie at 0xd0000000",
 }
 

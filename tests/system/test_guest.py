@@ -48,6 +48,8 @@ def test_smp(boot, tiny, vcpus, cpus):
 def test_subject(boot, tiny, name):
     m = run_tiny(boot, tiny, name)
     assert m.log().count("| PASS") > 3
+    if name == "ports":
+        assert "t| by the debug console" in m.log()
 
 
 def test_cpuid_key(boot, tiny):

@@ -18,8 +18,11 @@ uint64_t time_wall_at_boot(void)
 	return 0;
 }
 
+static uint8_t last_output;
+
 void console_guest_output(struct vm *vm, uint8_t byte)
 {
+	last_output = byte;
 }
 
 bool console_guest_ready(struct vm *vm)
@@ -43,6 +46,13 @@ void vm_end(struct vm *vm, enum vm_end how, int status)
 {
 	ended_how = how;
 	ended_status = status;
+}
+
+static unsigned crashes;
+
+void vm_crash(struct vcpu *v, const char *fmt, ...)
+{
+	crashes++;
 }
 
 static void out(uint16_t port, uint8_t value)
@@ -260,6 +270,29 @@ static void test_debug_exit(void **state)
 	assert_int_equal(ended_status, 5);
 }
 
+static void test_debug_console(void **state)
+{
+	assert_int_equal(in(0xe9), 0xe9);
+	out(0xe9, 'x');
+	assert_int_equal(last_output, 'x');
+	out(0xe8, 'y');
+	assert_int_equal(last_output, 'x');
+}
+
+static void test_pvpanic(void **state)
+{
+	unsigned warnings = fake_log_warnings;
+
+	assert_int_equal(in(0x505), 3);
+	crashes = 0;
+	out(0x505, 0xfc);
+	out(0x505, 2); /* a crash kernel takes over */
+	assert_int_equal(crashes, 0);
+	assert_int_equal(fake_log_warnings, warnings + 1);
+	out(0x505, 1);
+	assert_int_equal(crashes, 1);
+}
+
 /* --- no configuration makes two things share an address --- */
 
 #define CONFIGURATIONS 1000000
@@ -394,6 +427,8 @@ int main(void)
 	    cmocka_unit_test_setup(test_uart_by_slave_line, setup),
 	    cmocka_unit_test_setup(test_random_access, setup),
 	    cmocka_unit_test_setup(test_debug_exit, setup),
+	    cmocka_unit_test_setup(test_debug_console, setup),
+	    cmocka_unit_test_setup(test_pvpanic, setup),
 	    cmocka_unit_test(test_aliasing_by_text),
 	    cmocka_unit_test(test_aliasing),
 	};
