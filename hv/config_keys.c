@@ -20,9 +20,15 @@ static const struct config_word all_ended_words[] = {
 static const struct config_word end_words[] = {
     {"destroy", END_DESTROY}, {"restart", END_RESTART}, {"preserve", END_PRESERVE}, {NULL, 0}};
 static const struct config_word boot_words[] = {
-    {"auto", BOOT_AUTO},        {"linux", BOOT_LINUX}, {"multiboot", WORD_LATER},
-    {"multiboot2", WORD_LATER}, {"pvh", WORD_LATER},   {"flat", WORD_LATER},
-    {"bios", WORD_LATER},       {"uefi", WORD_LATER},  {NULL, 0},
+    {"auto", BOOT_AUTO},
+    {"linux", BOOT_LINUX},
+    {"multiboot", BOOT_MULTIBOOT},
+    {"multiboot2", BOOT_MULTIBOOT2},
+    {"pvh", BOOT_PVH},
+    {"flat", BOOT_FLAT},
+    {"bios", WORD_LATER},
+    {"uefi", WORD_LATER},
+    {NULL, 0},
 };
 
 /* The enums are stored through int, the type that GCC gives enums with a WORD_LATER-free, small range. */
@@ -68,8 +74,8 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 	   .help = "the most CPU time it gets, in percent of one CPU; 0: all there is"),
 	VM(WORD, "boot", "auto", boot, .words = boot_words, .help = "how the kernel is started; auto goes by the file"),
 	VM(FILE, "kernel", NULL, kernel, .help = "the file to start"),
-	VM(FILE, "initrd", "none", initrd, .help = "Linux's initial RAM disk"),
-	VM(MODULE, "module", "none", module, .help = "a file and its arguments for Multiboot kernels, without use before these are built in; repeats"),
+	VM(FILE, "initrd", "none", initrd, .help = "Linux's initial RAM disk; the first module of other kernels"),
+	VM(MODULE, "module", "none", module, .help = "a file and its arguments, for Multiboot and PVH kernels; repeats"),
 	VM(TEXT, "cmdline", "console=ttyS0", cmdline, .help = "the kernel's command line; repeats, joined by blanks"),
 	VM(FLAG, "autostart", "yes", autostart, .words = yes_no, .help = "start it when Ingot starts"),
 	VM(FLAG, "com1", "console", com1_console, .words = console_none, .help = "what the guest's first serial port is connected to"),

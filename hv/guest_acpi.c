@@ -166,7 +166,7 @@ static uint64_t place(struct builder *b, const void *data, size_t n)
 	uint64_t at = b->next;
 
 	b->next = ALIGN_UP(at + n, (uint64_t)TABLE_ALIGN);
-	if (b->status == OK && b->next > GUEST_ROM_BASE + GUEST_ROM_SIZE)
+	if (b->status == OK && b->next > GUEST_BIOS_BASE)
 		b->status = ERR_NOMEM;
 	if (b->status == OK)
 		b->status = gpa_load(b->mem, gpa(at), data, n);

@@ -16,11 +16,15 @@
 #define GUEST_NVS_SIZE      0x1000UL
 /*
  * Read-only. The lower half is empty, the place of option ROMs: kernels scan it in small steps, which would be
- * an exit each if nothing were there. The upper half holds RSDP and ACPI tables.
+ * an exit each if nothing were there. The upper half holds RSDP and ACPI tables, and at its end the stubs of BIOS services.
  */
 #define GUEST_ROM_BASE      0xc0000UL
 #define GUEST_ROM_SIZE      0x40000UL
 #define GUEST_TABLES_BASE   0xe0000UL
+#define GUEST_BIOS_BASE     0xfe000UL /* written for flat images only: hv/load_flat.c */
+#define GUEST_BIOS_STUB     2UL       /* bytes of the stub of one interrupt vector */
+#define GUEST_BIOS_SIZE     (256 * GUEST_BIOS_STUB)
+#define GUEST_BIOS_SEGMENT  0xf000UL /* by which real-mode code reaches it */
 #define GUEST_RAM_MID_BASE  0x100000UL
 #define GUEST_RAM_MID_END   0xc0000000UL /* RAM below 4 GiB ends here at the latest */
 #define GUEST_PCI_HOLE_BASE 0xc0000000UL /* for BARs, up to the IOAPIC */

@@ -4,16 +4,20 @@
 
 #include "hv/guest_map.h"
 #include "hv/lib/fmt.h"
+#include "hv/lib/string.h"
 #include "hv/lib/util.h"
 
-#define COPY_STEP KIB(256)
+#define COPY_STEP   KIB(256)
+#define INFO_LOWEST 0x1000UL /* the first page stays free: an interrupt vector table, a null pointer */
 
 static const struct load_format *const formats[] = {
-    [BOOT_LINUX] = &load_linux,
+    [BOOT_LINUX] = &load_linux, [BOOT_MULTIBOOT] = &load_multiboot, [BOOT_MULTIBOOT2] = &load_multiboot2,
+    [BOOT_PVH] = &load_pvh,     [BOOT_FLAT] = &load_flat,
 };
 
-/* What boot = auto asks a file, the most particular first. */
-static const enum config_boot detection_order[] = {BOOT_LINUX};
+/* What boot = auto tries. A kernel may be several: the one that tells it most comes first. */
+static const enum config_boot detection_order[] = {BOOT_LINUX, BOOT_PVH, BOOT_MULTIBOOT2, BOOT_MULTIBOOT,
+						   BOOT_FLAT};
 
 enum status load_refuse(const struct load *l, const struct file *f, const char *fmt, ...)
 {
@@ -78,7 +82,8 @@ static enum status choose_format(struct load *l)
 	l->format = wanted;
 	if (!wanted)
 		return load_refuse(l, l->kernel, "no kind of kernel that is known here");
-	if (wanted == found || wanted->probe(l->kernel))
+	/* Any file can be a flat image. */
+	if (wanted == found || wanted == &load_flat || wanted->probe(l->kernel))
 		return OK;
 	if (found)
 		return load_refuse(l, l->kernel, "it is %s, not %s: boot = %s is wrong", found->what,
@@ -135,6 +140,98 @@ enum status load_add_part(struct load *l, const struct file *f, uint64_t at, uin
 	return OK;
 }
 
+enum status load_check_entry(const struct load *l)
+{
+	for (uint32_t i = 0; i < l->part_count; i++) {
+		const struct load_part *p = &l->part[i];
+
+		if (l->entry >= p->gpa && l->entry - p->gpa < p->size && l->entry < GUEST_RAM_HIGH_BASE)
+			return OK;
+	}
+	return load_refuse(l, l->kernel, "its entry point 0x%lx lies outside of it", l->entry);
+}
+
+/* The lowest free place for size bytes from `from` on, on a page of its own, below 4 GiB. */
+static bool place(const struct load *l, uint64_t from, uint64_t size, uint64_t *at)
+{
+	uint64_t next = ALIGN_UP(from, PAGE_SIZE);
+
+	/* Each round ends behind something that was in the way. */
+	for (unsigned round = 0; round <= LOAD_MAP_MAX + ARRAY_SIZE(l->part); round++) {
+		const struct gmem_slot *slot = NULL;
+
+		*at = next;
+		for (uint32_t i = 0; i < l->part_count; i++)
+			if (overlap(*at, size, l->part[i].gpa, l->part[i].size))
+				next = MAX(next, ALIGN_UP(l->part[i].gpa + l->part[i].size, PAGE_SIZE));
+		if (next == *at && load_is_ram(l->mem, *at, size))
+			return *at + size <= GUEST_RAM_HIGH_BASE;
+		if (next > *at)
+			continue;
+		for (uint32_t i = 0; i < l->mem->count && !slot; i++)
+			if (l->mem->slot[i].base > *at)
+				slot = &l->mem->slot[i];
+		if (!slot)
+			return false;
+		next = slot->base;
+	}
+	return false;
+}
+
+static uint64_t kernel_end(const struct load *l)
+{
+	uint64_t end = GUEST_RAM_MID_BASE;
+
+	for (uint32_t i = 0; i < l->part_count; i++)
+		end = MAX(end, l->part[i].gpa + l->part[i].size);
+	return end;
+}
+
+enum status load_place_modules(struct load *l)
+{
+	for (uint32_t i = 0; i < l->module_count; i++) {
+		struct load_module *m = &l->module[i];
+		enum status s;
+
+		if (!place(l, kernel_end(l), m->file->size, &m->gpa)) {
+			(void)!load_refuse(l, m->file, "%zu KiB do not fit in memory behind %s",
+					   m->file->size >> 10, l->kernel->name);
+			return ERR_NOMEM;
+		}
+		s = load_add_part(l, m->file, m->gpa, 0, m->file->size, m->file->size);
+		if (s != OK)
+			return s;
+	}
+	if (place(l, INFO_LOWEST, LOAD_INFO_SIZE, &l->info))
+		return OK;
+	(void)!load_refuse(l, l->kernel, "leaves no %lu KiB of memory for what it must be told",
+			   LOAD_INFO_SIZE >> 10);
+	return ERR_NOMEM;
+}
+
+struct load_writer load_writer(const struct load *l)
+{
+	return (struct load_writer){.l = l, .next = l->info, .status = OK};
+}
+
+uint64_t load_put(struct load_writer *w, const void *data, size_t n)
+{
+	uint64_t at = w->next;
+
+	if (w->status == OK && n > w->l->info + LOAD_INFO_SIZE - at)
+		w->status = ERR_NOMEM;
+	if (w->status == OK)
+		w->status = data ? gpa_load(w->l->mem, gpa(at), data, n) : gpa_zero(w->l->mem, gpa(at), n);
+	if (w->status == OK)
+		w->next = ALIGN_UP(at + n, 8UL);
+	return at;
+}
+
+uint64_t load_put_string(struct load_writer *w, const char *text)
+{
+	return load_put(w, text, strlen(text) + 1);
+}
+
 static void add_map(struct load_map *m, uint64_t base, uint64_t end, enum load_map_type type)
 {
 	if (end <= base)
@@ -160,6 +257,11 @@ void load_map_fill(struct load_map *m, const struct gmem *mem)
 			add_map(m, base, end, LOAD_MAP_RAM);
 		}
 	}
+}
+
+uint32_t load_memory_upper(const struct gmem *mem)
+{
+	return (uint32_t)(gmem_find(mem, gpa(GUEST_RAM_MID_BASE))->size >> 10);
 }
 
 /* --- copying --- */

@@ -31,7 +31,7 @@ struct load_format {
 	void (*set_regs)(const struct load *l, struct vcpu *v);
 };
 
-extern const struct load_format load_linux;
+extern const struct load_format load_linux, load_multiboot, load_multiboot2, load_pvh, load_flat;
 
 /* A range of guest memory: data_size bytes of a file, then zeros. */
 struct load_part {
@@ -60,6 +60,7 @@ struct load {
 	uint32_t part_count;
 	struct load_part part[LOAD_SEGMENT_MAX + LOAD_MODULE_MAX];
 	uint64_t entry; /* where vCPU 0 begins: the format's choice */
+	uint64_t info;  /* what the format tells the guest lies here, LOAD_INFO_SIZE bytes */
 
 	uint32_t part_now; /* being copied */
 	uint64_t part_done;
@@ -89,8 +90,33 @@ void load_set_regs(const struct load *l, struct vcpu *v);
  */
 enum status load_add_part(struct load *l, const struct file *f, uint64_t gpa, uint64_t offset,
 			  uint64_t data_size, uint64_t size);
+/* Refuses a kernel whose l->entry lies in none of the parts, or above 4 GiB. Before its modules are placed. */
+enum status load_check_entry(const struct load *l);
 /* True if all of the range is RAM that the guest may use as it likes. */
 bool load_is_ram(const struct gmem *mem, uint64_t gpa, uint64_t size);
+
+/*
+ * For formats whose kernels are entered in 32-bit protected mode and are told of modules: places the modules behind the
+ * kernel, each on a page of its own, then l->info. Everything lies below 4 GiB.
+ */
+enum status load_place_modules(struct load *l);
+
+/* Room for what any of the formats tells its kernel. */
+#define LOAD_INFO_SIZE KIB(16)
+
+/* Fills l->info from its beginning; the first error stays. */
+struct load_writer {
+	const struct load *l;
+	uint64_t next;
+	enum status status;
+};
+struct load_writer load_writer(const struct load *l);
+/* Appends n bytes, aligned to 8; returns their gpa. data NULL: zeros. */
+uint64_t load_put(struct load_writer *w, const void *data, size_t n);
+uint64_t load_put_string(struct load_writer *w, const char *text);
+
+/* 32-bit protected mode without paging, flat segments, interrupts off; RIP is l->entry. */
+void load_set_protected(const struct load *l, struct vcpu *v);
 
 enum load_map_type { LOAD_MAP_RAM = 1, LOAD_MAP_RESERVED = 2, LOAD_MAP_NVS = 4 };
 #define LOAD_MAP_MAX (GMEM_SLOT_MAX + 2)
@@ -104,3 +130,7 @@ struct load_map {
 	} entry[LOAD_MAP_MAX];
 };
 void load_map_fill(struct load_map *map, const struct gmem *mem);
+/* KiB of RAM from 1 MiB on, up to the first hole. */
+uint32_t load_memory_upper(const struct gmem *mem);
+
+#define LOAD_NAME "Ingot" /* as the loader that kernels are told of */

@@ -94,7 +94,8 @@ static_assert(sizeof(struct e820_entry) == 20);
 /* What the setup header says, checked against the file. */
 struct image {
 	uint32_t setup_size;   /* offset of the protected-mode part in the file */
-	uint64_t payload_size; /* its length */
+	uint64_t payload_size; /* its length in memory */
+	uint64_t file_size; /* and in the file, which may end up to 15 bytes earlier: syssize is rounded up */
 	uint64_t pref_address, init_size, alignment, initrd_addr_max;
 	bool relocatable;
 };
@@ -158,7 +159,8 @@ static enum status check_image(const struct load *l, struct image *img)
 	};
 	if (img->payload_size <= ENTRY64)
 		return load_refuse(l, f, "its header says that it is empty (syssize %u)", h.syssize);
-	if (img->setup_size + img->payload_size > f->size)
+	img->file_size = MIN(img->payload_size, f->size - MIN((uint64_t)f->size, (uint64_t)img->setup_size));
+	if (img->payload_size - img->file_size >= SYSSIZE_UNIT)
 		return load_refuse(l, f, "truncated: %zu bytes, its header says %lu", f->size,
 				   img->setup_size + img->payload_size);
 	if (img->init_size < img->payload_size)
@@ -220,7 +222,7 @@ static enum status linux_plan(struct load *l)
 	if (s == OK)
 		s = place_kernel(l, &img, end, &at);
 	if (s == OK)
-		s = load_add_part(l, l->kernel, at, img.setup_size, img.payload_size, img.payload_size);
+		s = load_add_part(l, l->kernel, at, img.setup_size, img.file_size, img.payload_size);
 	l->entry = at + ENTRY64;
 	if (s != OK || !l->module_count)
 		return s;
@@ -311,8 +313,7 @@ static enum status load_e820(struct load *l)
 
 static enum status build_zero_page(struct load *l)
 {
-	const struct gmem_slot *ram = gmem_find(l->mem, gpa(GUEST_RAM_MID_BASE));
-	uint32_t alt_mem_k = (uint32_t)(ram->size >> 10);
+	uint32_t alt_mem_k = load_memory_upper(l->mem);
 	enum status s = gpa_zero(l->mem, gpa(ZERO_PAGE_GPA), ZERO_PAGE_SIZE);
 
 	if (s == OK)

@@ -106,7 +106,7 @@ struct vm {
 	struct vpm pm;
 	struct vuart uart;
 	struct vpci pci;
-	struct vdev debug_exit, debug_console, pvpanic;
+	struct vdev debug_exit, debug_console, pvpanic, bios;
 
 	uint64_t time_base_ns;      /* host clock minus guest clock */
 	uint64_t paused_at_ns;      /* host clock at which the guest clock stopped; 0: it runs */

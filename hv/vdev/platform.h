@@ -23,6 +23,7 @@
 
 #define PLATFORM_COM1_PORT    0x3f8
 
+#define PLATFORM_BIOS_PORT    0xbe /* for flat images: hv/vdev/bios.h */
 #define PLATFORM_DEBUG_PORT   0xe9
 #define PLATFORM_PVPANIC_PORT 0x505
 

@@ -3,6 +3,7 @@
 #include "hv/vdev/vdev.h"
 #include "hv/lib/util.h"
 #include "hv/timer.h"
+#include "hv/vdev/bios.h"
 #include "hv/vdev/debug_console.h"
 #include "hv/vdev/debug_exit.h"
 #include "hv/vdev/pvpanic.h"
@@ -26,6 +27,7 @@ static const struct {
     {.init = vuart_init, .reset = vuart_reset, .pause = vuart_pause, .resume = vuart_resume},
     {.init = vdebug_console_init},
     {.init = vpvpanic_init},
+    {.init = vbios_init},
     /* The last: its port is the configuration's choice, and must not take a device's. */
     {.init = vdebug_exit_init},
 };

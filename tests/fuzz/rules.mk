@@ -7,6 +7,10 @@ FUZZ_acpi := drivers/acpi.c drivers/acpi_madt.c drivers/acpi_fadt.c
 FUZZ_multiboot2 := boot/multiboot2.c hv/lib/fmt.c hv/lib/str.c
 FUZZ_LOAD := $(wildcard hv/load*.c) mm/gpa.c hv/lib/fmt.c hv/lib/str.c
 FUZZ_load_linux := $(FUZZ_LOAD)
+FUZZ_load_flat := $(FUZZ_LOAD)
+FUZZ_load_multiboot2 := $(FUZZ_LOAD)
+FUZZ_load_multiboot := $(FUZZ_LOAD)
+FUZZ_load_pvh := $(FUZZ_LOAD)
 FUZZ_emulate := $(wildcard hv/emulate*.c) hv/insn.c hv/decode.c hv/guest_walk.c mm/gpa.c hv/lib/fmt.c hv/lib/str.c
 
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -95,3 +95,59 @@ static inline uint64_t fake_peek(uint64_t at, unsigned size)
 	memcpy(&value, fake_vm.mem.base + at, size);
 	return value;
 }
+
+/* A kernel that is damaged: planned in a block of its own size, so that each byte too far is seen, and loaded if it can be. */
+static inline enum status fake_try(const uint8_t *kernel, size_t size)
+{
+	static uint8_t untouched[GUEST_BIOS_BASE - GUEST_NVS_BASE];
+	uint8_t *copy = malloc(size ? size : 1);
+	enum status s;
+
+	memcpy(copy, kernel, size);
+	fake_files[0].data = copy;
+	fake_files[0].size = size;
+	fake_why[0] = 0;
+	memset(untouched, 0x5a, sizeof(untouched));
+	memcpy(fake_vm.mem.base + GUEST_NVS_BASE, untouched, sizeof(untouched));
+	s = fake_plan();
+	if (s == OK)
+		while ((s = load_step(&fake_load)) == ERR_AGAIN)
+			;
+	else
+		assert_true(strchr(fake_why, ':'));
+	assert_int_equal(memcmp(fake_vm.mem.base + GUEST_NVS_BASE, untouched, sizeof(untouched)), 0);
+	free(copy);
+	return s;
+}
+
+/* Values that lie at the edge of something. */
+static inline uint32_t fake_nasty(uint64_t *seed)
+{
+	static const uint32_t values[] = {
+	    0,       1,       2,        0x7fffffff,  0x80000000, 0xffffffff, 0xfffff000, 0xfffffffe,
+	    0x9f000, 0xa0000, 0x100000, FAKE_MEMORY, 0x1000,     4,          0x10000000, 0x20};
+	uint64_t r = test_random(seed);
+
+	return r & 1 ? values[r >> 8 & 15] : (uint32_t)(r >> 32) >> (r >> 4 & 31);
+}
+
+/* Puts such values into the first `head` bytes of a kernel; each is refused by a text, or loaded within RAM. */
+static inline void fake_damage(const uint8_t *kernel, size_t size, size_t head, unsigned rounds)
+{
+	uint64_t seed = 0x1234567;
+	uint8_t *bad = malloc(size);
+	unsigned loaded = 0;
+
+	for (unsigned n = 0; n < rounds; n++) {
+		memcpy(bad, kernel, size);
+		for (unsigned k = 0; k <= test_random(&seed) % 3; k++) {
+			uint32_t value = fake_nasty(&seed);
+			size_t at = test_random(&seed) % (head - 4);
+
+			memcpy(bad + (n & 1 ? at & ~3UL : at), &value, 1UL << (test_random(&seed) % 3));
+		}
+		loaded += fake_try(bad, size) == OK;
+	}
+	assert_in_range(loaded, 1, rounds - 1);
+	free(bad);
+}

@@ -210,8 +210,9 @@ static void test_vm_mistakes(void **state)
 	bad_vm("disk = x", "'disk' in [vm a] is not built in yet");
 	bad_vm("vif = x", "unknown key 'vif' in [vm a]; 'net' would be it, but is not built in yet");
 	bad_vm("boot = uefi", "'boot' in [vm a]: 'uefi' is not built in yet");
-	bad_vm("boot = pvh", "'boot' in [vm a]: 'pvh' is not built in yet");
-	bad_vm("boot = linus", "'boot' in [vm a]: 'linus' is none of auto, linux; did you mean 'linux'?");
+	bad_vm("boot = bios", "'boot' in [vm a]: 'bios' is not built in yet");
+	bad_vm("boot = linus", "'boot' in [vm a]: 'linus' is none of auto, linux, multiboot, multiboot2, "
+			       "pvh, flat; did you mean 'linux'?");
 	bad_vm("kernel = l", "'kernel' in [vm a] is given twice: first in line 3");
 	bad_vm("vcpus = 0", "'vcpus' in [vm a]: '0' is not a number from 1 to 64");
 	bad_vm("vcpus = 65", "'vcpus' in [vm a]: '65' is not a number from 1 to 64");

@@ -108,7 +108,7 @@ static void test_hostile(void **state)
 		const char *text;
 	} cases[] = {
 	    {0x1fe, 2, 0, "no kind of kernel"},
-	    {0x202, 4, 0, "no kind of kernel"},
+	    {0x202, 4, 0, "a flat image takes no initrd"}, /* the boot sector that it was once */
 	    {0x206, 2, 0x20b, "2.11 is too old"},
 	    {0x211, 1, 0, "zImage"},
 	    {0x236, 2, 0, "32-bit"},
@@ -136,11 +136,23 @@ static void test_hostile(void **state)
 	put(0x234, 0, 1);
 	fake_refused("kernel", "needs");
 	/* Every length of file. */
-	for (size_t n = 0; n < SETUP + PAYLOAD; n += n < 0x300 ? 1 : 997) {
+	for (size_t n = 0; n <= SETUP + PAYLOAD - 16; n += n < 0x300 ? 1 : 997) {
 		good_kernel();
 		kernel->size = n;
-		fake_refused("kernel", n < 0x268 ? "no kind of kernel" : "truncated");
+		fake_refused("kernel", n < 0x200   ? "no kind of kernel"
+				       : n < 0x268 ? "a flat image"
+						   : "truncated");
 	}
+	/* syssize is rounded up; not every file is filled up to it. */
+	good_kernel();
+	kernel->size = SETUP + PAYLOAD - 15;
+	memset(fake_vm.mem.base + 0x200000, 0xee, PAYLOAD);
+	fake_load_all();
+	assert_memory_equal(fake_vm.mem.base + 0x200000, image + SETUP, PAYLOAD - 15);
+	for (unsigned i = 1; i <= 15; i++)
+		assert_int_equal(fake_vm.mem.base[0x200000 + PAYLOAD - i], 0);
+	kernel->size--;
+	fake_refused("kernel", "truncated");
 	/* setup_sects 0 means 4. */
 	good_kernel();
 	put(0x1f1, 0, 1);

@@ -48,6 +48,8 @@ void vm_end(struct vm *vm, enum vm_end how, int status)
 	ended_status = status;
 }
 
+const struct hv_ops *ops;
+const struct load_format load_flat; /* which the fake VM was not started from */
 static unsigned crashes;
 
 void vm_crash(struct vcpu *v, const char *fmt, ...)

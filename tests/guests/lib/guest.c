@@ -164,11 +164,16 @@ void guest_tables_load(void)
 	lidt(&idtr);
 }
 
-void guest_main(const uint8_t *zero_page)
+void guest_run(const char *line)
 {
-	cmdline = (const char *)(uintptr_t) * (const uint32_t *)(zero_page + ZERO_PAGE_CMD);
+	cmdline = line;
 	idt_fill();
 	guest_tables_load();
 	test_main();
 	guest_power_off();
+}
+
+void guest_main(const uint8_t *zero_page)
+{
+	guest_run((const char *)(uintptr_t) * (const uint32_t *)(zero_page + ZERO_PAGE_CMD));
 }

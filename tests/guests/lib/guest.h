@@ -20,8 +20,10 @@ struct trap {
 	uint64_t vector, error, rip, cs, rflags, rsp, ss;
 };
 
-/* The guest's own: called with the zero page after guest_init. */
+/* The guest's own. */
 void test_main(void);
+/* Runs it, with that command line, in 64-bit mode with an identity map. Linux's boot protocol comes here by itself. */
+[[gnu::noreturn]] void guest_run(const char *line);
 
 /* The command line of the boot protocol; has: is `word` one of its words? value: what stands behind "key=". */
 const char *guest_cmdline(void);
