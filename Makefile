@@ -134,7 +134,7 @@ deps: ## installs the Debian packages that building, running and testing need
 # Debian's kernels and a root with busybox: the guests of the example configuration and of the tests.
 GUEST := $(BUILD)/guest
 .PHONY: linux-guests
-linux-guests: $(GUEST)/vmlinuz ## fetches Debian's kernels and busybox for Linux guests
+linux-guests: $(GUEST)/vmlinuz ## fetches Debian's kernels, busybox and memtest86+ for guests
 $(GUEST)/vmlinuz: $(wildcard tests/guests/linux/*)
 	sh tests/guests/linux/fetch.sh $(GUEST)
 

@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The ways to start a kernel: what a guest of each is given, and what is refused. Several guests share a boot."""
+import lzma
 import os
 import re
+import struct
+
+import pytest
+
+import conftest
+import linux
 
 # Guest: kernel, boot =, the protocol that comes out.
 WAYS = {
@@ -101,3 +108,34 @@ def test_refused(boot, tiny, work_dir):
     log = m.log()
     for vm, (_, _, why) in guests.items():
         assert re.search(rf"vm {vm}: refused: {why}", log), vm
+
+
+def vmlinux(path, target):
+    """Takes the ELF file out of a bzImage whose payload is an xz file, as that of Debian's stock kernel."""
+    with open(path, "rb") as f:
+        image = f.read()
+    start = (image[0x1f1] + 1) * 512 + struct.unpack_from("<I", image, 0x248)[0]
+    size = struct.unpack_from("<I", image, 0x24c)[0]
+    with open(target, "wb") as f:
+        f.write(lzma.LZMADecompressor().decompress(image[start:start + size]))
+    return target
+
+
+@pytest.mark.only("amd", "a minute there; the tiny guests are the test of it")
+def test_linux_by_pvh(boot, work_dir):
+    """Debian's stock kernel, uncompressed, by its PVH note; the initrd is the first module."""
+    files = linux.files(conftest.BUILD, "initrd.img")
+    files["vmlinux"] = vmlinux(os.path.join(conftest.BUILD, "guest", "vmlinuz-amd64"), os.path.join(work_dir, "vmlinux"))
+    m = boot(linux.section("web", memory="384M", kernel="vmlinux", cmdline=linux.QUICK), files)
+    m.expect(r"vm web: started", 90)
+    linux.attach(m, "web", 400)
+    assert "hostname=web" in linux.shell(m, "cat /proc/cmdline")
+    assert "APIC" in linux.shell(m, "ls /sys/firmware/acpi/tables")
+
+
+def test_ingot_in_ingot(boot):
+    """A Multiboot 2 kernel of the field: Ingot itself, which finds no virtualization here, and says so."""
+    path = os.path.join(conftest.BUILD, "ingot.elf")
+    m = boot("[vm a]\nmemory = 64M\nkernel = ingot\n", {"ingot": path})
+    m.expect(r"a\| \[[0-9.]+\] ingot: Ingot \S+, entered by multiboot2 \(Ingot\)", 120)
+    m.expect(r"a\| \[[0-9.]+\] ingot: ingot.cfg was not loaded by the boot loader", 60)

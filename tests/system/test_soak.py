@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The long tests: `make soak`. Their figures are in the output."""
+import os
 import re
 import time
 
 import pytest
+
+import conftest
 
 pytestmark = pytest.mark.soak
 
@@ -47,3 +50,24 @@ def test_clock_drift(boot, tiny):
     host = float(m.match.group(1)) - started
     print(f"soak: {guest:.3f} s by the guest's clock, {host:.3f} s by the host's")
     assert guest > seconds and abs(host - guest) <= guest * ppm / 1e6
+
+
+@pytest.mark.only("amd", "some hundred times slower there")
+def test_memtest(boot):
+    """Debian's memtest86+ over 64 MB: its tests 0 to 9 find no error. Test 10, which waits for minutes, is not awaited."""
+    image = os.path.join(conftest.BUILD, "guest", "memtest")
+    m = boot("[vm m]\nmemory = 64M\nkernel = memtest\ncmdline = console=ttyS0,115200\n", {"memtest": image})
+    m.expect(r"vm m: started", 60)
+    m.send("console m\r")
+    start = time.time()
+    seen = set()
+    while "10" not in seen:
+        came = m.expect([r"#(\d+) +\[", r"Pass: +\d+ +Errors: (\d+)"], 300)
+        if came == 0:
+            seen.add(m.match.group(1))
+        else:
+            assert m.match.group(1) == "0", m.before
+    m.expect(r"Pass: +\d+ +Errors: 0 ", 60)
+    # Those that take less than the screen's refresh are not seen.
+    assert {"4", "6", "8", "9"} <= seen, seen
+    print(f"soak: memtest86+ over 64 MB, tests 0 to 9, in {time.time() - start:.0f} s, no error")

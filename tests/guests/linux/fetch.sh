@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Fetches Debian's kernels and busybox from the distribution's packages, installing nothing:
+# Fetches Debian's kernels, busybox and memtest86+ from the distribution's packages, installing nothing:
 #   fetch.sh OUTDIR
-# makes OUTDIR/vmlinuz (the cloud kernel), vmlinuz-amd64 (the stock kernel), initrd.img, for both. The packages are
-# kept in ~/.cache/ingot (INGOT_CACHE), so that a second build needs no network.
+# makes OUTDIR/vmlinuz (the cloud kernel), vmlinuz-amd64 (the stock kernel), initrd.img, for both, and memtest. The
+# packages are kept in ~/.cache/ingot (INGOT_CACHE), so that a second build needs no network.
 set -eu
 
 out=$1
@@ -42,15 +42,17 @@ if [ -z "$cloud" ] || [ -z "$stock" ]; then
 fi
 [ -n "$cloud" ] && [ -n "$stock" ] || { echo "error: apt knows no linux-image-cloud-amd64 or linux-image-amd64" >&2; exit 1; }
 
-for p in "$cloud" "$stock" busybox-static; do
+for p in "$cloud" "$stock" busybox-static memtest86+; do
 	fetch "$p"
 	dpkg-deb --fsys-tarfile "$(package_file "$p")" | tar -x -C "$work" --wildcards --no-anchored \
-		'vmlinuz-*' 'kernel/drivers/input/evdev.ko' 'kernel/drivers/acpi/button.ko' 'bin/busybox' 2>/dev/null || true
+		'vmlinuz-*' 'kernel/drivers/input/evdev.ko' 'kernel/drivers/acpi/button.ko' 'bin/busybox' 'memtest86+x64.bin' 2>/dev/null || true
 done
-for f in "$work/boot/vmlinuz-${cloud#linux-image-}" "$work/boot/vmlinuz-${stock#linux-image-}" "$work/bin/busybox"; do
+for f in "$work/boot/vmlinuz-${cloud#linux-image-}" "$work/boot/vmlinuz-${stock#linux-image-}" "$work/bin/busybox" \
+	"$work/boot/memtest86+x64.bin"; do
 	[ -s "$f" ] || { echo "error: the packages in $cache hold no ${f#"$work"}" >&2; exit 1; }
 done
 
 /usr/bin/python3 "$here/initramfs.py" "$work/bin/busybox" "$here/rc" "$work/lib/modules" "$out/initrd.img"
+cp "$work/boot/memtest86+x64.bin" "$out/memtest"
 cp "$work/boot/vmlinuz-${stock#linux-image-}" "$out/vmlinuz-amd64"
 cp "$work/boot/vmlinuz-${cloud#linux-image-}" "$out/vmlinuz"
