@@ -65,7 +65,7 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 	HOST(WORD, "on_all_ended", "wait", on_all_ended, .words = all_ended_words,
 	     .help = "what to do when all guests have ended; only after one has run"),
 
-	VM(SIZE, "memory", NULL, memory, .min = MIB(1), .max = GIB(4096), .help = "RAM, as in 512M"),
+	VM(SIZE, "memory", NULL, memory, .min = MIB(2), .max = GIB(4096), .help = "RAM, as in 512M"),
 	VM(UINT, "vcpus", "1", vcpus, .min = 1, .max = 64, .help = "virtual CPUs, 1 to 64"),
 	VM(CPUS, "cpuset", "all", cpuset, .help = "the physical CPUs that it runs on, as in 0-3,^2; sharing is allowed"),
 	VM(UINT, "cpu_weight", "256", cpu_weight, .min = 1, .max = 65535,

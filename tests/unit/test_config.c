@@ -55,7 +55,7 @@ static const struct vm_config *good_vm(const char *lines)
 {
 	char text[8192];
 
-	snprintf(text, sizeof(text), "[vm a]\nmemory = 1M\nkernel = k\n%s\n", lines);
+	snprintf(text, sizeof(text), "[vm a]\nmemory = 2M\nkernel = k\n%s\n", lines);
 	parse(text);
 	if (error_count > 0)
 		fail_msg("%s", errors[0]);
@@ -69,7 +69,7 @@ static void bad_vm(const char *line, const char *why)
 {
 	char text[8192], want[600];
 
-	snprintf(text, sizeof(text), "[vm a]\nmemory = 1M\nkernel = k\n%s\n", line);
+	snprintf(text, sizeof(text), "[vm a]\nmemory = 2M\nkernel = k\n%s\n", line);
 	parse(text);
 	snprintf(want, sizeof(want), "f:4: %s", why);
 	assert_int_equal(error_count, 1);
@@ -109,7 +109,7 @@ static void test_defaults(void **state)
 	const struct vm_config *vm = good_vm("");
 	assert_string_equal(vm->name, "a");
 	assert_int_equal(vm->line, 1);
-	assert_int_equal(vm->memory, MIB(1));
+	assert_int_equal(vm->memory, MIB(2));
 	assert_int_equal(vm->vcpus, 1);
 	assert_string_equal(vm->kernel, "k");
 	assert_int_equal(vm->kernel_line, 3);
@@ -246,8 +246,8 @@ static void test_sizes(void **state)
 	    {"512MB", "'512MB' has no unit that is known: K, M or G; did you mean '512M'?"},
 	    {"M", "'M' is not a size, as in 512M"},
 	    {"-1M", "'-1M' is not a size, as in 512M"},
-	    {"1023K", "'1023K' is too little: at least 1M"},
-	    {"1026K", "'1026K' is not a multiple of 4K"},
+	    {"2047K", "'2047K' is too little: at least 2M"},
+	    {"2050K", "'2050K' is not a multiple of 4K"},
 	    {"4097G", "'4097G' is too much: at most 4096G"},
 	    {"18446744073709551615G", "'18446744073709551615G' is too much: at most 4096G"},
 	};
@@ -260,18 +260,18 @@ static void test_sizes(void **state)
 		assert_int_equal(error_count, 1);
 		assert_string_equal(errors[0], want);
 	}
-	parse("[vm a]\nkernel=k\nmemory=1028K\n[vm b]\nmemory=4096G\nkernel=k\n");
+	parse("[vm a]\nkernel=k\nmemory=2052K\n[vm b]\nmemory=4096G\nkernel=k\n");
 	assert_int_equal(error_count, 0);
-	assert_int_equal(config.vm[0].memory, KIB(1028));
+	assert_int_equal(config.vm[0].memory, KIB(2052));
 	assert_int_equal(config.vm[1].memory, GIB(4096));
 }
 
 static void test_sections(void **state)
 {
-	parse("x = 1\n[vm]\nmemory=1M\nkernel=k\n[vm a/b]\nmemory=1M\nkernel=k\n[vm c]\nmemory=1M\nkernel=k\n"
+	parse("x = 1\n[vm]\nmemory=2M\nkernel=k\n[vm a/b]\nmemory=2M\nkernel=k\n[vm c]\nmemory=2M\nkernel=k\n"
 	      "[vm c]\nmemory=2M\nvcpus=0\n[hots]\nbaud=9600\n[host]\n[vn d]\nkernel=k\n[weird]\nz=1\n[vm "
-	      "e\nmemory=1M\nkernel=k\n"
-	      "[vm all]\nmemory=1M\nkernel=k\n[vm fine]\nmemory=1M\nkernel=k\n");
+	      "e\nmemory=2M\nkernel=k\n"
+	      "[vm all]\nmemory=2M\nkernel=k\n[vm fine]\nmemory=2M\nkernel=k\n");
 	const char *want[] = {
 	    "f:1: 'x' stands before the first section",
 	    "f:2: [vm] has no name, as in [vm web]",
@@ -302,7 +302,7 @@ static void test_sections(void **state)
 /* A hundred mistakes: a hundred messages, each with its own line. */
 static void test_hundred(void **state)
 {
-	char text[8192] = "[vm a]\nmemory = 1M\nkernel = k\n", want[64];
+	char text[8192] = "[vm a]\nmemory = 2M\nkernel = k\n", want[64];
 
 	for (int i = 0; i < 100; i++)
 		sprintf(text + strlen(text), i % 2 ? "word%d = 1\n" : "mem%dry = 1\n", i);
@@ -320,14 +320,14 @@ static void test_limits(void **state)
 	char *p = text;
 
 	for (int i = 0; i < CONFIG_VM_MAX + 1; i++)
-		p += sprintf(p, "[vm a%d]\nmemory=1M\nkernel=k\n", i);
+		p += sprintf(p, "[vm a%d]\nmemory=2M\nkernel=k\n", i);
 	parse(text);
 	assert_int_equal(error_count, 1);
 	assert_string_equal(errors[0], "f:97: [vm a32] is one too many: at most 32 guests");
 	assert_int_equal(config.vm_count, 32);
 	assert_false(config.vm[31].refused);
 
-	p = text + sprintf(text, "[vm a]\nmemory=1M\nkernel=k\ncmdline = ");
+	p = text + sprintf(text, "[vm a]\nmemory=2M\nkernel=k\ncmdline = ");
 	memset(p, 'x', CONFIG_CMDLINE_MAX);
 	p[CONFIG_CMDLINE_MAX] = '\0';
 	parse(text);
@@ -344,14 +344,14 @@ static void test_limits(void **state)
 	assert_string_equal(errors[0], "f:4: 'cmdline' in [vm a]: the line is longer than 5119 bytes");
 	assert_int_equal(config.vm[0].vcpus, 3);
 
-	p = text + sprintf(text, "[vm a]\nmemory=1M\nkernel=");
+	p = text + sprintf(text, "[vm a]\nmemory=2M\nkernel=");
 	memset(p, 'x', 128);
 	p[128] = '\0';
 	parse(text);
 	assert_string_equal(errors[0],
 			    "f:3: 'kernel' in [vm a]: 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...' is "
 			    "longer than 127 bytes");
-	p = text + sprintf(text, "[vm a]\nmemory=1M\nkernel=k\n");
+	p = text + sprintf(text, "[vm a]\nmemory=2M\nkernel=k\n");
 	for (int i = 0; i < CONFIG_MODULE_MAX + 1; i++)
 		p += sprintf(p, "module=m%d\n", i);
 	parse(text);
@@ -361,7 +361,7 @@ static void test_limits(void **state)
 
 static void test_nul(void **state)
 {
-	static const char text[] = "[vm a]\nmemory=1M\0\nkernel=k\n\0\n";
+	static const char text[] = "[vm a]\nmemory=2M\0\nkernel=k\n\0\n";
 
 	parse_bytes(text, sizeof(text) - 1);
 	assert_int_equal(error_count, 2);
@@ -429,8 +429,8 @@ static bool only_k(void *arg, const char *file)
 static void test_files(void **state)
 {
 	static const char text[] =
-	    "[vm a]\nmemory=1M\nkernel=k\n[vm b]\nmemory=1M\nkernel=x\ninitrd=k\nmodule=none\n[vm c]\n"
-	    "memory=1M\nkernel=k\nmodule=k args\nmodule=y args\n";
+	    "[vm a]\nmemory=2M\nkernel=k\n[vm b]\nmemory=2M\nkernel=x\ninitrd=k\nmodule=none\n[vm c]\n"
+	    "memory=2M\nkernel=k\nmodule=k args\nmodule=y args\n";
 	struct ini ini;
 	bool in_vm = false;
 	const char *file;
