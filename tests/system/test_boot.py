@@ -164,3 +164,18 @@ def test_hundred_mistakes_before_boot(work_dir):
     for text in str(failure.value), checked.stderr:
         for mistake in [*mistakes, "there is no file 'nothere'", " mistakes"]:
             assert mistake in text, mistake
+
+
+@pytest.mark.only("amd", "nothing is booted")
+@pytest.mark.parametrize("lines, why", [
+    ("boot = multiboot\nkernel = hello", r"\[vm t\]: hello: it is a Linux bzImage, not a Multiboot kernel: boot = multiboot"),
+    ("kernel = hello\ninitrd = hello\nmodule = hello", r"\[vm t\]: hello: Linux takes an initrd, but no module"),
+    ("kernel = boot64\nmodule = big", r"\[vm t\]: big: 16384 KiB do not fit in memory behind boot64"),
+], ids=["wrong-boot", "module", "memory"])
+def test_iso_checks_kernels(work_dir, lines, why):
+    """What would have a guest refused at its start is a mistake here already."""
+    with open(os.path.join(work_dir, "big"), "wb") as f:
+        f.truncate(16 << 20)
+    with pytest.raises(AssertionError) as failure:
+        make_image(work_dir, f"[vm t]\nmemory = 16M\n{lines}\n")
+    assert re.search(r"ingot.cfg:\d: " + why, str(failure.value)), failure.value

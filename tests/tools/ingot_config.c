@@ -6,17 +6,27 @@
  *   ingot-config [-d DIR]... --files FILE  prints the files that it names, one a line, mistakes left out
  *   ingot-config --reference               prints the table of keys, in Markdown
  *
- * Files are looked for in FILE's folder, then in each DIR.
+ * Files are looked for in FILE's folder, then in each DIR. Kernels are checked as a start of their guest would.
  * Mistakes go to the standard error, and the exit status is 1. 2: the file can't be read, wrong usage.
  */
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "hv/config.h"
 #include "hv/config_keys.h"
+#include "hv/guest_map.h"
+#include "hv/load.h"
+#include "hv/ops.h"
 
 #define DIR_MAX 8
+
+/* The formats' functions for a guest that runs refer to it. */
+const struct hv_ops *ops;
 
 enum { EXIT_OK, EXIT_MISTAKES, EXIT_USAGE };
 
@@ -37,29 +47,36 @@ static void print_line(void *arg, const char *line)
 	puts(line);
 }
 
-static bool is_file(int dir_len, const char *dir, const char *file)
+static bool is_file(int dir_len, const char *dir, const char *file, char path[static PATH_MAX])
 {
-	char path[4096];
 	struct stat st;
 
-	if ((size_t)snprintf(path, sizeof(path), "%.*s/%s", dir_len, dir, file) >= sizeof(path))
+	if (snprintf(path, PATH_MAX, "%.*s/%s", dir_len, dir, file) >= PATH_MAX)
 		return false;
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* A file beside the configuration, or in one of the folders of -d. */
-static bool file_exists(void *arg, const char *file)
+/* Where a file is: beside the configuration, or in one of the folders of -d. */
+static bool find_path(const char *file, char path[static PATH_MAX])
 {
 	const char *slash = strrchr(config_path, '/');
 
-	(void)arg;
-	if (slash ? is_file((int)(slash - config_path), config_path, file) : is_file(1, ".", file))
+	if (slash ? is_file((int)(slash - config_path), config_path, file, path)
+		  : is_file(1, ".", file, path))
 		return true;
 	for (int i = 0; i < dir_count; i++) {
-		if (is_file((int)strlen(dirs[i]), dirs[i], file))
+		if (is_file((int)strlen(dirs[i]), dirs[i], file, path))
 			return true;
 	}
 	return false;
+}
+
+static bool file_exists(void *arg, const char *file)
+{
+	char path[PATH_MAX];
+
+	(void)arg;
+	return find_path(file, path);
 }
 
 static char *read_all(const char *path, size_t *len)
@@ -88,6 +105,48 @@ static char *read_all(const char *path, size_t *len)
 	}
 	fclose(f);
 	return text;
+}
+
+/* As the boot loader would bring it along; mapped for good. NULL: it can't be read. */
+const struct file *file_find(const char *name)
+{
+	static struct file files[CONFIG_VM_MAX * (CONFIG_MODULE_MAX + 2)];
+	static size_t count;
+	char path[PATH_MAX];
+	struct stat st;
+	void *data;
+	int fd;
+
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(files[i].name, name) == 0)
+			return &files[i];
+	}
+	if (!find_path(name, path))
+		return NULL;
+	fd = open(path, O_RDONLY);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return NULL;
+	data = st.st_size ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : "";
+	close(fd);
+	if (data == MAP_FAILED)
+		return NULL;
+	files[count] = (struct file){name, data, (size_t)st.st_size};
+	return &files[count++];
+}
+
+/* Kernels and memory: what would have the guest refused when it is started. */
+static void check_kernel(const struct vm_config *vm)
+{
+	static struct load load;
+	struct gmem mem = {};
+	char why[160];
+
+	if (vm->refused || guest_map_add_slots(&mem, vm->memory) != OK)
+		return;
+	if (load_plan(&load, &mem, vm, 0, why, sizeof(why)) == OK)
+		return;
+	fprintf(stderr, "%s:%u: [vm %s]: %s\n", config_path, vm->kernel_line, vm->name, why);
+	config.errors++;
 }
 
 /* Every file once, however many guests share it. */
@@ -173,6 +232,8 @@ int main(int argc, char **argv)
 	}
 	config_parse(&config, config_path, text, len, print_error, NULL);
 	config_check_files(&config, config_path, file_exists, print_error, NULL);
+	for (uint32_t i = 0; i < config.vm_count; i++)
+		check_kernel(&config.vm[i]);
 	free(text);
 	if (files)
 		print_files();

@@ -4,7 +4,9 @@
 CONFIG_SRC := hv/config.c hv/config_keys.c hv/config_value.c hv/config_print.c hv/cpuid_table.c hv/cpuid_choice.c hv/lib/ini.c hv/lib/words.c hv/lib/fmt.c \
 	hv/lib/str.c
 
-$(BUILD)/host/ingot-config: tests/tools/ingot_config.c $(CONFIG_SRC) tests/tools/tools.mk
+INGOT_CONFIG_SRC := tests/tools/ingot_config.c $(CONFIG_SRC) $(wildcard hv/load*.c) mm/gpa.c
+
+$(BUILD)/host/ingot-config: $(INGOT_CONFIG_SRC) tests/tools/tools.mk
 	@mkdir -p $(@D)
-	$(HOSTCC) -std=gnu2x -O2 -g -I. -DINGOT_HOST $(WARN) -MMD -MP -MF $@.d -o $@ tests/tools/ingot_config.c $(CONFIG_SRC)
+	$(HOSTCC) -std=gnu2x -O2 -g -I. -DINGOT_HOST $(WARN) -MMD -MP -MF $@.d -o $@ $(INGOT_CONFIG_SRC)
 -include $(BUILD)/host/ingot-config.d
