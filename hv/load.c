@@ -148,7 +148,7 @@ enum status load_check_entry(const struct load *l)
 		if (l->entry >= p->gpa && l->entry - p->gpa < p->size && l->entry < GUEST_RAM_HIGH_BASE)
 			return OK;
 	}
-	return load_refuse(l, l->kernel, "its entry point 0x%lx lies outside of it", l->entry);
+	return load_refuse(l, l->kernel, "its entry point 0x%lx lies outside of it or above 4 GiB", l->entry);
 }
 
 /* The lowest free place for size bytes from `from` on, on a page of its own, below 4 GiB. */

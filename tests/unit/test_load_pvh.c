@@ -130,7 +130,8 @@ static void test_segments(void **state)
 	} bad[] = {
 	    {1, 0x2801, "broken or truncated: segment 1"},
 	    {1, ~0UL, "broken or truncated"},
-	    {4, 0x5001, "broken or truncated"}, /* more file than memory */
+	    {4, 0x5001, "broken or truncated"},
+	    {5, 0x7ff, "broken or truncated"}, /* more file than memory */
 	    {4, ~0UL, "broken or truncated"},
 	    {3, 0x200fff, "overlap"},
 	    {3, 0x1fb001, "overlap"},
@@ -162,6 +163,22 @@ static void test_segments(void **state)
 	fake_refused("kernel", "no segment");
 }
 
+/* Where a 32-bit entry point can't be, although there is RAM. */
+static void test_above_4g(void **state)
+{
+	struct gmem *m = &fake_vm.mem;
+
+	good(true);
+	m->count = 0;
+	assert_int_equal(guest_map_add_slots(m, GIB(5)), OK);
+	put(elf_phdr(1) + 24, GIB(4), 8);
+	fake_cfg.module_count = 0;
+	assert_int_equal(fake_plan(), OK);
+	elf_note_at(NOTES + 20, "Xen", 18, GIB(4), 8);
+	put(elf_phdr(2) + 32, 20 + 24, 8);
+	fake_refused("kernel", "entry point 0x100000000 lies outside of it or above 4 GiB");
+}
+
 static void test_damage(void **state)
 {
 	for (unsigned is64 = 0; is64 < 2; is64++) {
@@ -177,7 +194,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_good),   cmocka_unit_test(test_state),    cmocka_unit_test(test_note),
-	    cmocka_unit_test(test_header), cmocka_unit_test(test_segments), cmocka_unit_test(test_damage),
+	    cmocka_unit_test(test_header), cmocka_unit_test(test_segments), cmocka_unit_test(test_above_4g),
+	    cmocka_unit_test(test_damage),
 	};
 
 	return cmocka_run_group_tests_name("load_pvh", tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #define MODULE_MAX 8
 #define MAP_MAX    16
 #define PAGE       4096
+#define MARK       0x800000UL
 
 struct entry_state {
 	uint32_t eax, ebx, eflags, cr0, cr4;
@@ -238,10 +239,32 @@ void boot_main(const struct entry_state *e)
 	guest_run(given.cmdline ? given.cmdline : "");
 }
 
+/*
+ * A restart loads the kernel again into the same memory: what the last life has changed must be as new. A mark where nothing is
+ * loaded tells the second life from the first.
+ */
+static void check_fresh(void)
+{
+	static const uint64_t marked = 0x6d61726b6d61726b;
+	static volatile unsigned in_bss, in_data = 7;
+	volatile uint64_t *mark = (volatile uint64_t *)MARK;
+
+	EXPECT("boot/fresh", in_bss == 0 && in_data == 7);
+	in_bss = 1;
+	in_data = 8;
+	if (*mark == marked)
+		return;
+	*mark = marked;
+	out8(PLATFORM_RESET_PORT, PLATFORM_RESET_VALUE);
+	for (;;)
+		asm volatile("hlt");
+}
+
 void test_main(void)
 {
 	if (!EXPECT("boot/protocol", given.protocol))
 		return;
+	check_fresh();
 	guest_printf("protocol %s\n", given.protocol);
 	guest_printf("command line: %s\n", guest_cmdline());
 	if (given.loader)
