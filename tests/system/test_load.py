@@ -132,6 +132,7 @@ def test_linux_by_pvh(boot, work_dir):
     linux.attach(m, "web", 400)
     assert "hostname=web" in linux.shell(m, "cat /proc/cmdline")
     assert "APIC" in linux.shell(m, "ls /sys/firmware/acpi/tables")
+    linux.shell(m, "test -d /sys/bus/acpi/devices/QEMU0001:00")  # pvpanic
 
 
 def test_ingot_in_ingot(boot):
