@@ -2,7 +2,7 @@
 /*
  * Flat images: a boot sector, or any other code, at 7C00h, entered in real mode as a PC's firmware enters the first
  * sector of a disk. Of the firmware there are the variables that a system looks for and interrupt vectors: each leads to a
- * stub in ROM whose OUT is recognised (hv/vdev/bios.h). Source: BIOS Boot Specification 1.01, chapter 6.
+ * stub in ROM whose OUT is recognised (hv/vdev/bios.h). Source: BIOS Boot Specification 1.01.
  */
 #include "hv/load.h"
 
