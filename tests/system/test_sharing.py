@@ -21,6 +21,14 @@ def test_registers(boot, tiny):
     assert m.log().count("PASS fpu/own-pattern") == 2
 
 
+def test_canaries(boot, tiny):
+    """Every register that is switched: reset at the start, and each guest's own over every kind of exit."""
+    m = boot(pair("canary", ("pattern=1", "pattern=2")), tiny("canary"))
+    m.expect("all guests have ended", 180)
+    failures = [line for line in m.log().splitlines() if "FAIL" in line]
+    assert m.log().count("PASS canary/") == 10 and not failures, failures
+
+
 def test_fair(boot, tiny):
     """Within 5 % of each other after some seconds."""
     m = boot(pair("share"), tiny("share"), amd={"extra": machine.EVEN})
