@@ -89,3 +89,17 @@ def test_pv_ticks(boot, tiny):
 def test_delivery(boot, tiny):
     """Events whose stack or gate is on a page that is not mapped yet."""
     run_tiny(boot, tiny, "delivery")
+
+
+def test_clocks(boot, tiny):
+    """TSC and KVM's clock never go back, whichever vCPU reads them, and stand still while the VM is paused."""
+    m = boot("[vm t]\nmemory = 16M\nvcpus = 2\nkernel = clocks\n", tiny("clocks"), cpus=2)
+    for second in (1, 3):
+        m.expect(rf"t\| second {second}\s", 90)
+        m.send("vm pause t\r")
+        m.expect(r"vm t: paused", 30)
+        time.sleep(5)
+        m.send("vm resume t\r")
+        m.expect(r"vm t: resumed", 30)
+    m.expect(r"t\| DONE (\d+) failed", 120)
+    assert m.match.group(1) == "0", m.log()[-600:]
