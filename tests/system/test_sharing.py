@@ -74,7 +74,8 @@ def test_cap(boot, tiny):
 
 
 def interrupts(m, name):
-    return int(re.search(r"(?m)^interrupt +(\d+)", m.command(f"exits {name}")).group(1))
+    row = re.search(r"(?m)^interrupt +(\d+)", m.command(f"exits {name}"))
+    return int(row.group(1)) if row else 0  # Bochs: none with IF 0
 
 
 @pytest.mark.parametrize("what", ["timers", "exits"])
@@ -85,8 +86,8 @@ def test_storm(boot, tiny, what):
     m = boot(config, tiny("share", "storm"), amd={"extra": machine.EVEN})
     m.expect(r"b\| storm of 4", 60)
     time.sleep(15)
-    share = float(re.search(r"(?m)^a .*?([\d.]+)%", m.command("vm list")).group(1))
-    assert share >= 0.95 * 20, f"{share} % of a CPU that it has with four others"
+    a, b = (float(x) for x in re.findall(r"([\d.]+)%", m.command("vm list")))
+    assert a >= 0.95 * (a + b) / 5, f"{a} % of the CPU, where four others have {b} %"
     if what == "timers":
         # The time is its own, too: the neighbour's timers do not interrupt it.
         a, b = interrupts(m, "a"), interrupts(m, "b")
