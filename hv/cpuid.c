@@ -392,22 +392,24 @@ static const struct cpuid_regs *hypervisor_leaf(const struct cpuid_policy *p, ui
 	}
 }
 
-static const struct cpuid_regs *find(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf)
+static inline const struct cpuid_regs *pick(const struct cpuid_policy *p, const struct cpuid_leaf *l,
+					    uint32_t subleaf)
 {
-	const struct cpuid_leaf *l;
-
-	if (leaf < CPUID_BASIC_MAX)
-		l = &p->basic[leaf];
-	else if (leaf - CPUID_EXT_BASE < CPUID_EXT_MAX)
-		l = &p->ext[leaf - CPUID_EXT_BASE];
-	else
-		return leaf >> 28 == CPUID_HV_BASE >> 28 ? hypervisor_leaf(p, leaf) : &zero;
 	if (subleaf >= l->count) {
 		if (!l->last_repeats)
 			return &zero;
 		subleaf = 0;
 	}
 	return &p->entry[l->first + subleaf];
+}
+
+static const struct cpuid_regs *find(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf)
+{
+	if (leaf < CPUID_BASIC_MAX)
+		return pick(p, &p->basic[leaf], subleaf);
+	if (leaf - CPUID_EXT_BASE < CPUID_EXT_MAX)
+		return pick(p, &p->ext[leaf - CPUID_EXT_BASE], subleaf);
+	return leaf >> 28 == CPUID_HV_BASE >> 28 ? hypervisor_leaf(p, leaf) : &zero;
 }
 
 struct cpuid_regs cpuid_lookup(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf)
@@ -489,17 +491,22 @@ static void answer(struct vcpu *v, const struct cpuid_regs *r)
 	v->gpr[RDX] = r->edx;
 }
 
+/* Not inlined, so that the other way has no frame. */
+[[gnu::noinline]] static enum exit_action handle_any(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_regs r = cpuid_query(v, leaf, subleaf);
+
+	answer(v, &r);
+	return ACT_ADVANCE;
+}
+
 enum exit_action cpuid_handle(struct vcpu *v)
 {
 	const struct cpuid_policy *p = &v->vm->cpuid;
 	uint32_t leaf = (uint32_t)v->gpr[RAX], subleaf = (uint32_t)v->gpr[RCX];
 
-	if (leaf <= p->max_basic && !(PATCHED >> leaf & 1)) {
-		answer(v, find(p, leaf, subleaf));
-	} else {
-		struct cpuid_regs r = cpuid_query(v, leaf, subleaf);
-
-		answer(v, &r);
-	}
+	if (leaf > p->max_basic || (PATCHED >> leaf & 1))
+		return handle_any(v, leaf, subleaf);
+	answer(v, pick(p, &p->basic[leaf], subleaf));
 	return ACT_ADVANCE;
 }

@@ -204,7 +204,7 @@ static bool cr_read(struct vcpu *v, uint8_t number, uint64_t *value)
 		*value = vcpu_reg_get(v, VREG_CR0);
 		return true;
 	case 2:
-		*value = v->cr2;
+		*value = vcpu_reg_get(v, VREG_CR2);
 		return true;
 	case 3:
 		*value = vcpu_reg_get(v, VREG_CR3);

@@ -88,7 +88,7 @@ void event_raise_error(struct vcpu *v, uint8_t vector, uint32_t error)
 
 void event_raise_pf(struct vcpu *v, uint64_t cr2, uint32_t error)
 {
-	v->cr2 = cr2;
+	vcpu_reg_set(v, VREG_CR2, cr2);
 	event_raise_error(v, EXC_PF, error);
 }
 

@@ -9,6 +9,7 @@
 #include "hv/cr.h"
 #include "hv/decode.h"
 #include "hv/emulate.h"
+#include "hv/exit_advance.h"
 #include "hv/hypercall.h"
 #include "hv/insn.h"
 #include "hv/irq.h"
@@ -63,20 +64,23 @@ const char *exit_kind_name(enum exit_kind k)
 	return k < EXIT_KIND_COUNT && kind_names[k] ? kind_names[k] : "?";
 }
 
-static enum exit_action handle_fault(struct vcpu *v, uint8_t vector)
+/* Each is called last in exit_dispatch, which so needs no frame of its own. */
+#define HANDLER [[gnu::noinline]] static enum exit_action
+
+HANDLER handle_fault(struct vcpu *v, uint8_t vector)
 {
 	event_raise(v, vector);
 	return ACT_RESUME;
 }
 
-static enum exit_action handle_gp(struct vcpu *v)
+HANDLER handle_gp(struct vcpu *v)
 {
 	event_raise_error(v, EXC_GP, 0);
 	return ACT_RESUME;
 }
 
 /* A host interrupt. VMX has acknowledged it already; SVM leaves it for the window outside the loop. */
-static enum exit_action handle_interrupt(const struct vm_exit *e)
+HANDLER handle_interrupt(const struct vm_exit *e)
 {
 	if (!e->irq.acknowledged)
 		return ACT_LEAVE;
@@ -84,24 +88,27 @@ static enum exit_action handle_interrupt(const struct vm_exit *e)
 	return ACT_RESUME;
 }
 
-static enum exit_action handle_io(struct vcpu *v, struct vm_exit *e)
+HANDLER handle_in(struct vcpu *v, struct vm_exit *e)
 {
 	uint64_t mask = BITS(e->io.size * 8U - 1, 0);
-	uint64_t value;
+	uint64_t value = io_bus_read(&v->vm->ports, v, e->io.port, e->io.size);
 
-	if (e->io.string)
-		return emulate_string_io(v, e);
-	if (!e->io.in) {
-		io_bus_write(&v->vm->ports, v, e->io.port, e->io.size, v->gpr[RAX] & mask);
-		return ACT_ADVANCE;
-	}
-	value = io_bus_read(&v->vm->ports, v, e->io.port, e->io.size);
 	/* A 32-bit result clears the upper half, as for every 32-bit operand. */
 	v->gpr[RAX] = e->io.size == 4 ? value : (v->gpr[RAX] & ~mask) | value;
 	return ACT_ADVANCE;
 }
 
-static enum exit_action handle_rdtsc(struct vcpu *v, bool rdtscp)
+HANDLER handle_io(struct vcpu *v, struct vm_exit *e)
+{
+	if (e->io.string)
+		return emulate_string_io(v, e);
+	if (e->io.in)
+		return handle_in(v, e);
+	io_bus_write(&v->vm->ports, v, e->io.port, e->io.size, v->gpr[RAX]);
+	return ACT_ADVANCE;
+}
+
+HANDLER handle_rdtsc(struct vcpu *v, bool rdtscp)
 {
 	uint64_t tsc = __builtin_ia32_rdtsc() + (uint64_t)v->tsc_offset;
 
@@ -115,7 +122,7 @@ static enum exit_action handle_rdtsc(struct vcpu *v, bool rdtscp)
 	return ACT_ADVANCE;
 }
 
-static enum exit_action handle_npf(struct vcpu *v, struct vm_exit *e)
+HANDLER handle_npf(struct vcpu *v, struct vm_exit *e)
 {
 	if (e->npf.fetch) {
 		vm_crash(v, "runs code at 0x%lx, which is not memory", e->npf.gpa.v);
@@ -147,7 +154,7 @@ static void set_debug_status(struct vcpu *v, uint64_t payload)
  * An intercepted exception is one of those that could repeat for ever in its own delivery (#DB, #AC): the
  * guest gets it as an event, so that each round is an exit and the host stays in control.
  */
-static enum exit_action handle_exception(struct vcpu *v, const struct vm_exit *e)
+HANDLER handle_exception(struct vcpu *v, const struct vm_exit *e)
 {
 	if (e->exc.vector == EXC_DB)
 		set_debug_status(v, e->exc.payload);
@@ -158,20 +165,23 @@ static enum exit_action handle_exception(struct vcpu *v, const struct vm_exit *e
 	return ACT_RESUME;
 }
 
-static enum exit_action handle_triple_fault(struct vcpu *v)
+HANDLER handle_triple_fault(struct vcpu *v)
 {
 	vm_triple_fault(v);
 	return ACT_STOPPED;
 }
 
-static enum exit_action handle_report(struct vcpu *v, const char *what)
+HANDLER handle_report(struct vcpu *v, const char *what)
 {
 	vm_crash(v, "%s", what);
 	return ACT_STOPPED;
 }
 
-static enum exit_action handle(struct vcpu *v, struct vm_exit *e)
+enum exit_action exit_dispatch(struct vcpu *v)
 {
+	struct vm_exit *e = &v->last_exit;
+
+	v->exits[e->kind]++;
 	switch (e->kind) {
 	case EXIT_NONE:
 		return ACT_RESUME;
@@ -237,51 +247,29 @@ static enum exit_action handle(struct vcpu *v, struct vm_exit *e)
 	return handle_report(v, "an exit that nobody knows");
 }
 
-/*
- * Moves RIP and ends what lasts for one instruction: the STI and MOV-SS shadow, and the single step, whose trap the
- * hardware would have raised.
- */
-static inline void complete(struct vcpu *v, uint64_t rip)
+/* Kept apart, so that the short way saves no registers for it. */
+[[gnu::noinline]] bool exit_find_length(struct vcpu *v)
 {
-	v->rip = rip;
-	if (ops->insn_completed(v)) {
-		vcpu_reg_set(v, VREG_DR6, vcpu_reg_get(v, VREG_DR6) | DR6_BS);
-		event_raise(v, EXC_DB);
-	}
+	enum status s = insn_length(v, &v->last_exit.insn_len);
+
+	if (s != OK && s != ERR_FAULT)
+		vm_crash(v, "the instruction at RIP can't be read: %s", status_str(s));
+	return s == OK;
 }
 
-/* Goes behind the instruction. Returns what act asks for then; ACT_RESUME where a fault was raised instead. */
-static inline enum exit_action advance(struct vcpu *v, struct vm_exit *e, enum exit_action act)
+enum exit_action exit_advance_and(struct vcpu *v, enum exit_action act)
 {
-	uint64_t rip;
-
-	if (!e->insn_len) {
-		enum status s = insn_length(v, &e->insn_len);
-
-		if (s == ERR_FAULT)
-			return ACT_RESUME;
-		if (s != OK) {
-			vm_crash(v, "the instruction at RIP can't be read: %s", status_str(s));
-			return ACT_RESUME;
-		}
+	if (act == ACT_BRANCH) {
+		exit_complete(v, v->last_exit.branch_to);
+		return ACT_RESUME;
 	}
-	rip = v->rip + e->insn_len;
-	if (rip >> 32 != v->rip >> 32 && vcpu_mode(v) != MODE_LONG)
-		rip = (uint32_t)rip;
-	complete(v, rip);
-	return act == ACT_ADVANCE ? ACT_RESUME : act;
-}
-
-enum exit_action exit_dispatch(struct vcpu *v, struct vm_exit *e)
-{
-	enum exit_action act;
-
-	v->exits[e->kind]++;
-	act = handle(v, e);
-	if (act == ACT_ADVANCE || act == ACT_ADVANCE_HALT || act == ACT_YIELD)
-		return advance(v, e, act);
-	if (act != ACT_BRANCH)
-		return act;
-	complete(v, e->branch_to);
+	if (!exit_advance(v))
+		return ACT_RESUME;
+	if (act == ACT_YIELD)
+		return ACT_YIELD;
+	if (act == ACT_ADVANCE)
+		return ACT_RESUME;
+	v->halted = true;
+	event_reconsider(v);
 	return ACT_RESUME;
 }

@@ -52,9 +52,12 @@ enum cr_access { CR_READ, CR_WRITE, CR_CLTS, CR_LMSW };
 
 struct vm_exit {
 	enum exit_kind kind;
-	uint8_t insn_len;         /* bytes of the instruction that caused it; 0: unknown */
-	uint64_t reason, qual[3]; /* as the hardware gave them, for the report */
-	uint64_t branch_to;       /* a handler's, for ACT_BRANCH */
+	uint8_t insn_len; /* bytes of the instruction that caused it; 0: unknown */
+	/* RFLAGS.TF is 1, or a shadow of STI or MOV SS is on: ask ops->insn_completed. True is always right. */
+	bool odd;
+	/* As the hardware gave them, for the report; what it gave none of is undefined. */
+	uint64_t reason, qual[3];
+	uint64_t branch_to; /* a handler's, for ACT_BRANCH */
 	union {
 		struct {
 			uint8_t vector;
@@ -98,16 +101,21 @@ struct vm_exit {
 
 /* What the dispatcher does after a handler. */
 enum exit_action {
-	ACT_RESUME,  /* enter again; RIP is as it should be (a fault was queued, or a restart is wanted) */
-	ACT_ADVANCE, /* move RIP behind the instruction, then enter again */
+	ACT_ADVANCE,      /* move RIP behind the instruction, then enter again */
 	ACT_ADVANCE_HALT, /* the same, then halt until an event */
 	ACT_BRANCH,       /* the instruction, or a repetition of it, is done: RIP becomes branch_to */
-	ACT_LEAVE,        /* leave the vCPU loop so that the host can take interrupts and reschedule */
-	ACT_YIELD,        /* PAUSE in a loop: let another vCPU run */
-	ACT_STOPPED,      /* the VM's state was changed (vm_crash, vm_request): do not enter again */
+	ACT_YIELD,        /* as ACT_ADVANCE, then let another vCPU run: PAUSE in a loop */
+	ACT_RESUME,  /* enter again; RIP is as it should be (a fault was queued, or a restart is wanted) */
+	ACT_LEAVE,   /* leave the vCPU loop so that the host can take interrupts and reschedule */
+	ACT_STOPPED, /* the VM's state was changed (vm_crash, vm_request): do not enter again */
+	ACT_ADVANCE_LAST = ACT_YIELD,
 };
 
-/* Handles one exit of v: accounts for it, calls the handler, moves RIP. */
-enum exit_action exit_dispatch(struct vcpu *v, struct vm_exit *e);
+/* Handles v->last_exit: accounts for it and calls the handler. */
+enum exit_action exit_dispatch(struct vcpu *v);
+/* exit_advance (hv/exit_advance.h), then what act asks for; returns what is left of it, as ACT_RESUME or ACT_YIELD. */
+enum exit_action exit_advance_and(struct vcpu *v, enum exit_action act);
+/* Finds v->last_exit.insn_len, where the hardware didn't tell it. False: a fault was raised, or v's VM was ended. */
+bool exit_find_length(struct vcpu *v);
 /* The field's name for a kind, "CPUID", "I/O". */
 const char *exit_kind_name(enum exit_kind k);

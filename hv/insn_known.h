@@ -25,9 +25,8 @@ static inline uint64_t insn_known_read(const struct gmem *m, gpa_t a)
 }
 
 /* Every address in k was found to be memory when k was taken, and a VM's memory stays where it is. */
-static inline bool insn_known_holds(struct vcpu *v, const struct insn_known *k)
+static inline bool insn_known_holds(struct vcpu *v, const struct insn_known *k, uint64_t cr3)
 {
-	uint64_t cr3 = ops->reg_get(v, VREG_CR3);
 	const struct gmem *m = &v->vm->mem;
 	uint64_t changed = (k->rip ^ v->rip) | (k->cr3 ^ cr3);
 
@@ -39,13 +38,27 @@ static inline bool insn_known_holds(struct vcpu *v, const struct insn_known *k)
 	return !changed;
 }
 
+static inline struct insn_known *insn_known_place(struct vcpu *v)
+{
+	return &v->known[(uint32_t)v->rip * INSN_HASH_FACTOR >> INSN_HASH_SHIFT];
+}
+
+/* For a back end: the length of the instruction at RIP in 64-bit mode, fetched anew; 0: it is none of the known. */
+static inline uint8_t insn_known_length(struct vcpu *v, uint64_t cr3)
+{
+	const struct insn_known *k = insn_known_place(v);
+
+	return k->len && insn_known_holds(v, k, cr3) ? k->len : 0;
+}
+
 /* The instruction at RIP; len 0: the bytes there are none. NULL: the short way doesn't go, insn_at_rip must do it. */
 static inline struct insn_known *insn_known_at_rip(struct vcpu *v)
 {
-	struct insn_known *k = &v->known[(uint32_t)v->rip * INSN_HASH_FACTOR >> INSN_HASH_SHIFT];
+	struct insn_known *k = insn_known_place(v);
 
 	/* RIP has more than 32 bits in 64-bit mode alone. */
 	if (!(v->rip >> 32) && !ops->long_mode(v))
 		return NULL;
-	return (k->len && insn_known_holds(v, k)) || insn_known_take(v, k) ? k : NULL;
+	return (k->len && insn_known_holds(v, k, ops->reg_get(v, VREG_CR3))) || insn_known_take(v, k) ? k
+												      : NULL;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Dispatch of port and memory-mapped accesses to emulated devices: a sorted table, searched by halving. */
+/* Dispatch of port and memory-mapped accesses to emulated devices: an index for ports, a sorted table for memory. */
 #include "hv/io_bus.h"
+#include "hv/lib/string.h"
 #include "hv/lib/util.h"
 
 static uint64_t all_ones(unsigned size)
@@ -24,6 +25,52 @@ static uint32_t count_below(const struct io_bus *b, uint64_t addr)
 	return low;
 }
 
+static_assert(IO_RANGE_MAX < UINT8_MAX);
+
+/* Enters range n. False: there are no more leaves. */
+static bool index_range(struct io_bus *b, uint32_t n, unsigned *leaves)
+{
+	const struct io_range *r = &b->range[n];
+
+	for (uint64_t a = r->base; a < IO_INDEXED && a - r->base < r->size; a++) {
+		uint8_t *leaf = &b->leaf[a / IO_LEAF_SIZE];
+
+		if (!*leaf) {
+			if (*leaves == IO_LEAF_MAX)
+				return false;
+			*leaf = (uint8_t)(*leaves)++;
+		}
+		b->who[*leaf][a % IO_LEAF_SIZE] = (uint8_t)(n + 1);
+	}
+	return true;
+}
+
+static bool reindex(struct io_bus *b)
+{
+	unsigned leaves = 1;
+
+	memset(b->leaf, 0, sizeof(b->leaf));
+	memset(b->who, 0, sizeof(b->who));
+	for (uint32_t n = 0; n < b->count; n++) {
+		if (!index_range(b, n, &leaves))
+			return false;
+	}
+	return true;
+}
+
+void io_bus_clear(struct io_bus *b)
+{
+	b->count = 0;
+	(void)reindex(b);
+}
+
+static void remove(struct io_bus *b, uint32_t at)
+{
+	b->count--;
+	for (uint32_t i = at; i < b->count; i++)
+		b->range[i] = b->range[i + 1];
+}
+
 enum status io_bus_add(struct io_bus *b, uint64_t base, uint64_t size, struct vdev *d, io_read_fn read,
 		       io_write_fn write)
 {
@@ -41,55 +88,86 @@ enum status io_bus_add(struct io_bus *b, uint64_t base, uint64_t size, struct vd
 		b->range[i] = b->range[i - 1];
 	b->range[at] = (struct io_range){.base = base, .size = size, .dev = d, .read = read, .write = write};
 	b->count++;
-	return OK;
+	if (reindex(b))
+		return OK;
+	remove(b, at);
+	(void)reindex(b);
+	return ERR_NOMEM;
 }
 
-/*
- * The range that holds all of the access. *split: parts of it lie in a range, so that it must be made byte by
- * byte. NULL without split: nobody is there.
- */
-static const struct io_range *find(const struct io_bus *b, uint64_t addr, unsigned size, bool *split)
+/* The range above IO_INDEXED that addr lies in, or NULL. */
+static const struct io_range *search(const struct io_bus *b, uint64_t addr)
 {
 	uint32_t below = count_below(b, addr);
-	const struct io_range *r;
+	const struct io_range *r = &b->range[below - 1];
 
-	*split = below < b->count && b->range[below].base - addr < size;
-	if (below == 0)
-		return NULL;
-	r = &b->range[below - 1];
-	if (addr - r->base >= r->size)
-		return NULL;
-	if (r->size - (addr - r->base) < size) {
-		*split = true;
-		return NULL;
+	return below && addr - r->base < r->size ? r : NULL;
+}
+
+/* The same below it. */
+static inline const struct io_range *look_up(const struct io_bus *b, uint64_t addr)
+{
+	uint8_t who = b->who[b->leaf[addr / IO_LEAF_SIZE]][addr % IO_LEAF_SIZE];
+
+	return who ? &b->range[who - 1] : NULL;
+}
+
+static inline bool holds(const struct io_range *r, uint64_t addr, unsigned size)
+{
+	return r && r->size - (addr - r->base) >= size;
+}
+
+/* Any access; not inlined, so that those to ports don't pay for its frame. */
+[[gnu::noinline]] static uint64_t read_any(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size)
+{
+	const struct io_range *r = addr < IO_INDEXED ? look_up(b, addr) : search(b, addr);
+	uint64_t value = 0;
+
+	if (holds(r, addr, size))
+		return r->read(r->dev, v, addr, size) & all_ones(size);
+	if (size == 1)
+		return all_ones(1);
+	for (unsigned i = 0; i < size; i++)
+		value |= read_any(b, v, addr + i, 1) << (8 * i);
+	return value;
+}
+
+[[gnu::noinline]] static void write_any(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size,
+					uint64_t value)
+{
+	const struct io_range *r = addr < IO_INDEXED ? look_up(b, addr) : search(b, addr);
+
+	if (holds(r, addr, size)) {
+		r->write(r->dev, v, addr, size, value & all_ones(size));
+		return;
 	}
-	return r;
+	for (unsigned i = 0; size > 1 && i < size; i++)
+		write_any(b, v, addr + i, 1, value >> (8 * i));
 }
 
 uint64_t io_bus_read(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size)
 {
-	bool split;
-	const struct io_range *r = find(b, addr, size, &split);
-	uint64_t value = 0;
+	const struct io_range *r;
 
-	if (r)
+	if (addr >= IO_INDEXED)
+		return read_any(b, v, addr, size);
+	r = look_up(b, addr);
+	if (holds(r, addr, size))
 		return r->read(r->dev, v, addr, size) & all_ones(size);
-	if (!split)
-		return all_ones(size);
-	for (unsigned i = 0; i < size; i++)
-		value |= io_bus_read(b, v, addr + i, 1) << (8 * i);
-	return value;
+	return size == 1 ? all_ones(1) : read_any(b, v, addr, size);
 }
 
 void io_bus_write(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size, uint64_t value)
 {
-	bool split;
-	const struct io_range *r = find(b, addr, size, &split);
+	const struct io_range *r;
 
-	if (r) {
-		r->write(r->dev, v, addr, size, value & all_ones(size));
+	if (addr >= IO_INDEXED) {
+		write_any(b, v, addr, size, value);
 		return;
 	}
-	for (unsigned i = 0; split && i < size; i++)
-		io_bus_write(b, v, addr + i, 1, value >> (8 * i));
+	r = look_up(b, addr);
+	if (holds(r, addr, size))
+		r->write(r->dev, v, addr, size, value & all_ones(size));
+	else if (size > 1)
+		write_any(b, v, addr, size, value);
 }

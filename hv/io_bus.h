@@ -26,12 +26,22 @@ struct io_range {
 
 #define IO_RANGE_MAX 48
 
+/* Addresses below IO_INDEXED, which all ports are, are looked up; those above are searched for. */
+#define IO_INDEXED   0x10000
+#define IO_LEAF_SIZE 256
+#define IO_LEAF_MAX  16
+
 struct io_bus {
 	uint32_t count;
 	struct io_range range[IO_RANGE_MAX]; /* ascending, disjoint */
+	/* who[leaf[a / IO_LEAF_SIZE]][a % IO_LEAF_SIZE] is 1 + the index of a's range, or 0. Leaf 0 is nobody's. */
+	uint8_t leaf[IO_INDEXED / IO_LEAF_SIZE];
+	uint8_t who[IO_LEAF_MAX][IO_LEAF_SIZE];
 };
 
-/* ERR_EXIST: overlaps; ERR_NOMEM: table full; ERR_INVAL: empty or wraps. */
+/* Takes every range away. */
+void io_bus_clear(struct io_bus *b);
+/* Before the VM runs. ERR_EXIST: overlaps; ERR_NOMEM: a table is full; ERR_INVAL: empty or wraps. */
 enum status io_bus_add(struct io_bus *b, uint64_t base, uint64_t size, struct vdev *d, io_read_fn read,
 		       io_write_fn write);
 /*

@@ -20,6 +20,7 @@ enum vreg {
 	VREG_RSP,
 	VREG_RFLAGS,
 	VREG_CR0,
+	VREG_CR2,
 	VREG_CR3,
 	VREG_CR4,
 	VREG_EFER,
@@ -90,8 +91,8 @@ struct hv_ops {
 	void (*vcpu_put)(struct vcpu *v);
 	/* After vcpu_put, on that CPU: what was left in the hardware goes to memory, so that any CPU may touch v. */
 	void (*vcpu_unload)(struct vcpu *v);
-	/* One entry and one decoded exit; v->gpr, v->rip and v->cr2 go in and out. */
-	void (*vcpu_run)(struct vcpu *v, struct vm_exit *e);
+	/* One entry and one exit, decoded into v->last_exit; v->gpr and v->rip go in and out. */
+	void (*vcpu_run)(struct vcpu *v);
 
 	uint64_t (*reg_get)(struct vcpu *v, enum vreg r);
 	void (*reg_set)(struct vcpu *v, enum vreg r, uint64_t value);

@@ -9,12 +9,11 @@
  *   RIP, RSP, RFLAGS, CR0/3/4, segments     VMCS, each exit      VMCB, each exit      hardware
  *   RAX                                     entry.asm            VMCB                 vmx/, svm/
  *   other general registers                 entry.asm, each exit entry.asm, each exit vmx/, svm/
- *   CR2                                     entry.asm            VMCB                 vmx/, svm/
  *   EFER, PAT                               VMCS                 VMCB                 hardware
  *   FS/GS bases, SYSENTER                   VMCS                 VMSAVE, put          vmx/, svm/
  *   STAR, LSTAR, CSTAR, SFMASK, KernelGS    vCPU switch          VMSAVE, put          vmx/, svm/
  *   DR7, DEBUGCTL                           VMCS                 VMCB                 hardware
- *   DR6                                     vCPU switch          VMCB                 vmx/, svm/
+ *   CR2, DR6                                vCPU switch          VMCB                 vmx/, svm/
  *   DR0-3                                   vCPU switch          vCPU switch          vmx/, svm/
  *   x87, SSE, AVX, PKRU (XSAVE), XCR0       vCPU switch          vCPU switch          hv/xstate.c
  *   TSC_AUX, SPEC_CTRL                      vCPU switch          vCPU switch          hv/xstate.c
@@ -26,6 +25,7 @@
 #include "hv/vcpu.h"
 
 #include "hv/cpuid.h"
+#include "hv/exit_advance.h"
 #include "hv/lib/log.h"
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
@@ -91,7 +91,6 @@ void vcpu_reset(struct vcpu *v)
 	memset(v->gpr, 0, sizeof(v->gpr));
 	memset(v->dr, 0, sizeof(v->dr));
 	forget_events(v);
-	v->cr2 = 0;
 	v->requests = 0;
 	v->msrs = (struct vcpu_msrs){};
 	v->steal = (struct pv_steal){};
@@ -129,7 +128,6 @@ static void take_init(struct vcpu *v)
 	memset(v->gpr, 0, sizeof(v->gpr));
 	memset(v->dr, 0, sizeof(v->dr));
 	forget_events(v);
-	v->cr2 = 0;
 	ops->vcpu_reset(v);
 	vcpu_reg_set(v, VREG_CR0, CR0_ET | (cr0 & (CR0_CD | CR0_NW)));
 	vlapic_init_signal(v);
@@ -277,12 +275,13 @@ enum vcpu_leave vcpu_execute(struct vcpu *v)
 			break;
 		if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) && !take_requests(v, &why))
 			break;
-		ops->vcpu_run(v, &v->last_exit);
-		act = exit_dispatch(v, &v->last_exit);
-		if (act == ACT_ADVANCE_HALT) {
-			v->halted = true;
-			__atomic_fetch_or(&v->requests, VREQ_EVENT, __ATOMIC_SEQ_CST);
+		ops->vcpu_run(v);
+		act = exit_dispatch(v);
+		if (act == ACT_ADVANCE) {
+			(void)exit_advance(v);
 			act = ACT_RESUME;
+		} else if (act <= ACT_ADVANCE_LAST) {
+			act = exit_advance_and(v, act);
 		}
 	} while (act == ACT_RESUME);
 	if (act == ACT_YIELD)

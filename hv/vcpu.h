@@ -56,7 +56,6 @@ struct vcpu_msrs {
 struct vcpu {
 	uint64_t gpr[GPR_COUNT]; /* the guest's, while it is out; RSP isn't here: vcpu_gpr() */
 	uint64_t rip;            /* valid from an exit to the next entry; written by the dispatcher only */
-	uint64_t cr2;            /* the guest's */
 	uint64_t dr[4];          /* DR0-3; DR6 and DR7: ops->reg_get */
 
 	struct vm *vm;

@@ -46,8 +46,9 @@ static void system_registers(struct report *r, struct vcpu *v)
 						     "gs", "ldtr", "tr", "gdtr", "idtr"};
 	struct vseg_desc d;
 
-	line(r, "cr0 %08lx  cr2 %016lx  cr3 %016lx  cr4 %08lx  efer %04lx", vcpu_reg_get(v, VREG_CR0), v->cr2,
-	     vcpu_reg_get(v, VREG_CR3), vcpu_reg_get(v, VREG_CR4), vcpu_reg_get(v, VREG_EFER));
+	line(r, "cr0 %08lx  cr2 %016lx  cr3 %016lx  cr4 %08lx  efer %04lx", vcpu_reg_get(v, VREG_CR0),
+	     vcpu_reg_get(v, VREG_CR2), vcpu_reg_get(v, VREG_CR3), vcpu_reg_get(v, VREG_CR4),
+	     vcpu_reg_get(v, VREG_EFER));
 	for (unsigned s = 0; s < SEG_COUNT; s++) {
 		ops->seg_get(v, s, &d);
 		if (s >= SEG_GDTR)

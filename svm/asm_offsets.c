@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Offsets that svm/entry.asm shares with C. */
 #include "hv/lib/asm_offset.h"
-#include "hv/vcpu.h"
+#include "svm/svm.h"
 
 void asm_offsets(void);
 void asm_offsets(void)
@@ -20,4 +20,7 @@ void asm_offsets(void)
 	ASM_OFFSET(VCPU_R13, struct vcpu, gpr[R13]);
 	ASM_OFFSET(VCPU_R14, struct vcpu, gpr[R14]);
 	ASM_OFFSET(VCPU_R15, struct vcpu, gpr[R15]);
+	ASM_OFFSET(SVM_VMCB_PA, struct svm_vcpu, vmcb_pa);
+	ASM_OFFSET(SVM_INT_STATE, struct svm_vcpu, vmcb.int_state);
+	ASM_CONST(INT_STATE_SHADOW, INT_STATE_SHADOW);
 }

@@ -16,7 +16,6 @@
 #define EFER_KNOWN                                                                                           \
 	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_SVME | EFER_LMSLE | EFER_FFXSR | EFER_TCE |        \
 	 BIT(17) | BIT(18) | BIT(20) | EFER_AUTOIBRS)
-#define ATTR_L  (1u << 9)
 #define ATTR_DB (1u << 10)
 
 static bool long_mode(const struct vmcb *b)
@@ -58,7 +57,7 @@ const char *svm_check_guest(const struct vmcb *b)
 		return "EFER.LME and CR0.PG are set without CR4.PAE";
 	if (long_mode(b) && !(b->cr0 & CR0_PE))
 		return "EFER.LME and CR0.PG are set without CR0.PE";
-	if (long_mode(b) && (b->cr4 & CR4_PAE) && (b->cs.attrib & ATTR_L) && (b->cs.attrib & ATTR_DB))
+	if (long_mode(b) && (b->cr4 & CR4_PAE) && (b->cs.attrib & VMCB_ATTR_L) && (b->cs.attrib & ATTR_DB))
 		return "CS.L and CS.D are both set in long mode";
 	if (!(b->intercept_misc2 & INTERCEPT_VMRUN))
 		return "VMRUN is not intercepted";

@@ -7,11 +7,10 @@
 	bits 64
 	section .text
 
-; void svm_enter(struct vcpu *v, struct vm_exit *e, uint64_t vmcb_pa, uint32_t shadow)
+; void svm_enter(struct vcpu *v)
 ;
-; In:  RDI the vCPU, RSI for svm_exited, RDX the VMCB's physical address, ECX not 0 where the guest is in an
-;      interrupt shadow; GIF 0, IF 1 (with V_INTR_MASKING the host's IF at VMRUN lets its interrupts end the guest).
-; Out: the guest's registers in the vCPU; goes on in svm_exited(v, e), which returns to the caller. GIF 0, IF 1.
+; In:  RDI the vCPU; GIF 0, IF 1 (with V_INTR_MASKING the host's IF at VMRUN lets its interrupts end the guest).
+; Out: the guest's registers in the vCPU; goes on in svm_exited(v), which returns to the caller. GIF 0, IF 1.
 ; Clobbers what the ABI allows. No guest value stays in a register that isn't restored or an argument.
 ;
 ; VMRUN loads the interrupt shadow from the VMCB (APM Vol. 2, "Interrupt Shadows"), but QEMU's TCG doesn't: there
@@ -25,10 +24,9 @@ svm_enter:
 	push	r13
 	push	r14
 	push	r15
-	push	rsi
 	push	rdi
-	mov	rax, rdx
-	test	ecx, ecx		; ZF lasts: MOV leaves the flags alone
+	mov	rax, [rdi + SVM_VMCB_PA]
+	test	byte [rdi + SVM_INT_STATE], INT_STATE_SHADOW	; ZF lasts: MOV leaves the flags alone
 	mov	rcx, [rdi + VCPU_RCX]
 	mov	rdx, [rdi + VCPU_RDX]
 	mov	rbx, [rdi + VCPU_RBX]
@@ -64,12 +62,12 @@ svm_enter:
 	mov	[rax + VCPU_R15], r15
 	xor	ecx, ecx
 	xor	edx, edx
+	xor	esi, esi
 	xor	r8d, r8d
 	xor	r9d, r9d
 	xor	r10d, r10d
 	xor	r11d, r11d
 	pop	rdi
-	pop	rsi
 	pop	r15
 	pop	r14
 	pop	r13

@@ -4,66 +4,51 @@
 #include "hv/x86/cr.h"
 #include "hv/x86/desc.h"
 
-/* Those not marked EXIT_PLAIN have details to decode; what isn't named is EXIT_NONE (0) and becomes EXIT_UNKNOWN. */
+/* Those not marked EXIT_QUICK have details to decode; what isn't named is EXIT_NONE (0) and becomes EXIT_UNKNOWN. */
 const uint8_t svm_exit_kinds[VMEXIT_LOW_COUNT] = {
     [VMEXIT_CR0_READ... VMEXIT_CR0_READ + 15] = EXIT_CR,
     [VMEXIT_CR0_WRITE... VMEXIT_CR0_WRITE + 15] = EXIT_CR,
     [VMEXIT_DR0_READ... VMEXIT_DR0_READ + 15] = EXIT_DR,
     [VMEXIT_DR0_WRITE... VMEXIT_DR0_WRITE + 15] = EXIT_DR,
     [VMEXIT_EXCP0... VMEXIT_EXCP0 + EXC_MC - 1] = EXIT_EXCEPTION,
-    [VMEXIT_EXCP0 + EXC_MC] = EXIT_MACHINE_CHECK | EXIT_PLAIN,
+    [VMEXIT_EXCP0 + EXC_MC] = EXIT_MACHINE_CHECK | EXIT_QUICK,
     [VMEXIT_EXCP0 + EXC_MC + 1 ... VMEXIT_EXCP0 + EXC_COUNT - 1] = EXIT_EXCEPTION,
     [VMEXIT_INTR] = EXIT_INTERRUPT,
-    [VMEXIT_NMI] = EXIT_NMI | EXIT_PLAIN,
+    [VMEXIT_NMI] = EXIT_NMI | EXIT_QUICK,
     [VMEXIT_SMI] = EXIT_INTERRUPT, /* taken, like one, when GIF is 1 again */
-    [VMEXIT_INIT] = EXIT_INIT | EXIT_PLAIN,
-    [VMEXIT_VINTR] = EXIT_INTR_WINDOW | EXIT_PLAIN,
+    [VMEXIT_INIT] = EXIT_INIT | EXIT_QUICK,
+    [VMEXIT_VINTR] = EXIT_INTR_WINDOW | EXIT_QUICK,
     [VMEXIT_CR0_SEL_WRITE] = EXIT_CR,
-    [VMEXIT_RDTSC] = EXIT_RDTSC | EXIT_PLAIN,
-    [VMEXIT_RDPMC] = EXIT_RDPMC | EXIT_PLAIN,
-    [VMEXIT_CPUID] = EXIT_CPUID | EXIT_PLAIN,
-    [VMEXIT_INVD] = EXIT_WBINVD | EXIT_PLAIN,
-    [VMEXIT_PAUSE] = EXIT_PAUSE | EXIT_PLAIN,
-    [VMEXIT_HLT] = EXIT_HLT | EXIT_PLAIN,
-    [VMEXIT_INVLPG] = EXIT_INVLPG | EXIT_PLAIN,
-    [VMEXIT_INVLPGA] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
-    [VMEXIT_IOIO] = EXIT_IO,
-    [VMEXIT_MSR] = EXIT_RDMSR, /* or EXIT_WRMSR: EXITINFO1 tells */
-    [VMEXIT_SHUTDOWN] = EXIT_TRIPLE_FAULT | EXIT_PLAIN,
-    [VMEXIT_VMRUN] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
-    [VMEXIT_VMMCALL] = EXIT_HYPERCALL | EXIT_PLAIN,
-    [VMEXIT_VMLOAD] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
-    [VMEXIT_VMSAVE] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
-    [VMEXIT_STGI] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
-    [VMEXIT_CLGI] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
-    [VMEXIT_SKINIT] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
-    [VMEXIT_RDTSCP] = EXIT_RDTSCP | EXIT_PLAIN,
-    [VMEXIT_WBINVD] = EXIT_WBINVD | EXIT_PLAIN,
-    [VMEXIT_MONITOR] = EXIT_MONITOR | EXIT_PLAIN,
-    [VMEXIT_MWAIT] = EXIT_MONITOR | EXIT_PLAIN,
-    [VMEXIT_MWAIT_CONDITIONAL] = EXIT_MONITOR | EXIT_PLAIN,
-    [VMEXIT_XSETBV] = EXIT_XSETBV | EXIT_PLAIN,
-    [VMEXIT_RDPRU] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
-    [VMEXIT_INVPCID] = EXIT_UNDEFINED_INSN | EXIT_PLAIN,
+    [VMEXIT_RDTSC] = EXIT_RDTSC | EXIT_QUICK,
+    [VMEXIT_RDPMC] = EXIT_RDPMC | EXIT_QUICK,
+    [VMEXIT_CPUID] = EXIT_CPUID | EXIT_QUICK,
+    [VMEXIT_INVD] = EXIT_WBINVD | EXIT_QUICK,
+    [VMEXIT_PAUSE] = EXIT_PAUSE | EXIT_QUICK,
+    [VMEXIT_HLT] = EXIT_HLT | EXIT_QUICK,
+    [VMEXIT_INVLPG] = EXIT_INVLPG | EXIT_QUICK,
+    [VMEXIT_INVLPGA] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
+    [VMEXIT_IOIO] = EXIT_IO | EXIT_QUICK,
+    [VMEXIT_MSR] = EXIT_RDMSR | EXIT_QUICK, /* or EXIT_WRMSR: EXITINFO1 tells */
+    [VMEXIT_SHUTDOWN] = EXIT_TRIPLE_FAULT | EXIT_QUICK,
+    [VMEXIT_VMRUN] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
+    [VMEXIT_VMMCALL] = EXIT_HYPERCALL | EXIT_QUICK,
+    [VMEXIT_VMLOAD] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
+    [VMEXIT_VMSAVE] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
+    [VMEXIT_STGI] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
+    [VMEXIT_CLGI] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
+    [VMEXIT_SKINIT] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
+    [VMEXIT_RDTSCP] = EXIT_RDTSCP | EXIT_QUICK,
+    [VMEXIT_WBINVD] = EXIT_WBINVD | EXIT_QUICK,
+    [VMEXIT_MONITOR] = EXIT_MONITOR | EXIT_QUICK,
+    [VMEXIT_MWAIT] = EXIT_MONITOR | EXIT_QUICK,
+    [VMEXIT_MWAIT_CONDITIONAL] = EXIT_MONITOR | EXIT_QUICK,
+    [VMEXIT_XSETBV] = EXIT_XSETBV | EXIT_QUICK,
+    [VMEXIT_RDPRU] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
+    [VMEXIT_INVPCID] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
 };
 
 /* DR6 bits that VMX's exit qualification has at the same places, and BT. */
 #define DB_PAYLOAD (DR6_B0 | DR6_B1 | DR6_B2 | DR6_B3 | DR6_BD | DR6_BS | DR6_BT)
-
-static void decode_io(const struct vmcb *b, struct vm_exit *e)
-{
-	uint64_t info = b->exit_info1;
-
-	e->qual[0] = info;
-	e->qual[1] = b->exit_info2;
-	/* EXITINFO2 is the next RIP, NRIPS or not. */
-	e->insn_len = svm_exit_length(b, b->exit_info2);
-	e->io.port = (uint16_t)(info >> IOIO_PORT_SHIFT);
-	e->io.size = (info >> IOIO_SIZE_SHIFT) & IOIO_SIZE;
-	e->io.in = info & IOIO_IN;
-	e->io.string = info & IOIO_STRING;
-	e->io.rep = info & IOIO_REP;
-}
 
 /*
  * Without decode assists the register isn't told, nor whether a write of CR0 was MOV or LMSW: with
@@ -104,21 +89,6 @@ static void decode_exception(const struct vmcb *b, struct vm_exit *e)
 		e->exc.payload = b->dr6 & DB_PAYLOAD;
 }
 
-static void decode_npf(const struct vmcb *b, struct vm_exit *e)
-{
-	uint64_t info = b->exit_info1;
-
-	e->kind = EXIT_NPF;
-	e->insn_len = 0;
-	e->qual[0] = info;
-	e->qual[1] = b->exit_info2;
-	e->npf.gpa = gpa(b->exit_info2);
-	e->npf.present = info & PFERR_P;
-	e->npf.write = info & PFERR_W;
-	e->npf.fetch = info & PFERR_I;
-	e->npf.table_walk = info & NPF_TABLE_WALK;
-}
-
 static void decode_other(const struct vmcb *b, struct vm_exit *e)
 {
 	e->insn_len = 0;
@@ -130,14 +100,6 @@ static void decode_other(const struct vmcb *b, struct vm_exit *e)
 static void decode_details(const struct vmcb *b, struct vm_exit *e)
 {
 	switch (e->kind) {
-	case EXIT_IO:
-		decode_io(b, e);
-		break;
-	case EXIT_RDMSR:
-		e->qual[0] = b->exit_info1;
-		if (b->exit_info1 & MSR_INFO_WRITE)
-			e->kind = EXIT_WRMSR;
-		break;
 	case EXIT_INTERRUPT:
 		e->irq.acknowledged = false;
 		break;
@@ -157,11 +119,11 @@ void svm_exit_decode(const struct vmcb *b, bool nrips, struct vm_exit *e)
 {
 	uint64_t code = b->exit_code;
 
-	if (svm_exit_decode_plain(b, nrips, e))
+	if (svm_exit_decode_quick(b, nrips, e))
 		return;
 	e->reason = code;
 	if (code == VMEXIT_NPF) {
-		decode_npf(b, e);
+		svm_exit_decode_npf(b, e);
 		return;
 	}
 	if (code >= VMEXIT_LOW_COUNT || svm_exit_kinds[code] == EXIT_NONE) {

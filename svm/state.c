@@ -33,9 +33,6 @@
 #define SEG_ATTR_LOW        0x00ffu /* both formats have descriptor byte 5 in bits 7:0 */
 #define SEG_ATTR_HIGH       0xf000u
 #define VMCB_ATTR_SHIFT     4 /* AVL, L, DB, G: bits 15:12 there, 11:8 in the VMCB */
-
-#define VMCB_ATTR_L         (SEG_ATTR_L >> VMCB_ATTR_SHIFT)
-
 #define SEG_DPL(attr)       ((attr) >> 5 & 3u)
 
 #define CODE_REAL           (SEG_ATTR_P | SEG_ATTR_S | DESC_TYPE_CODE | DESC_TYPE_READ | DESC_TYPE_ACCESSED)
@@ -75,6 +72,8 @@ uint64_t svm_reg_get(struct vcpu *v, enum vreg r)
 		return b->rflags;
 	case VREG_CR0:
 		return b->cr0 | s->cr0_hidden;
+	case VREG_CR2:
+		return b->cr2;
 	case VREG_CR3:
 		return b->cr3;
 	case VREG_CR4:
@@ -108,6 +107,10 @@ void svm_reg_set(struct vcpu *v, enum vreg r, uint64_t value)
 		break;
 	case VREG_CR0:
 		set_cr0(s, value);
+		break;
+	case VREG_CR2:
+		b->cr2 = value;
+		b->clean &= ~CLEAN_CR2;
 		break;
 	case VREG_CR3:
 		s->pending |= PENDING_FLUSH;
@@ -192,9 +195,7 @@ void svm_seg_get(struct vcpu *v, enum vseg seg, struct vseg_desc *d)
 
 bool svm_long_mode(struct vcpu *v)
 {
-	const struct vmcb *b = &to_svm(v)->vmcb;
-
-	return (b->efer & EFER_LMA) && (b->cs.attrib & VMCB_ATTR_L);
+	return vmcb_long_mode(&to_svm(v)->vmcb);
 }
 
 unsigned svm_cpl(struct vcpu *v)
@@ -341,6 +342,7 @@ void svm_state_reset(struct svm_vcpu *s)
 	reset_intercepts(b, &s->base.vm->cpuid);
 	reset_segments(b);
 	set_cr0(s, CR0_ET | CR0_CD | CR0_NW);
+	b->cr2 = 0;
 	b->cr3 = 0;
 	b->cr4 = 0;
 	b->efer = EFER_SVME;

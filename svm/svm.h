@@ -80,8 +80,8 @@ static inline struct svm_vcpu *to_svm(struct vcpu *v)
 }
 
 /* entry.asm; ends in svm_exited. */
-void svm_enter(struct vcpu *v, struct vm_exit *e, uint64_t vmcb_pa, uint32_t shadow);
-void svm_exited(struct vcpu *v, struct vm_exit *e);
+void svm_enter(struct vcpu *v);
+void svm_exited(struct vcpu *v);
 
 /* vcpu.c: what VMLOAD loads, brought into the VMCB of a loaded vCPU; and back after a change of it. */
 void svm_state_sync(struct svm_vcpu *s);
@@ -131,7 +131,7 @@ void svm_vcpu_reset(struct vcpu *v);
 void svm_vcpu_load(struct vcpu *v);
 void svm_vcpu_put(struct vcpu *v);
 void svm_vcpu_unload(struct vcpu *v);
-void svm_vcpu_run(struct vcpu *v, struct vm_exit *e);
+void svm_vcpu_run(struct vcpu *v);
 void svm_npt_flush(struct vcpu *v);
 
 /* svm.c: the calling CPU's; NULL where SVM is off. */

@@ -9,11 +9,13 @@
  */
 #include "svm/svm.h"
 
+#include "hv/insn_known.h"
 #include "hv/lib/panic.h"
 #include "hv/trap.h"
 #include "hv/vm.h"
 #include "hv/x86/insn.h"
 #include "hv/x86/msr.h"
+#include "hv/x86/rflags.h"
 #include "mm/host_map.h"
 #include "svm/exit.h"
 #include "svm/insn.h"
@@ -179,7 +181,14 @@ static void handle_own_exit(struct svm_vcpu *s, struct vm_exit *e)
 	}
 }
 
-void svm_vcpu_run(struct vcpu *v, struct vm_exit *e)
+/* A tail call, and svm_exited its continuation: so neither saves registers that entry.asm saves too. */
+[[gnu::noinline]] static void run_prepared(struct svm_vcpu *s)
+{
+	prepare(s);
+	svm_enter(&s->base);
+}
+
+void svm_vcpu_run(struct vcpu *v)
 {
 	struct svm_vcpu *s = to_svm(v);
 	struct vmcb *b = &s->vmcb;
@@ -187,20 +196,20 @@ void svm_vcpu_run(struct vcpu *v, struct vm_exit *e)
 
 	b->rip = v->rip;
 	b->rax = v->gpr[RAX];
-	b->cr2 = v->cr2;
 	if ((uint8_t)b->int_ctl != v_tpr) {
 		b->int_ctl = (b->int_ctl & ~INT_CTL_V_TPR) | v_tpr;
 		b->clean &= ~CLEAN_TPR;
 	}
 	if (s->pending)
-		prepare(s);
-
-	/* A tail call, and svm_exited its continuation: so neither saves registers that entry.asm saves too. */
-	svm_enter(v, e, s->vmcb_pa, b->int_state & INT_STATE_SHADOW);
+		run_prepared(s);
+	else
+		svm_enter(v);
 }
 
-[[gnu::noinline]] static void exited_slowly(struct svm_vcpu *s, struct vm_exit *e)
+[[gnu::noinline]] static void exited_slowly(struct svm_vcpu *s)
 {
+	struct vm_exit *e = &s->base.last_exit;
+
 	if (s->vmcb.exit_int_info & EVENT_VALID)
 		svm_requeue(s);
 	if (s->watch & WATCH_INTERRUPT)
@@ -212,15 +221,31 @@ void svm_vcpu_run(struct vcpu *v, struct vm_exit *e)
 		handle_own_exit(s, e);
 }
 
-void svm_exited(struct vcpu *v, struct vm_exit *e)
+/* The length of the instruction at RIP by its bytes, if it is one of the last few; else the core finds it. */
+static inline uint8_t known_length(struct svm_vcpu *s)
+{
+	const struct vmcb *b = &s->vmcb;
+
+	if (!vmcb_long_mode(b))
+		return 0;
+	return insn_known_length(&s->base, b->cr3);
+}
+
+void svm_exited(struct vcpu *v)
 {
 	struct svm_vcpu *s = to_svm(v);
 	struct vmcb *b = &s->vmcb;
 
 	v->rip = b->rip;
 	v->gpr[RAX] = b->rax;
-	v->cr2 = b->cr2;
+	v->last_exit.odd = b->int_state | (b->rflags & RFLAGS_TF);
 	b->clean = CLEAN_ALL;
-	if ((b->exit_int_info & EVENT_VALID) || s->watch || !svm_exit_decode_plain(b, svm_caps.nrips, e))
-		exited_slowly(s, e);
+	if ((b->exit_int_info & EVENT_VALID) || s->watch)
+		exited_slowly(s);
+	else if (b->exit_code == VMEXIT_NPF)
+		svm_exit_decode_npf(b, &v->last_exit);
+	else if (!svm_exit_decode_quick(b, svm_caps.nrips, &v->last_exit))
+		exited_slowly(s);
+	else if (!v->last_exit.insn_len)
+		v->last_exit.insn_len = known_length(s);
 }

@@ -5,9 +5,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "hv/lib/util.h"
+#include "hv/x86/msr.h"
 
 /* intercept_misc1, at 0x00c; the exit code of bit n is VMEXIT_INTR + n. */
 #define INTERCEPT_INTR        (1u << 0)
@@ -185,6 +187,7 @@ struct vmcb_seg {
 	uint32_t limit;
 	uint64_t base;
 };
+#define VMCB_ATTR_L (1u << 9)
 
 struct vmcb {
 	/* The control area. */
@@ -294,3 +297,8 @@ VMCB_AT(cr2, 0x640);
 VMCB_AT(g_pat, 0x668);
 VMCB_AT(dbgctl, 0x670);
 static_assert(sizeof(struct vmcb) == PAGE_SIZE);
+
+static inline bool vmcb_long_mode(const struct vmcb *b)
+{
+	return (b->efer & EFER_LMA) && (b->cs.attrib & VMCB_ATTR_L);
+}

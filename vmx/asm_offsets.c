@@ -7,13 +7,11 @@ void asm_offsets(void);
 void asm_offsets(void)
 {
 	ASM_OFFSET(VCPU_GPR, struct vmx_vcpu, base.gpr);
-	ASM_OFFSET(VCPU_CR2, struct vmx_vcpu, base.cr2);
 	ASM_OFFSET(VCPU_REQUESTS, struct vmx_vcpu, base.requests);
 	ASM_OFFSET(VMX_HOST_RSP, struct vmx_vcpu, host_rsp);
 	ASM_OFFSET(VMX_LAUNCHED, struct vmx_vcpu, launched);
 	ASM_OFFSET(PCPU_REQUESTS, struct pcpu, requests);
 	ASM_CONST(VMCS_HOST_RSP, VMCS_HOST_RSP);
-	ASM_CONST(VMX_ENTRY_EXITED, VMX_ENTRY_EXITED);
 	ASM_CONST(VMX_ENTRY_REQUESTED, VMX_ENTRY_REQUESTED);
 	ASM_CONST(VMX_ENTRY_FAILED, VMX_ENTRY_FAILED);
 	ASM_CONST(GPR_RAX, RAX);

@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: BSD-2-Clause
-; The world switch and nothing else: general registers and CR2 of the host and of the guest change places.
+; The world switch and nothing else: general registers of the host and of the guest change places.
 ; Everything else that a guest has is in the VMCS or was loaded with the vCPU.
 
 %include "vmx/asm_offsets.inc"
@@ -10,9 +10,13 @@ section .text
 ; Where the guest's register number %1 is kept, off the struct vmx_vcpu in %2.
 %define GPR(v, n) qword [v + VCPU_GPR + 8 * (n)]
 
-; enum vmx_entry_result vmx_enter(struct vmx_vcpu *x, struct pcpu *p)
-; In: RDI x, RSI p; x's VMCS is current, interrupts are disabled. Out: EAX. Clobbers what the C ABI lets it,
-; all of it zeroed after a guest ran, so that no value of a guest's is left for speculation.
+	extern vmx_exited
+	extern vmx_not_entered
+
+; void vmx_enter(struct vmx_vcpu *x, struct pcpu *p)
+; In: RDI x, RSI p; x's VMCS is current, interrupts are disabled. Out: goes on in vmx_exited(x), or where the guest
+; did not run in vmx_not_entered(x, why); these return to the caller. Clobbers what the C ABI lets it, all of it
+; zeroed after a guest ran, so that no value of a guest's is left for speculation.
 global vmx_enter
 vmx_enter:
 	push rbp
@@ -30,12 +34,6 @@ vmx_enter:
 	jna vmx_entry_failed
 	mov [rdi + VMX_HOST_RSP], rsp
 .host_rsp_set:
-	mov rax, cr2
-	mov rbx, [rdi + VCPU_CR2]
-	cmp rax, rbx
-	je .cr2_set
-	mov cr2, rbx
-.cr2_set:
 
 ; From here to the end of the window an NMI's handler returns to vmx_nmi_restart: what it came to tell would
 ; otherwise wait until the next exit.
@@ -69,14 +67,18 @@ global vmx_nmi_window_end
 vmx_nmi_window_end:
 
 vmx_entry_failed:
-	mov eax, VMX_ENTRY_FAILED
-	jmp vmx_leave
+	mov esi, VMX_ENTRY_FAILED
+	jmp not_entered
 
 ; In: RSP as vmx_enter left it; everything else undefined.
 global vmx_nmi_restart
 vmx_nmi_restart:
-	mov eax, VMX_ENTRY_REQUESTED
-	jmp vmx_leave
+	mov esi, VMX_ENTRY_REQUESTED
+
+; In: ESI why; RSP as vmx_enter left it.
+not_entered:
+	lea rax, [vmx_not_entered]
+	jmp leave_guest
 
 ; VMCS_HOST_RIP. In: RSP is VMCS_HOST_RSP, general registers are the guest's, RFLAGS is 2.
 global vmx_exit_entry
@@ -98,19 +100,14 @@ vmx_exit_entry:
 	mov GPR(rdi, 14), r14
 	mov GPR(rdi, 15), r15
 	pop GPR(rdi, GPR_RDI)
-	mov rax, cr2
-	mov [rdi + VCPU_CR2], rax
 	mov byte [rdi + VMX_LAUNCHED], 1
-	xor eax, eax		; VMX_ENTRY_EXITED
-%if VMX_ENTRY_EXITED != 0
-%error "vmx_enter returns 0 for an exit"
-%endif
+	lea rax, [vmx_exited]
+	xor esi, esi
 
-; In: EAX the result; RSP as vmx_enter left it.
-vmx_leave:
+; In: RAX where to go on, ESI for it; RSP as vmx_enter left it.
+leave_guest:
 	xor ecx, ecx
 	xor edx, edx
-	xor esi, esi
 	xor r8d, r8d
 	xor r9d, r9d
 	xor r10d, r10d
@@ -122,4 +119,4 @@ vmx_leave:
 	pop r12
 	pop rbx
 	pop rbp
-	ret
+	jmp rax

@@ -83,17 +83,7 @@ const struct vmx_reason_info vmx_reasons[REASON_COUNT + 1] = {
     [REASON_COUNT] = {NULL, EXIT_UNKNOWN, 0},
 };
 
-/* SDM Vol. 3C, "Exit Qualification for I/O Instructions" */
-static void decode_io(uint64_t q, struct vm_exit *e)
-{
-	e->io.size = (uint8_t)((q & 7) + 1);
-	e->io.in = q & BIT(3);
-	e->io.string = q & BIT(4);
-	e->io.rep = q & BIT(5);
-	e->io.port = (uint16_t)(q >> 16);
-}
-
-/* "Exit Qualification for Control-Register Accesses" */
+/* SDM Vol. 3C, "Exit Qualification for Control-Register Accesses" */
 static void decode_cr(uint64_t q, struct vm_exit *e)
 {
 	static const enum cr_access access[] = {CR_WRITE, CR_READ, CR_CLTS, CR_LMSW};
@@ -244,7 +234,7 @@ void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *e, struct vmx_fi
 		decode_dr(raw->qualification, e);
 		break;
 	case REASON_IO:
-		decode_io(raw->qualification, e);
+		vmx_exit_decode_io(raw->qualification, e);
 		break;
 	case REASON_EPT_VIOLATION:
 		decode_npf(raw, e, fix);

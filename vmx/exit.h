@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "hv/event.h"
 #include "hv/exit.h"
+#include "hv/lib/util.h"
 
 /* Basic exit reasons, SDM Vol. 3D, Appendix C, "VMX Basic Exit Reasons". */
 enum vmx_reason {
@@ -132,7 +133,17 @@ static inline void vmx_exit_decode_plain(uint32_t reason, uint32_t length, struc
 	e->kind = vmx_reasons[reason].kind;
 	e->insn_len = (uint8_t)length;
 	e->reason = reason;
-	e->qual[0] = e->qual[1] = e->qual[2] = 0;
+}
+
+/* SDM Vol. 3C, "Exit Qualification for I/O Instructions" */
+static inline void vmx_exit_decode_io(uint64_t q, struct vm_exit *e)
+{
+	e->qual[0] = q;
+	e->io.size = (uint8_t)((q & 7) + 1);
+	e->io.in = q & BIT(3);
+	e->io.string = q & BIT(4);
+	e->io.rep = q & BIT(5);
+	e->io.port = (uint16_t)(q >> 16);
 }
 
 /* The vendor's part of a crash report: exit name, qualification in words. Returns as fmt_snprintf. */

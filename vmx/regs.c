@@ -94,6 +94,8 @@ static uint64_t reg_get(struct vmx_vcpu *x, enum vreg r)
 		return vmx_cached_read(x, CACHED_RFLAGS);
 	case VREG_CR0:
 		return guest_cr0(x);
+	case VREG_CR2:
+		return x->loaded ? read_cr2() : x->cr2;
 	case VREG_CR3:
 		return vmcs_read(VMCS_GUEST_CR3);
 	case VREG_CR4:
@@ -124,6 +126,12 @@ static void reg_set(struct vmx_vcpu *x, enum vreg r, uint64_t value)
 		return;
 	case VREG_CR0:
 		set_cr0(x, value);
+		return;
+	case VREG_CR2:
+		if (x->loaded)
+			write_cr2(value);
+		else
+			x->cr2 = value;
 		return;
 	case VREG_CR3:
 		vmcs_write(VMCS_GUEST_CR3, value);
@@ -272,6 +280,7 @@ void vmx_live_load(struct vmx_vcpu *x)
 	write_dr2(x->base.dr[2]);
 	write_dr3(x->base.dr[3]);
 	write_dr6(x->dr6);
+	write_cr2(x->cr2);
 }
 
 void vmx_live_save(struct vmx_vcpu *x)
@@ -283,6 +292,7 @@ void vmx_live_save(struct vmx_vcpu *x)
 	x->base.dr[2] = read_dr2();
 	x->base.dr[3] = read_dr3();
 	x->dr6 = read_dr6();
+	x->cr2 = read_cr2();
 }
 
 /* Where an MSR of enum vmsr lives. */
@@ -381,6 +391,7 @@ void vmx_regs_reset(struct vmx_vcpu *x)
 	reg_set(x, VREG_RSP, 0);
 	reg_set(x, VREG_RFLAGS, RFLAGS_FIXED);
 	set_cr0(x, CR0_AFTER_INIT);
+	reg_set(x, VREG_CR2, 0);
 	reg_set(x, VREG_CR3, 0);
 	set_cr4(x, 0);
 	set_efer(x, 0);

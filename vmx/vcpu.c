@@ -372,9 +372,16 @@ static void settle(struct vmx_vcpu *x, const struct vm_exit *e, const struct vmx
 			      .qual = {vmcs_read(VMCS_VM_INSTRUCTION_ERROR)}};
 }
 
-/* Not inlined, so that plain exits don't pay for its frame. */
-[[gnu::noinline]] static void take_full_exit(struct vmx_vcpu *x, struct vm_exit *e, uint32_t reason)
+static inline void count_exit(struct vmx_vcpu *x)
 {
+	if (++x->full_exits % EXITS_PER_WINDOW == 0)
+		__atomic_fetch_or(&this_pcpu()->requests, PCPU_TIMER, __ATOMIC_RELAXED);
+}
+
+/* Not inlined, so that plain exits don't pay for its frame. */
+[[gnu::noinline]] static void take_full_exit(struct vmx_vcpu *x, uint32_t reason)
+{
+	struct vm_exit *e = &x->base.last_exit;
 	struct vmx_raw raw;
 	struct vmx_fixup fix;
 
@@ -382,45 +389,72 @@ static void settle(struct vmx_vcpu *x, const struct vm_exit *e, const struct vmx
 	capture(&raw, vmx_reason_info(reason)->fields);
 	vmx_exit_decode(&raw, e, &fix);
 	settle(x, e, &fix);
-	if (++x->full_exits % EXITS_PER_WINDOW == 0)
-		__atomic_fetch_or(&this_pcpu()->requests, PCPU_TIMER, __ATOMIC_RELAXED);
+	e->odd = true;
+	if (e->kind == EXIT_PREEMPT_TIMER)
+		restart_timer();
+	count_exit(x);
 }
 
-static void take_exit(struct vmx_vcpu *x, struct vm_exit *e)
+/* Whether there is more to completing the instruction than RIP: read while it is known that nothing is cached. */
+static inline bool completion_is_odd(struct vmx_vcpu *x)
 {
-	uint32_t reason = (uint32_t)vmcs_read(VMCS_EXIT_REASON);
+	uint64_t state = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY), flags = vmcs_read(VMCS_GUEST_RFLAGS);
 
-	if (vmx_exit_is_plain(reason))
-		vmx_exit_decode_plain(reason, (uint32_t)vmcs_read(VMCS_EXIT_INSN_LENGTH), e);
-	else
-		take_full_exit(x, e, reason);
+	x->cache[CACHED_INTERRUPTIBILITY] = state;
+	x->cache[CACHED_RFLAGS] = flags;
+	x->cached = 1u << CACHED_INTERRUPTIBILITY | 1u << CACHED_RFLAGS;
+	return (state & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS)) | (flags & RFLAGS_TF);
 }
 
-static void ops_vcpu_run(struct vcpu *v, struct vm_exit *e)
+void vmx_exited(struct vmx_vcpu *x)
+{
+	struct vm_exit *e = &x->base.last_exit;
+	uint32_t reason;
+
+	x->injected.valid = false;
+	x->base.rip = x->hw_rip = vmcs_read(VMCS_GUEST_RIP);
+	reason = (uint32_t)vmcs_read(VMCS_EXIT_REASON);
+	if (vmx_exit_is_plain(reason) || reason == REASON_IO) {
+		vmx_exit_decode_plain(reason, (uint32_t)vmcs_read(VMCS_EXIT_INSN_LENGTH), e);
+		if (reason == REASON_IO) {
+			vmx_exit_decode_io(vmcs_read(VMCS_EXIT_QUALIFICATION), e);
+			count_exit(x);
+		}
+		e->odd = completion_is_odd(x);
+	} else {
+		x->cached = 0;
+		take_full_exit(x, reason);
+	}
+}
+
+void vmx_not_entered(struct vmx_vcpu *x, enum vmx_no_entry why)
+{
+	if (why == VMX_ENTRY_REQUESTED)
+		entry_not_made(x, &x->base.last_exit);
+	else
+		entry_failed(&x->base.last_exit);
+	x->injected.valid = false;
+}
+
+[[gnu::noinline]] static void flush_and_run(struct vmx_vcpu *x)
+{
+	flush(x);
+	vmx_enter(x, this_pcpu());
+}
+
+/* Ends in entry.asm, which saves the registers, and that in vmx_exited: neither has a frame. */
+static void ops_vcpu_run(struct vcpu *v)
 {
 	struct vmx_vcpu *x = to_vmx(v);
-	enum vmx_entry_result result;
 
 	if (v->rip != x->hw_rip) {
 		vmcs_write(VMCS_GUEST_RIP, v->rip);
 		x->hw_rip = v->rip;
 	}
 	if (x->flush_ept || x->flush_vpid)
-		flush(x);
-
-	result = vmx_enter(x, this_pcpu());
-	if (result == VMX_ENTRY_EXITED) {
-		x->cached = 0;
-		v->rip = x->hw_rip = vmcs_read(VMCS_GUEST_RIP);
-		take_exit(x, e);
-		if (e->kind == EXIT_PREEMPT_TIMER)
-			restart_timer();
-	} else if (result == VMX_ENTRY_REQUESTED) {
-		entry_not_made(x, e);
-	} else {
-		entry_failed(e);
-	}
-	x->injected.valid = false;
+		flush_and_run(x);
+	else
+		vmx_enter(x, this_pcpu());
 }
 
 static uint32_t ops_blocking(struct vcpu *v)

@@ -35,7 +35,7 @@ struct vmx_vcpu {
 
 	uint32_t proc_controls, entry_controls; /* as the VMCS holds them */
 	uint64_t cr0_shadow, cr4_shadow, efer, pat;
-	uint64_t dr6;              /* while not loaded */
+	uint64_t dr6, cr2;         /* while not loaded */
 	uint64_t live[LIVE_COUNT]; /* while not loaded */
 
 	struct guest_event injected; /* programmed for the entry that is being made */
@@ -119,13 +119,14 @@ int vmx_describe_exit(struct vcpu *v, const struct vm_exit *e, char *buf, size_t
 void vmx_dump(struct vcpu *v, void (*line)(void *arg, const char *text), void *arg);
 
 /* vmx/entry.asm */
-enum vmx_entry_result {
-	VMX_ENTRY_EXITED,    /* the guest ran, and left */
-	VMX_ENTRY_REQUESTED, /* a request was waiting, or an NMI came: the guest did not run */
+enum vmx_no_entry {
+	VMX_ENTRY_REQUESTED, /* a request was waiting, or an NMI came */
 	VMX_ENTRY_FAILED,    /* VMLAUNCH or VMRESUME failed: VMCS_VM_INSTRUCTION_ERROR */
 };
-/* Runs x on this CPU, p, until it exits. x->base.gpr and cr2 go in and out. */
-enum vmx_entry_result vmx_enter(struct vmx_vcpu *x, struct pcpu *p);
+/* Runs x on this CPU, p, until it exits, and goes on in vmx_exited; or in vmx_not_entered, if it did not run. */
+void vmx_enter(struct vmx_vcpu *x, struct pcpu *p);
+void vmx_exited(struct vmx_vcpu *x);
+void vmx_not_entered(struct vmx_vcpu *x, enum vmx_no_entry why);
 /* The window in which an NMI means that the entry is not to be made, and where its handler returns to then. */
 extern char vmx_nmi_window_start[], vmx_nmi_window_end[], vmx_nmi_restart[];
 /* VMCS_HOST_RIP */

@@ -34,8 +34,8 @@ static const struct {
 
 enum status vdevs_init(struct vm *vm)
 {
-	vm->ports.count = 0;
-	vm->mmio.count = 0;
+	io_bus_clear(&vm->ports);
+	io_bus_clear(&vm->mmio);
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
 		enum status s = devices[i].init(vm);
 

@@ -55,8 +55,8 @@ IMAGE = [Figure("image", "KiB", "text and data of the image", {"amd": 512, "inte
 UNGATED = {"loop", "boot-wait", "boot-scrub"}
 
 
-def start(vendor, name, config, files, cpus):
-    """Boots a configuration on the vendor's emulator, in the mode where ticks are instructions."""
+def start(vendor, name, config, files, cpus, extra=()):
+    """Boots a configuration on the vendor's emulator, in the mode where ticks are instructions. extra: for QEMU."""
     work_dir = os.path.join(BUILD, "bench", f"{vendor}-{name}")
     os.makedirs(work_dir, exist_ok=True)
     cfg = os.path.join(work_dir, "ingot.cfg")
@@ -65,7 +65,7 @@ def start(vendor, name, config, files, cpus):
     image = machine.small_iso(BUILD, work_dir, {"ingot.cfg": cfg, **files})
     if vendor == "amd":
         return machine.start_qemu(image, work_dir, cpus=cpus, memory=512, cpu="EPYC,+svm,+npt",
-                                  extra=("-icount", "shift=0,sleep=off"))
+                                  extra=(*machine.EVEN, *extra))
     return bochs.start(image, work_dir, cpus=cpus, memory=512)
 
 

@@ -44,7 +44,7 @@ def test_smp(boot, tiny, vcpus, cpus):
     assert m.log().count("| PASS") > (30 if vcpus <= 8 else 2)
 
 
-@pytest.mark.parametrize("name", ["cpuid", "msr", "ports", "exceptions", "irq", "mmio", "tasks", "features", "hpet",
+@pytest.mark.parametrize("name", ["cpuid", "insn", "msr", "ports", "exceptions", "irq", "mmio", "tasks", "features", "hpet",
                                   "hidden", "debug"])
 def test_subject(boot, tiny, name):
     m = run_tiny(boot, tiny, name)

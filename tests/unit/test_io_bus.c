@@ -62,6 +62,20 @@ static void test_add(void **state)
 		assert_true(bus.range[i - 1].base + bus.range[i - 1].size <= bus.range[i].base);
 }
 
+/* Ports lie in more leaves than there are: the range that needs one too many is refused, and leaves no trace. */
+static void test_leaves(void **state)
+{
+	for (unsigned i = 1; i < IO_LEAF_MAX - 1; i++)
+		assert_int_equal(io_bus_add(&bus, i * 0x1000, 2, &dev_a, rd, wr), OK);
+	assert_int_equal(io_bus_add(&bus, 0x20ff, 2, &dev_a, rd, wr), ERR_NOMEM);
+	assert_int_equal(io_bus_read(&bus, NULL, 0x20ff, 2), 0xffff);
+	assert_int_equal(count, 0);
+	assert_int_equal(io_bus_add(&bus, 0x20fe, 2, &dev_a, rd, wr), OK);
+	assert_int_equal(io_bus_read(&bus, NULL, 0x20fe, 2), 0xfffe);
+	assert_int_equal(io_bus_read(&bus, NULL, 0xd000, 2), 0x0100);
+	assert_int_equal(io_bus_read(&bus, NULL, 0x61, 1), 0x61);
+}
+
 static void test_whole(void **state)
 {
 	assert_int_equal(io_bus_read(&bus, NULL, 0x41, 1), 0x41);
@@ -112,9 +126,8 @@ static void test_split(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup(test_add, setup),
-	    cmocka_unit_test_setup(test_whole, setup),
-	    cmocka_unit_test_setup(test_nobody, setup),
+	    cmocka_unit_test_setup(test_add, setup),   cmocka_unit_test_setup(test_leaves, setup),
+	    cmocka_unit_test_setup(test_whole, setup), cmocka_unit_test_setup(test_nobody, setup),
 	    cmocka_unit_test_setup(test_split, setup),
 	};
 

@@ -319,7 +319,7 @@ static void test_priorities(void **state)
 
 static void test_absent(void **state)
 {
-	fake_vm.ports.count = 0;
+	io_bus_clear(&fake_vm.ports);
 	fake_cfg.com1_console = false;
 	assert_int_equal(vuart_init(&fake_vm), OK);
 	assert_int_equal(in(LSR), 0xff);

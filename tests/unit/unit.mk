@@ -43,6 +43,7 @@ UNIT_pm := hv/vdev/pm.c hv/vdev/pci.c hv/io_bus.c
 UNIT_rtc := hv/vdev/rtc.c hv/lib/calendar.c hv/io_bus.c
 UNIT_vdev := $(wildcard hv/vdev/*.c) hv/vm_irq.c hv/io_bus.c hv/lib/calendar.c mm/gpa.c $(UNIT_config)
 UNIT_cpuid := hv/cpuid.c hv/cpuid_table.c hv/cpuid_choice.c mm/gpa.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c
+UNIT_insn := hv/insn.c hv/guest_walk.c hv/decode.c mm/gpa.c
 UNIT_cr_msr := hv/cr.c hv/msr.c hv/pvclock.c hv/insn.c hv/decode.c hv/guest_walk.c mm/gpa.c
 UNIT_LOAD := $(wildcard hv/load*.c) mm/gpa.c hv/lib/fmt.c hv/lib/str.c
 UNIT_load := $(UNIT_LOAD)

@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where the host's instructions of a round trip go: by function, from #VMEXIT to VMRUN, counted in QEMU (exits.c).
+
+profile.py FIGURE [--lines FUNCTION]: cpuid, rdmsr, ... as tests/guests/bench.c names them. A function's own instructions
+and those inlined into it. --lines: that function's code, with how often each instruction ran in a round trip.
+"""
+import argparse
+import bisect
+import collections
+import os
+import re
+import subprocess
+import sys
+
+import bench
+
+ELF = os.path.join(bench.BUILD, "ingot.debug.elf")
+PLUGIN = os.path.join(bench.BUILD, "host", "exits.so")
+TURNS = {"timer-hlt": 4000}  # of the guest; else 2000
+
+Counts = collections.namedtuple("Counts", "exits host guest at")
+
+
+def read_counts(path):
+    with open(path, encoding="utf-8") as f:
+        totals = [int(f.readline().split()[1]) for _ in range(3)]
+        at = {int(a, 16): int(n) for a, n in (line.split() for line in f)}
+    return Counts(*totals, at)
+
+
+def plugin_args(out):
+    return ("-plugin", f"{PLUGIN},out={out}", "-d", "plugin")
+
+
+def run(figure):
+    out = os.path.join(bench.BUILD, "bench", "exits.txt")
+    config = f"[vm t]\nmemory = 16M\nkernel = bench\ncmdline = only {figure}\n"
+    m = bench.start("amd", "profile", config, bench.tiny("bench"), 1, extra=plugin_args(out))
+    try:
+        m.expect(r"t\| DONE", 240)
+        m.send("poweroff -f\r")
+        m.expect_end()
+    finally:
+        m.close()
+    return read_counts(out)
+
+
+def functions():
+    """Sorted addresses, and the names that belong to them."""
+    out = subprocess.run(["nm", "-n", ELF], check=True, stdout=subprocess.PIPE, text=True).stdout
+    rows = [line.split() for line in out.splitlines() if re.match(r"\w+ [tT] [^.]", line)]
+    return [int(a, 16) for a, _, _ in rows], [name for _, _, name in rows]
+
+
+def by_function(counts):
+    starts, names = functions()
+    sums = collections.Counter()
+    for address, n in counts.at.items():
+        sums[names[bisect.bisect(starts, address) - 1]] += n
+    return sums
+
+
+def print_code(function, counts, turns):
+    out = subprocess.run(["objdump", "-d", "--no-show-raw-insn", f"--disassemble={function}", ELF], check=True,
+                         stdout=subprocess.PIPE, text=True).stdout
+    for line in out.splitlines():
+        at = re.match(r"(ffffffff\w+):", line)
+        n = counts.at.get(int(at.group(1), 16), 0) if at else 0
+        print(f"{n / turns:8.2f} {line}" if n else f"{'':8} {line}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="the host's instructions of a round trip, by function")
+    parser.add_argument("figure", choices=[f.name for f in bench.ROUND_TRIPS])
+    parser.add_argument("--lines", metavar="FUNCTION", action="append", default=[], help="that function's code, with counts")
+    a = parser.parse_args()
+    counts, turns = bench.retried(run, a.figure), TURNS.get(a.figure, 2000)
+    for function in a.lines:
+        print_code(function, counts, turns)
+    print(f"{counts.exits / turns:.2f} exits, {sum(counts.at.values()) / turns:.1f} instructions of the host a turn")
+    for name, n in by_function(counts).most_common():
+        if n >= turns / 2:
+            print(f"{n / turns:8.1f}  {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
