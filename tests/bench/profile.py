@@ -16,34 +16,20 @@ import sys
 import bench
 
 ELF = os.path.join(bench.BUILD, "ingot.debug.elf")
-PLUGIN = os.path.join(bench.BUILD, "host", "exits.so")
 TURNS = {"timer-hlt": 4000}  # of the guest; else 2000
-
-Counts = collections.namedtuple("Counts", "exits host guest at")
-
-
-def read_counts(path):
-    with open(path, encoding="utf-8") as f:
-        totals = [int(f.readline().split()[1]) for _ in range(3)]
-        at = {int(a, 16): int(n) for a, n in (line.split() for line in f)}
-    return Counts(*totals, at)
-
-
-def plugin_args(out):
-    return ("-plugin", f"{PLUGIN},out={out}", "-d", "plugin")
 
 
 def run(figure):
     out = os.path.join(bench.BUILD, "bench", "exits.txt")
     config = f"[vm t]\nmemory = 16M\nkernel = bench\ncmdline = only {figure}\n"
-    m = bench.start("amd", "profile", config, bench.tiny("bench"), 1, extra=plugin_args(out))
+    m = bench.start("amd", "profile", config, bench.tiny("bench"), 1, extra=bench.plugin_args(out))
     try:
         m.expect(r"t\| DONE", 240)
         m.send("poweroff -f\r")
         m.expect_end()
     finally:
         m.close()
-    return read_counts(out)
+    return bench.read_counts(out)
 
 
 def functions():

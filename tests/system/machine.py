@@ -86,9 +86,9 @@ class Machine:
 
 
 def start_qemu(image, work_dir, cpus=1, memory=1024, cpu="max", firmware="bios", extra=(), boot_disk=False):
-    """Boots `image` in QEMU's TCG with SVM; `firmware` is bios or uefi."""
+    """Boots `image` in QEMU's TCG with SVM; `firmware` is bios or uefi. None: what `extra` says."""
     log_path = os.path.join(work_dir, "serial.log")
-    drive = ["-drive", f"file={image},format=raw,if=ide"] if boot_disk else ["-cdrom", image]
+    drive = [] if image is None else ["-drive", f"file={image},format=raw,if=ide"] if boot_disk else ["-cdrom", image]
     args = ["-accel", "tcg", "-machine", "q35", "-cpu", cpu, "-smp", str(cpus), "-m", str(memory), "-display", "none",
             "-serial", "stdio", "-monitor", f"unix:{work_dir}/monitor,server,nowait", "-no-reboot", "-nic", "none",
             *drive, *extra]
