@@ -59,7 +59,7 @@ def attack(boot, tiny, seed, exits, limit):
         m.expect(r"good\| beat \d+\s", 60)
     assert_isolated(m)
     log = m.log()
-    assert "panic" not in log
+    assert "ingot: panic" not in log
     assert not re.search(r"good\| FAIL", log)
     return m, by_reason, resets
 

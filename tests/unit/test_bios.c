@@ -77,7 +77,7 @@ static void test_hostile(void **state)
 
 static void test_others(void **state)
 {
-	fake_vm.ports.count = 0;
+	io_bus_clear(&fake_vm.ports);
 	fake_vm.load.format = NULL;
 	assert_int_equal(vbios_init(&fake_vm), OK);
 	arrive(0x10, 0x10cd);

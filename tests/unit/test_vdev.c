@@ -348,7 +348,8 @@ static void check(void)
 {
 	struct gmem m = {};
 
-	fake_vm.ports.count = fake_vm.mmio.count = 0;
+	io_bus_clear(&fake_vm.ports);
+	io_bus_clear(&fake_vm.mmio);
 	if (guest_map_add_slots(&m, fake_cfg.memory) != OK || vdevs_init(&fake_vm) != OK)
 		return;
 	accepted++;
