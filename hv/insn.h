@@ -15,7 +15,7 @@ struct vcpu;
 
 /* For reports: what can be read at CS:RIP without raising anything or changing a bit; returns how much. */
 unsigned insn_peek(struct vcpu *v, uint8_t bytes[INSN_MAX]);
-#define INSN_KNOWN_BITS   4
+#define INSN_KNOWN_BITS   5
 #define INSN_KNOWN_COUNT  (1u << INSN_KNOWN_BITS)
 #define INSN_KNOWN_LEVELS 4
 
