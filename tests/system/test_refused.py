@@ -75,7 +75,7 @@ def test_broken_kernel(boot, tiny, work_dir, damage):
     if damage == "truncated":
         data = data[:0x300]
     elif damage == "not-a-kernel":
-        data[0x202:0x206] = b"HdrX"
+        data[0x1fe:0x206] = bytes(8)  # neither a boot sector's mark nor Linux' HdrS
     else:
         data[0x1f1] = 0xff
     path = work_dir + "/broken"
