@@ -62,8 +62,6 @@ static void on_event(struct trap *t)
 static void tables_load(void)
 {
 	struct desc_ptr gdtr = {sizeof(gdt) - 1, (uint64_t)gdt};
-	uint64_t base = (uint64_t)&tss;
-
 	pml4[0] = (uint64_t)pdpt | 3;
 	for (uint64_t a = 0; a < 4UL << 30; a += LARGE_PAGE)
 		directory[a >> 30][a / LARGE_PAGE % 512] = a | 0x83;
@@ -77,9 +75,7 @@ static void tables_load(void)
 	tss.ist[IST_FAULT - 1] = (uint64_t)(fault_stack + sizeof(fault_stack));
 	tss.ist[IST_ABSENT - 1] = STACK_TOP;
 	tss.iomap_base = sizeof(tss);
-	gdt[TSS_SELECTOR / 8] =
-	    (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89UL << 40 | (base >> 24 & 0xff) << 56;
-	gdt[TSS_SELECTOR / 8 + 1] = base >> 32;
+	guest_tss_describe(&gdt[TSS_SELECTOR / 8], &tss, sizeof(tss));
 	lgdt(&gdtr);
 	ltr(TSS_SELECTOR);
 	sidt(&idtr);

@@ -145,13 +145,9 @@ static void set_gate32(unsigned vector, const char *to, uint16_t selector, uint8
 static void tables_load(void)
 {
 	struct desc_ptr gdtr = {sizeof(gdt) - 1, (uint64_t)gdt};
-	uint64_t base = (uint64_t)&tss;
-
 	tss.ist[0] = (uint64_t)(ist + sizeof(ist));
 	tss.iomap_base = sizeof(tss);
-	gdt[TSS_SELECTOR / 8] =
-	    (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89UL << 40 | (base >> 24 & 0xff) << 56;
-	gdt[TSS_SELECTOR / 8 + 1] = base >> 32;
+	guest_tss_describe(&gdt[TSS_SELECTOR / 8], &tss, sizeof(tss));
 	lgdt(&gdtr);
 	ltr(TSS_SELECTOR);
 	memcpy((void *)(uint64_t)LOW, low, (size_t)(low_end - low));

@@ -376,15 +376,12 @@ static void paging_load(void)
 static void tables_load(void)
 {
 	struct desc_ptr gdtr = {sizeof(gdt) - 1, (uint64_t)gdt};
-	uint64_t base = (uint64_t)&tss;
 	struct idt_gate *idt;
 
 	for (unsigned i = 0; i < 3; i++)
 		tss.ist[i] = (uint64_t)(ist[i] + IST_SIZE);
 	tss.iomap_base = sizeof(tss);
-	gdt[TSS_SELECTOR / 8] =
-	    (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89UL << 40 | (base >> 24 & 0xff) << 56;
-	gdt[TSS_SELECTOR / 8 + 1] = base >> 32;
+	guest_tss_describe(&gdt[TSS_SELECTOR / 8], &tss, sizeof(tss));
 	lgdt(&gdtr);
 	ltr(TSS_SELECTOR);
 	sidt(&good_idtr);

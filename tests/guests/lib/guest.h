@@ -49,6 +49,15 @@ void guest_set_handler(uint8_t vector, void (*fn)(struct trap *t));
 /* Loads the GDT and IDT that are shared by all CPUs; the first one has them already. */
 void guest_tables_load(void);
 
+/* Makes the two GDT entries at `entry` describe a 64-bit TSS: SDM Vol. 3A, "TSS Descriptor in 64-bit mode". */
+static inline void guest_tss_describe(uint64_t *entry, const void *tss, size_t size)
+{
+	uint64_t base = (uint64_t)tss;
+
+	entry[0] = (size - 1) | (base & 0xffffff) << 16 | 0x89UL << 40 | (base >> 24 & 0xff) << 56;
+	entry[1] = base >> 32;
+}
+
 /* "DONE n failed", then ACPI S5. */
 [[gnu::noreturn]] void guest_power_off(void);
 
