@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Where the host's instructions of a round trip go: by function, from #VMEXIT to VMRUN, counted in QEMU (exits.c).
 
-profile.py FIGURE [--lines FUNCTION]: cpuid, rdmsr, ... as tests/guests/bench.c names them. A function's own instructions
-and those inlined into it. --lines: that function's code, with how often each instruction ran in a round trip.
+profile.py FIGURE [--lines FUNCTION]: cpuid, rdmsr, ... as tests/guests/bench.c names them; linux: the boot of Debian's
+kernel, a turn being an exit. A function's own instructions and those inlined into it. --lines: that function's code, with
+how often each instruction ran in a turn.
 """
 import argparse
 import bisect
@@ -14,22 +15,24 @@ import subprocess
 import sys
 
 import bench
+import plugin
 
 ELF = os.path.join(bench.BUILD, "ingot.debug.elf")
 TURNS = {"timer-hlt": 4000}  # of the guest; else 2000
 
 
+def to_the_end(m):
+    m.expect(r"t\| DONE", 240)
+    m.send("poweroff -f\r")
+    m.expect_end()
+
+
 def run(figure):
-    out = os.path.join(bench.BUILD, "bench", "exits.txt")
+    if figure == "linux":
+        return bench.counted_linux("quiet")[0]
     config = f"[vm t]\nmemory = 16M\nkernel = bench\ncmdline = only {figure}\n"
-    m = bench.start("amd", "profile", config, bench.tiny("bench"), 1, extra=bench.plugin_args(out))
-    try:
-        m.expect(r"t\| DONE", 240)
-        m.send("poweroff -f\r")
-        m.expect_end()
-    finally:
-        m.close()
-    return bench.read_counts(out)
+    return plugin.counted(bench.BUILD, "profile", lambda extra: bench.start("amd", "profile", config, bench.tiny("bench"), 1, extra),
+                          to_the_end)
 
 
 def functions():
@@ -58,10 +61,11 @@ def print_code(function, counts, turns):
 
 def main():
     parser = argparse.ArgumentParser(description="the host's instructions of a round trip, by function")
-    parser.add_argument("figure", choices=[f.name for f in bench.ROUND_TRIPS])
+    parser.add_argument("figure", choices=[f.name for f in bench.ROUND_TRIPS] + ["linux"])
     parser.add_argument("--lines", metavar="FUNCTION", action="append", default=[], help="that function's code, with counts")
     a = parser.parse_args()
-    counts, turns = bench.retried(run, a.figure), TURNS.get(a.figure, 2000)
+    counts = bench.retried(run, a.figure)
+    turns = counts.exits if a.figure == "linux" else TURNS.get(a.figure, 2000)
     for function in a.lines:
         print_code(function, counts, turns)
     print(f"{counts.exits / turns:.2f} exits, {sum(counts.at.values()) / turns:.1f} instructions of the host a turn")
