@@ -21,7 +21,6 @@
 
 #define PDPTE_P        BIT(0)
 #define PDPTE_RESERVED (BITS(2, 1) | BITS(8, 5))
-#define PDPT_ADDR      BITS(31, 5)
 
 #define XCR0_AVX512    (XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM)
 
@@ -46,7 +45,7 @@ static bool load_pdptes(struct vcpu *v, uint64_t cr3)
 	uint64_t reserved = PDPTE_RESERVED | ~BITS(v->vm->cpuid.phys_bits - 1, 0);
 	uint64_t pdpte[4];
 
-	if (gpa_read(&v->vm->mem, gpa(cr3 & PDPT_ADDR), pdpte, sizeof(pdpte)) != OK)
+	if (gpa_read(&v->vm->mem, gpa(cr3 & CR3_PDPT), pdpte, sizeof(pdpte)) != OK)
 		return false;
 	for (unsigned i = 0; i < ARRAY_SIZE(pdpte); i++) {
 		if ((pdpte[i] & PDPTE_P) && (pdpte[i] & reserved))

@@ -26,7 +26,7 @@ enum vreg {
 	VREG_EFER,
 	VREG_DR6,
 	VREG_DR7,
-	VREG_PDPTE0, /* the four PAE entries, where the hardware keeps them (VMX) */
+	VREG_PDPTE0, /* the four PAE entries: VMX keeps them, SVM reads memory, and writes do nothing */
 	VREG_PDPTE1,
 	VREG_PDPTE2,
 	VREG_PDPTE3,

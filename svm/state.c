@@ -60,6 +60,15 @@ static void set_cr0(struct svm_vcpu *s, uint64_t value)
 	b->clean &= ~(CLEAN_CRX | CLEAN_INTERCEPTS);
 }
 
+/* With nested paging the CPU reads them from memory at each walk: APM Vol. 2, "Nested Paging: Legacy PAE Mode". */
+static uint64_t pdpte(struct vcpu *v, unsigned number)
+{
+	uint64_t entry;
+	gpa_t at = gpa((to_svm(v)->vmcb.cr3 & CR3_PDPT) + number * sizeof(entry));
+
+	return gpa_read64(&v->vm->mem, at, &entry) == OK ? entry : 0;
+}
+
 uint64_t svm_reg_get(struct vcpu *v, enum vreg r)
 {
 	const struct svm_vcpu *s = to_svm(v);
@@ -88,7 +97,7 @@ uint64_t svm_reg_get(struct vcpu *v, enum vreg r)
 	case VREG_PDPTE1:
 	case VREG_PDPTE2:
 	case VREG_PDPTE3:
-		return 0; /* the CPU reads them from memory: APM Vol. 2, "Nested Paging and PAE" */
+		return pdpte(v, r - VREG_PDPTE0);
 	}
 	return 0;
 }

@@ -22,8 +22,9 @@
 
 #define CR3_PWT        (1UL << 3)
 #define CR3_PCD        (1UL << 4)
-#define CR3_PCID       0xfffUL     /* with CR4.PCIDE */
-#define CR3_NOFLUSH    (1UL << 63) /* MOV to CR3 with CR4.PCIDE: keep this PCID's translations */
+#define CR3_PCID       0xfffUL      /* with CR4.PCIDE */
+#define CR3_PDPT       0xffffffe0UL /* PAE outside long mode: where the four entries are */
+#define CR3_NOFLUSH    (1UL << 63)  /* MOV to CR3 with CR4.PCIDE: keep this PCID's translations */
 
 #define CR4_VME        (1UL << 0)
 #define CR4_PVI        (1UL << 1)

@@ -81,6 +81,14 @@ def boot(request, vendor, work_dir):
 
 
 @pytest.fixture
+def bare(boot, work_dir):
+    """bare(name): a tiny guest on the machine itself, without Ingot; it knows by the word `bare`."""
+    def start(name):
+        return boot(image=machine.small_iso(BUILD, work_dir, {}, "bare", kernel=f"guests/bare-{name}"))
+    return start
+
+
+@pytest.fixture
 def tiny():
     """tiny(name): {name: path} of a tiny guest of tests/guests."""
     def files(*names):

@@ -112,17 +112,17 @@ def monitor(work_dir, *commands):
             time.sleep(0.05)
 
 
-def small_iso(build_dir, work_dir, files, cmdline=""):
-    """A small BIOS image with GRUB, for the tests that are not about booting: made in a second."""
+def small_iso(build_dir, work_dir, files, cmdline="", kernel="ingot.elf"):
+    """A small BIOS image with GRUB, for the tests that are not about booting: made in a second. kernel: a file of build/."""
     root = os.path.join(work_dir, "iso")
     os.makedirs(os.path.join(root, "boot/grub"), exist_ok=True)
-    for name, path in {"ingot.elf": os.path.join(build_dir, "ingot.elf"), **files}.items():
+    for name, path in {"kernel": os.path.join(build_dir, kernel), **files}.items():
         target = os.path.join(root, "boot", name.replace("/", "_"))
         if os.path.lexists(target):
             os.unlink(target)
         os.link(path, target) if os.stat(path).st_dev == os.stat(root).st_dev else os.symlink(path, target)
     with open(os.path.join(root, "boot/grub/grub.cfg"), "w", encoding="utf-8") as f:
-        f.write("set timeout=0\nmenuentry ingot {\n multiboot2 /boot/ingot.elf " + cmdline + "\n")
+        f.write("set timeout=0\nmenuentry ingot {\n multiboot2 /boot/kernel " + cmdline + "\n")
         for name in files:
             f.write(f" module2 --nounzip /boot/{name.replace('/', '_')} {name}\n")
         f.write(" boot\n}\n")

@@ -47,6 +47,15 @@ void svm_debug_reload(struct svm_vcpu *x)
 	debug_reloaded++;
 }
 
+/* Memory whose every word says where it is. */
+enum status gpa_read64(const struct gmem *m, gpa_t a, uint64_t *value)
+{
+	if (a.v >= (4UL << 30) - 8)
+		return ERR_RANGE;
+	*value = a.v | 1;
+	return OK;
+}
+
 void event_requeue(struct vcpu *x, const struct guest_event *ev)
 {
 	requeued = *ev;
@@ -149,6 +158,16 @@ static void test_clean_bits(void **state)
 	s->vmcb.clean = CLEAN_ALL;
 	svm_msr_set(v, VMSR_PAT, 0x0606060606060606);
 	assert_false(s->vmcb.clean & CLEAN_NP);
+}
+
+/* The CPU keeps no PDPTEs: they are what memory has. */
+static void test_pdptes(void **state)
+{
+	svm_reg_set(v, VREG_CR3, 0x12345678);
+	assert_int_equal(svm_reg_get(v, VREG_PDPTE0), 0x12345661);
+	assert_int_equal(svm_reg_get(v, VREG_PDPTE3), 0x12345679);
+	svm_reg_set(v, VREG_CR3, 0xffffffe0);
+	assert_int_equal(svm_reg_get(v, VREG_PDPTE3), 0);
 }
 
 static void test_segments(void **state)
@@ -473,7 +492,7 @@ int main(void)
 	    CASE(test_requeue),    CASE(test_interrupt_window),
 	    CASE(test_interrupt),  CASE(test_interrupt_and_window),
 	    CASE(test_asids),      CASE(test_msrpm),
-	    CASE(test_check),
+	    CASE(test_check),      CASE(test_pdptes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 ; SPDX-License-Identifier: BSD-2-Clause
 ; The front of the guest `boot`: headers for Multiboot 1, Multiboot 2 and PVH in one ELF file, and their common 32-bit entry, which goes
-; to 64-bit mode. With RAW there is a Multiboot 1 header alone, with the address fields, for a file that is no ELF.
+; to 64-bit mode. With RAW there is a Multiboot 1 header alone, with the address fields, for a file that is no ELF. With BARE it asks for no
+; framebuffer: GRUB's switch to one does not come back in Bochs.
 
 MB1_MAGIC       equ 0x1badb002
 MB2_MAGIC       equ 0xe85250d6
@@ -27,9 +28,11 @@ mb2:    dd MB2_MAGIC, 0, mb2_end - mb2, -(MB2_MAGIC + (mb2_end - mb2))
         align 8
         dw 3, 0                         ; entry point
         dd 12, start32
+    %ifndef BARE
         align 8
         dw 5, 1                         ; a framebuffer, if there is one
         dd 20, 1024, 768, 32
+    %endif
         align 8
         dw 6, 0                         ; modules on pages
         dd 8
