@@ -144,21 +144,23 @@ $(GUEST)/initrd-stress.img: $(GUEST)/vmlinuz tests/guests/linux/stress.sh tests/
 
 CONFIG ?= configs/example.cfg
 OUT ?= $(BUILD)/ingot.iso
+# Where the files that CONFIG names are looked for, if not beside it.
+FILES := -d $(GUEST) -d $(BUILD)/guests
 
 .PHONY: config
 config: $(BUILD)/host/ingot-config ## checks CONFIG=file and prints it with every default filled in
-	@$(BUILD)/host/ingot-config -d $(GUEST) $(CONFIG)
+	@$(BUILD)/host/ingot-config $(FILES) $(CONFIG)
 
 .PHONY: iso
-iso: all $(BUILD)/host/ingot-config $(GUEST)/vmlinuz ## makes OUT=x.iso of CONFIG=file: CD and USB stick, BIOS and UEFI
-	boot/iso.sh -d $(GUEST) $(BUILD) $(CONFIG) $(OUT)
+iso: all guests $(BUILD)/host/ingot-config $(GUEST)/vmlinuz ## makes OUT=x.iso of CONFIG=file: CD and USB stick, BIOS and UEFI
+	boot/iso.sh $(FILES) $(BUILD) $(CONFIG) $(OUT)
 
 # Each step in a make of its own: what deps installs must be there before the rest is looked at.
 .PHONY: run
 run: ## boots CONFIG=file in an emulator; BOOT=grub-bios|grub-efi|efi CPU=amd|intel CPUS=2 MEM=2G
 	@$(MAKE) -s deps
-	@$(MAKE) -s all linux-guests $(BUILD)/host/ingot-config
-	@GRUB_TIMEOUT=0 boot/iso.sh -d $(GUEST) $(BUILD) $(CONFIG) $(BUILD)/run.iso $(BUILD)/run-esp.img
+	@$(MAKE) -s all guests linux-guests $(BUILD)/host/ingot-config
+	@GRUB_TIMEOUT=0 boot/iso.sh $(FILES) $(BUILD) $(CONFIG) $(BUILD)/run.iso $(BUILD)/run-esp.img
 	@BOOT='$(BOOT)' CPU='$(CPU)' CPUS='$(CPUS)' MEM='$(MEM)' boot/run.sh $(BUILD) $(BUILD)/run.iso $(BUILD)/run-esp.img
 
 # The system tests alone: VENDOR=amd|intel|all, CASE=file/case as they are printed.

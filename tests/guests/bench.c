@@ -2,7 +2,7 @@
 /*
  * Round trips through the hypervisor, by the guest's own time stamp counter: for each the mean of 200 turns,
  * loop included, and of ten such means the least. Where the emulator's counter counts instructions, these are
- * instructions; on a real machine, cycles. Prints "BENCH name value" a line; tests/bench/bench.py reads it.
+ * instructions; on a real machine, cycles. Prints "BENCH name value  what" a line; tests/bench/bench.py reads it.
  * "only" on the command line, then names: those figures alone.
  */
 #include "hv/x86/apic.h"
@@ -119,6 +119,11 @@ static void turn_self_ipi_hlt(void)
 	asm volatile("sti\n\thlt\n\tcli" ::: "memory");
 }
 
+static void print(const char *name, uint64_t value, const char *what)
+{
+	guest_printf("BENCH %-13s %8lu  %s\n", name, value, what);
+}
+
 static bool wanted(const char *name)
 {
 	return !guest_cmdline_has("only") || guest_cmdline_has(name);
@@ -133,7 +138,7 @@ static uint64_t mean(void (*turn)(void))
 	return (rdtsc() - start) / TURNS;
 }
 
-static void measure(const char *name, void (*turn)(void))
+static void measure(const char *name, void (*turn)(void), const char *what)
 {
 	uint64_t least = UINT64_MAX;
 
@@ -144,7 +149,7 @@ static void measure(const char *name, void (*turn)(void))
 			least = m;
 	}
 	if (wanted(name))
-		guest_printf("BENCH %s %lu\n", name, least);
+		print(name, least, what);
 }
 
 /* Ticks from before the timer is set to its handler. */
@@ -185,7 +190,7 @@ static void measure_timer(void)
 			least = 2 * once - twice;
 	}
 	GUEST_LAPIC(LAPIC_LVT_TIMER) = LAPIC_LVT_MASKED;
-	guest_printf("BENCH timer-hlt %lu\n", least);
+	print("timer-hlt", least, "timer set, HLT, to its handler, beyond the delay");
 }
 
 void test_main(void)
@@ -197,18 +202,20 @@ void test_main(void)
 	set_gate(VECTOR_TIMER, on_timer);
 	GUEST_LAPIC(LAPIC_SVR) = LAPIC_SVR_ENABLE | 0xff;
 
-	measure("loop", turn_empty);
-	measure("cpuid", turn_cpuid);
-	measure("rdmsr", turn_rdmsr);
-	measure("hypercall", turn_hypercall);
-	measure("out-nobody", turn_out_nobody);
-	measure("in-lsr", turn_in_lsr);
-	measure("apic-read", turn_apic_read);
-	measure("apic-eoi", turn_apic_eoi);
+	guest_printf("Round trips in ticks of the time stamp counter, the least of %u means of %u turns:\n",
+		     ROUNDS, TURNS);
+	measure("loop", turn_empty, "the guest's loop around nothing");
+	measure("cpuid", turn_cpuid, "CPUID leaf 0");
+	measure("rdmsr", turn_rdmsr, "RDMSR of the APIC base, trapped");
+	measure("hypercall", turn_hypercall, "a hypercall that nobody knows");
+	measure("out-nobody", turn_out_nobody, "OUT to a port that nobody has");
+	measure("in-lsr", turn_in_lsr, "IN from the UART's line status");
+	measure("apic-read", turn_apic_read, "local APIC register read by MMIO");
+	measure("apic-eoi", turn_apic_eoi, "EOI write by MMIO");
 	sti();
-	measure("self-ipi", turn_self_ipi);
+	measure("self-ipi", turn_self_ipi, "self-IPI, its handler, EOI");
 	cli();
-	measure("self-ipi-hlt", turn_self_ipi_hlt);
+	measure("self-ipi-hlt", turn_self_ipi_hlt, "self-IPI, STI; HLT, handler, EOI");
 	if (wanted("timer-hlt"))
 		measure_timer();
 	if (!guest_cmdline_has("only"))
