@@ -12,7 +12,7 @@
 #include "hv/vm.h"
 #include "hv/x86/desc.h"
 
-/* Exits in a row that an instruction doesn't explain: its bytes or page tables may have changed meanwhile. */
+/* Exits in a row that an instruction doesn't explain. */
 #define UNEXPLAINED_MAX 64
 
 enum opcode { MOV_STORE = 0x89, MOV_LOAD = 0x8b, MOV_LOAD_RAX = 0xa1, MOV_STORE_RAX = 0xa3, MOV_IMM = 0xc7 };
@@ -35,8 +35,8 @@ static enum exit_action give_up(struct vcpu *v, const struct vm_exit *e, const c
 	return ACT_STOPPED;
 }
 
-/* Tries it again, but not for ever. */
-static enum exit_action unexplained(struct vcpu *v, const struct vm_exit *e)
+/* Tries it again, but not for ever: another vCPU may have changed the instruction or its page tables since. */
+static enum exit_action unexplained(struct vcpu *v, const struct vm_exit *e, const char *what)
 {
 	uint64_t now = v->exits[e->kind];
 
@@ -45,7 +45,7 @@ static enum exit_action unexplained(struct vcpu *v, const struct vm_exit *e)
 	if (v->unexplained < UNEXPLAINED_MAX)
 		return ACT_RESUME;
 	v->unexplained = 0;
-	return give_up(v, e, "the instruction at RIP makes no such access");
+	return give_up(v, e, what);
 }
 
 /* --- all instructions --- */
@@ -121,10 +121,10 @@ static enum exit_action finish(struct emulation *m, enum status s)
 	case ERR_FAULT:
 		return ACT_RESUME;
 	case ERR_NOENT:
-		return unexplained(m->v, m->e);
+		return unexplained(m->v, m->e, "the instruction at RIP makes no such access");
 	case ERR_UNSUPPORTED:
 	case ERR_INVAL:
-		return give_up(m->v, m->e, "an instruction that is not emulated");
+		return unexplained(m->v, m->e, "an instruction that is not emulated");
 	default:
 		return give_up(m->v, m->e, "page tables or code outside memory");
 	}

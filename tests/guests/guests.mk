@@ -7,7 +7,7 @@ TINY_NAMES := $(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))
 TINY_LIB := tests/guests/lib/guest.c tests/guests/lib/mode32.c hv/lib/fmt.c hv/lib/string.c hv/lib/str.c
 TINY_OBJ := $(BUILD)/guests/obj/start.o $(TINY_LIB:%.c=$(BUILD)/guests/obj/%.o)
 # Guests of several vCPUs.
-TINY_SMP := smp storm pv clocks
+TINY_SMP := smp storm pv clocks race
 TINY_SMP_OBJ := $(BUILD)/guests/obj/ap.o $(BUILD)/guests/obj/tests/guests/lib/smp.o
 TINY_BARE := modes
 BOOT_NAMES := $(TINY_BARE:%=bare-%) boot64 boot32 boot-raw flat flat-int flat-exception

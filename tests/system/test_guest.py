@@ -92,6 +92,11 @@ def test_modes(boot, bare, tiny, vendor):
     assert not set(want) - set(got), (sorted(set(want) - set(got)), got)
 
 
+def test_race(boot, tiny):
+    """One vCPU on device memory, while another changes its page tables and instructions."""
+    run_tiny(boot, tiny, "race", vcpus=2, cpus=2, timeout=180)
+
+
 def test_pv(boot, tiny):
     """KVM's services, with two vCPUs that share one CPU."""
     run_tiny(boot, tiny, "pv", vcpus=2)

@@ -331,14 +331,15 @@ static void test_alignment(void **state)
 
 static void test_refusals(void **state)
 {
-	assert_int_equal(EMULATE(DEVICE, false, 0x66, 0x0f, 0x6f, 0x07), ACT_STOPPED); /* movdqa */
+	/* Another vCPU may have written it since the exit; so not at once. */
+	assert_int_equal(EMULATE(DEVICE, false, 0x01, 0xc0), ACT_RESUME);    /* add eax, eax */
+	while (EMULATE(DEVICE, false, 0x66, 0x0f, 0x6f, 0x07) == ACT_RESUME) /* movdqa */
+		assert_true(fake_vcpu.exits[EXIT_NPF] < 200);
 	assert_non_null(strstr(fake_crash, "66 0f 6f 07"));
-	fake_forget();
-	assert_int_equal(EMULATE(DEVICE, false, 0x01, 0xc0), ACT_STOPPED); /* add eax, eax */
 	/* An exit that the instruction does not explain, time and again. */
 	fake_forget();
 	while (EMULATE(DEVICE + 0x5008, false, 0x8b, 0x07) == ACT_RESUME)
-		assert_true(fake_vcpu.exits[EXIT_NPF] < 100);
+		assert_true(fake_vcpu.exits[EXIT_NPF] < 200);
 	assert_non_null(strstr(fake_crash, "no such access"));
 	/* Between others, it may be that the guest changes its code or tables. */
 	fake_forget();
