@@ -10,6 +10,7 @@
 #include "hv/vcpu.h"
 #include "hv/vdev/pic.h"
 #include "hv/vm.h"
+#include "hv/x86/rflags.h"
 
 /* SDM Vol. 3A, "Interrupt 8-Double Fault Exception (#DF)", the table of interrupt and exception classes. */
 enum fault_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT, CLASS_DOUBLE_FAULT };
@@ -162,6 +163,17 @@ static bool requeued_is_free(const struct guest_event *ev, bool interrupt_free, 
 	return true;
 }
 
+/*
+ * SDM Vol. 3B, "Instruction-Breakpoint Exception Condition": the frame of a fault has RFLAGS.RF set; those of traps and
+ * of aborts, and of #DB, have it as it was.
+ */
+static void inject_raised(struct vcpu *v, const struct guest_event *ev)
+{
+	if (ev->vector != EXC_DB && ev->vector != EXC_DF && ev->vector != EXC_MC)
+		vcpu_reg_set(v, VREG_RFLAGS, vcpu_reg_get(v, VREG_RFLAGS) | RFLAGS_RF);
+	ops->inject(v, ev);
+}
+
 void event_inject_next(struct vcpu *v)
 {
 	struct vcpu_events *e = &v->events;
@@ -171,7 +183,7 @@ void event_inject_next(struct vcpu *v)
 	uint8_t vector;
 
 	if (e->exception.valid) {
-		ops->inject(v, &e->exception);
+		inject_raised(v, &e->exception);
 		e->exception.valid = false;
 	} else if (requeued_is_free(&e->requeued, interrupt_free, nmi_free)) {
 		ops->inject(v, &e->requeued);

@@ -53,7 +53,7 @@ enum cr_access { CR_READ, CR_WRITE, CR_CLTS, CR_LMSW };
 struct vm_exit {
 	enum exit_kind kind;
 	uint8_t insn_len; /* bytes of the instruction that caused it; 0: unknown */
-	/* RFLAGS.TF is 1, or a shadow of STI or MOV SS is on: ask ops->insn_completed. True is always right. */
+	/* RFLAGS.TF or RF is 1, or a shadow of STI or MOV SS is on: ask ops->insn_completed. True is always right. */
 	bool odd;
 	/* As the hardware gave them, for the report; what it gave none of is undefined. */
 	uint64_t reason, qual[3];

@@ -7,8 +7,8 @@
 #include "hv/x86/cr.h"
 
 /*
- * Moves RIP and ends what lasts for one instruction: the STI and MOV-SS shadow, and the single step, whose trap the
- * hardware would have raised.
+ * Moves RIP and ends what lasts for one instruction: the STI and MOV-SS shadow, RFLAGS.RF, and the single step, whose
+ * trap the hardware would have raised.
  */
 static inline void exit_complete(struct vcpu *v, uint64_t rip)
 {

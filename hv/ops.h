@@ -108,8 +108,8 @@ struct hv_ops {
 	/* enum event_blocking bits. */
 	uint32_t (*blocking)(struct vcpu *v);
 	/*
-	 * An instruction was completed in software: the STI/MOV-SS shadow ends. True: RFLAGS.TF is 1, a single-step
-	 * trap is due.
+	 * An instruction was completed in software: the STI/MOV-SS shadow ends, and RFLAGS.RF. True: RFLAGS.TF is 1,
+	 * a single-step trap is due.
 	 */
 	bool (*insn_completed)(struct vcpu *v);
 	/* Programs one event for the next entry. */

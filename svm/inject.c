@@ -50,6 +50,7 @@ bool svm_insn_completed(struct vcpu *v)
 	struct vmcb *b = &to_svm(v)->vmcb;
 
 	b->int_state = 0;
+	b->rflags &= ~RFLAGS_RF;
 	return b->rflags & RFLAGS_TF;
 }
 

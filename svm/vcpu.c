@@ -238,7 +238,7 @@ void svm_exited(struct vcpu *v)
 
 	v->rip = b->rip;
 	v->gpr[RAX] = b->rax;
-	v->last_exit.odd = b->int_state | (b->rflags & RFLAGS_TF);
+	v->last_exit.odd = b->int_state | (b->rflags & (RFLAGS_TF | RFLAGS_RF));
 	b->clean = CLEAN_ALL;
 	if ((b->exit_int_info & EVENT_VALID) || s->watch)
 		exited_slowly(s);

@@ -403,7 +403,7 @@ static inline bool completion_is_odd(struct vmx_vcpu *x)
 	x->cache[CACHED_INTERRUPTIBILITY] = state;
 	x->cache[CACHED_RFLAGS] = flags;
 	x->cached = 1u << CACHED_INTERRUPTIBILITY | 1u << CACHED_RFLAGS;
-	return (state & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS)) | (flags & RFLAGS_TF);
+	return (state & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS)) | (flags & (RFLAGS_TF | RFLAGS_RF));
 }
 
 void vmx_exited(struct vmx_vcpu *x)
@@ -480,6 +480,8 @@ static bool ops_insn_completed(struct vcpu *v)
 	struct vmx_vcpu *x = to_vmx(v);
 
 	change_interruptibility(x, 0, VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS);
+	if (vmx_cached_read(x, CACHED_RFLAGS) & RFLAGS_RF)
+		vmx_cached_write(x, CACHED_RFLAGS, vmx_cached_read(x, CACHED_RFLAGS) & ~RFLAGS_RF);
 	return vmx_cached_read(x, CACHED_RFLAGS) & RFLAGS_TF;
 }
 

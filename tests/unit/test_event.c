@@ -7,6 +7,7 @@
 #include "hv/event.h"
 #include "hv/vcpu.h"
 #include "hv/vm.h"
+#include "hv/x86/rflags.h"
 
 static struct vm vm;
 static struct vcpu v;
@@ -21,12 +22,18 @@ static uint32_t fake_blocking(struct vcpu *x)
 	return blocking;
 }
 
-static uint64_t cr2;
+static uint64_t cr2, rflags;
+
+static uint64_t fake_reg_get(struct vcpu *x, enum vreg r)
+{
+	assert_int_equal(r, VREG_RFLAGS);
+	return rflags;
+}
 
 static void fake_reg_set(struct vcpu *x, enum vreg r, uint64_t value)
 {
-	assert_int_equal(r, VREG_CR2);
-	cr2 = value;
+	assert_true(r == VREG_CR2 || r == VREG_RFLAGS);
+	*(r == VREG_CR2 ? &cr2 : &rflags) = value;
 }
 
 static void fake_inject(struct vcpu *x, const struct guest_event *ev)
@@ -46,6 +53,7 @@ static void fake_nmi_window(struct vcpu *x, bool on)
 }
 
 static const struct hv_ops fake_ops = {
+    .reg_get = fake_reg_get,
     .reg_set = fake_reg_set,
     .blocking = fake_blocking,
     .inject = fake_inject,
@@ -133,6 +141,26 @@ static void test_order(void **state)
 	assert_int_equal(accepted, 0x40);
 	assert_false(interrupt_window || nmi_window);
 	assert_int_equal(injections, 3);
+}
+
+/* Of what a handler raises, faults alone have RF in their frame; what was cut short has its frame already. */
+static void test_resume_flag(void **state)
+{
+	static const struct {
+		uint8_t vector;
+		uint64_t flag;
+	} cases[] = {{EXC_GP, RFLAGS_RF}, {EXC_PF, RFLAGS_RF}, {EXC_UD, RFLAGS_RF}, {EXC_DB, 0}, {EXC_DF, 0}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		rflags = RFLAGS_FIXED;
+		event_raise(&v, cases[i].vector);
+		event_inject_next(&v);
+		assert_int_equal(rflags, RFLAGS_FIXED | cases[i].flag);
+	}
+	rflags = RFLAGS_FIXED;
+	requeue(EVENT_EXCEPTION, EXC_PF);
+	event_inject_next(&v);
+	assert_int_equal(rflags, RFLAGS_FIXED);
 }
 
 static void test_pic_goes_before_lapic(void **state)
@@ -260,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_nothing, setup),
 	    cmocka_unit_test_setup(test_order, setup),
+	    cmocka_unit_test_setup(test_resume_flag, setup),
 	    cmocka_unit_test_setup(test_pic_goes_before_lapic, setup),
 	    cmocka_unit_test_setup(test_blocked, setup),
 	    cmocka_unit_test_setup(test_nmi_blocked, setup),
