@@ -95,7 +95,12 @@ static inline void mmio_write64(volatile void *p, uint64_t v)
 
 /* --- MSRs, CPUID, XCRs, time stamps --- */
 
-/* Needs CR4.PKE. */
+/* These need CR4.PKE. */
+static inline void wrpkru(uint32_t v)
+{
+	asm volatile("wrpkru" : : "a"(v), "c"(0), "d"(0) : "memory");
+}
+
 static inline uint32_t rdpkru(void)
 {
 	uint32_t pkru, zero;

@@ -27,11 +27,6 @@ static void store(uint64_t a)
 	*(volatile uint32_t *)a = 1;
 }
 
-static void wrpkru(uint64_t value)
-{
-	asm volatile("wrpkru" ::"a"((uint32_t)value), "c"(0), "d"(0) : "memory");
-}
-
 /* Makes the way to a user pages' of it, and returns the entry that maps it. */
 static uint64_t *open_to_user(uint64_t a)
 {

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The tiny guests: each tests/guests/NAME.c becomes build/guests/NAME, a bzImage of our own. Those in boot/ are for the
-# other ways to boot: `boot` as ELF of 64 and 32 bit and as a raw file, flat images with three ends. Some become
-# build/guests/bare-NAME too, a Multiboot 2 kernel that GRUB starts on the bare machine, for comparison.
+# other ways to boot: `boot` as ELF of 64 and 32 bit and as a raw file, flat images with three ends.
 
 TINY_NAMES := $(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))
 TINY_LIB := tests/guests/lib/guest.c tests/guests/lib/mode32.c hv/lib/fmt.c hv/lib/string.c hv/lib/str.c
@@ -9,8 +8,10 @@ TINY_OBJ := $(BUILD)/guests/obj/start.o $(TINY_LIB:%.c=$(BUILD)/guests/obj/%.o)
 # Guests of several vCPUs.
 TINY_SMP := smp storm pv clocks race
 TINY_SMP_OBJ := $(BUILD)/guests/obj/ap.o $(BUILD)/guests/obj/tests/guests/lib/smp.o
-TINY_BARE := modes
-BOOT_NAMES := $(TINY_BARE:%=bare-%) boot64 boot32 boot-raw flat flat-int flat-exception
+# Guests whose output is compared with their own on the bare machine.
+TINY_SAME := same_insn same_paging
+TINY_SAME_OBJ := $(BUILD)/guests/obj/tests/guests/lib/probe.o
+BOOT_NAMES := boot64 boot32 boot-raw flat flat-int flat-exception
 TINY_INIT_SIZE := 0x100000
 TINY_CFLAGS := -std=gnu2x -O2 -ffreestanding -nostdinc -isystem $(shell $(CC) -print-file-name=include) -I. \
 	-mno-red-zone -mgeneral-regs-only -fno-pic -fno-pie -fno-stack-protector -fcf-protection=none \
@@ -31,8 +32,9 @@ $(BUILD)/guests/%.elf: $(TINY_OBJ) $(BUILD)/guests/obj/tests/guests/%.o tests/gu
 	$(LD) -nostdlib -static -z noexecstack --no-warn-rwx-segments -T tests/guests/lib/guest.ld -o $@ $(filter %.o,$^)
 
 $(TINY_SMP:%=$(BUILD)/guests/%.elf): $(TINY_SMP_OBJ)
+$(TINY_SAME:%=$(BUILD)/guests/%.elf): $(TINY_SAME_OBJ)
 
-$(BUILD)/guests/modes.elf $(BUILD)/guests/bare-modes: $(BUILD)/guests/obj/modes.o
+$(BUILD)/guests/modes.elf: $(BUILD)/guests/obj/modes.o
 
 $(BUILD)/guests/%: $(BUILD)/guests/%.elf tests/guests/lib/header.asm
 	objcopy -O binary $< $@.bin
@@ -43,17 +45,14 @@ BOOT_OBJ := $(TINY_OBJ) $(BUILD)/guests/obj/tests/guests/boot/boot.o
 
 $(BUILD)/guests/obj/boot-head.o: BOOT_FLAGS :=
 $(BUILD)/guests/obj/boot-head-raw.o: BOOT_FLAGS := -DRAW
-$(BUILD)/guests/obj/boot-head-bare.o: BOOT_FLAGS := -DBARE
-$(BUILD)/guests/obj/boot-head.o $(BUILD)/guests/obj/boot-head-raw.o $(BUILD)/guests/obj/boot-head-bare.o: tests/guests/boot/head.asm
+$(BUILD)/guests/obj/boot-head.o $(BUILD)/guests/obj/boot-head-raw.o: tests/guests/boot/head.asm
 	@mkdir -p $(@D)
 	$(NASM) -f elf64 -w-reloc-abs-dword $(BOOT_FLAGS) -o $@ $<
 
 $(BUILD)/guests/boot64 $(BUILD)/guests/boot-raw.elf: $(BOOT_OBJ) tests/guests/boot/boot.ld
 $(BUILD)/guests/boot64: $(BUILD)/guests/obj/boot-head.o
 $(BUILD)/guests/boot-raw.elf: $(BUILD)/guests/obj/boot-head-raw.o
-$(TINY_BARE:%=$(BUILD)/guests/bare-%): $(BUILD)/guests/bare-%: $(TINY_OBJ) $(BUILD)/guests/obj/tests/guests/%.o \
-	$(BUILD)/guests/obj/tests/guests/boot/bare.o $(BUILD)/guests/obj/boot-head-bare.o tests/guests/boot/boot.ld
-$(BUILD)/guests/boot64 $(BUILD)/guests/boot-raw.elf $(TINY_BARE:%=$(BUILD)/guests/bare-%):
+$(BUILD)/guests/boot64 $(BUILD)/guests/boot-raw.elf:
 	$(LD) -nostdlib -static -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments -T tests/guests/boot/boot.ld -o $@ $(filter %.o,$^)
 
 $(BUILD)/guests/boot32: $(BUILD)/guests/boot64

@@ -81,10 +81,10 @@ def boot(request, vendor, work_dir):
 
 
 @pytest.fixture
-def bare(boot, work_dir):
-    """bare(name): a tiny guest on the machine itself, without Ingot; it knows by the word `bare`."""
-    def start(name):
-        return boot(image=machine.small_iso(BUILD, work_dir, {}, "bare", kernel=f"guests/bare-{name}"))
+def bare(boot, tiny, work_dir):
+    """bare(name, command line): a tiny guest on the machine itself, without Ingot."""
+    def start(name, words):
+        return boot(image=machine.small_iso(BUILD, work_dir, tiny(name), words, bare=name))
     return start
 
 

@@ -112,23 +112,30 @@ def monitor(work_dir, *commands):
             time.sleep(0.05)
 
 
-def small_iso(build_dir, work_dir, files, cmdline="", kernel="ingot.elf"):
-    """A small BIOS image with GRUB, for the tests that are not about booting: made in a second. kernel: a file of build/."""
+def small_iso(build_dir, work_dir, files, cmdline="", bare=None):
+    """A small BIOS image with GRUB, for the tests that are not about booting: made in a second.
+
+    files: {name: path}, Ingot's modules. bare: the one of them that is booted by Linux's protocol, in Ingot's place.
+    """
     root = os.path.join(work_dir, "iso")
     os.makedirs(os.path.join(root, "boot/grub"), exist_ok=True)
-    for name, path in {"kernel": os.path.join(build_dir, kernel), **files}.items():
+    ingot = {} if bare else {"ingot.elf": os.path.join(build_dir, "ingot.elf")}
+    for name, path in {**ingot, **files}.items():
         target = os.path.join(root, "boot", name.replace("/", "_"))
         if os.path.lexists(target):
             os.unlink(target)
         os.link(path, target) if os.stat(path).st_dev == os.stat(root).st_dev else os.symlink(path, target)
     with open(os.path.join(root, "boot/grub/grub.cfg"), "w", encoding="utf-8") as f:
-        f.write("set timeout=0\nmenuentry ingot {\n multiboot2 /boot/kernel " + cmdline + "\n")
-        for name in files:
-            f.write(f" module2 --nounzip /boot/{name.replace('/', '_')} {name}\n")
+        if bare:
+            f.write(f"set timeout=0\nmenuentry bare {{\n linux /boot/{bare} {cmdline}\n")
+        else:
+            f.write(f"set timeout=0\nmenuentry ingot {{\n multiboot2 /boot/ingot.elf {cmdline}\n")
+            for name in files:
+                f.write(f" module2 --nounzip /boot/{name.replace('/', '_')} {name}\n")
         f.write(" boot\n}\n")
     image = os.path.join(work_dir, "boot.iso")
     subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc",
-                    "--install-modules=multiboot2 normal iso9660 biosdisk part_msdos part_gpt", "--locales=",
+                    "--install-modules=multiboot2 linux normal iso9660 biosdisk part_msdos part_gpt", "--locales=",
                     "--fonts=", "--themes=", "-o", image, root],
                    check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return image

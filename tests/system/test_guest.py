@@ -82,7 +82,7 @@ def test_modes(boot, bare, tiny, vendor):
     def lines(m, prefix):
         return re.findall(rf"^{prefix}((?!PASS|FAIL|DONE)[a-z0-9-]+: [^\r\n]*?)\s*$", m.log(), re.M)
 
-    m = bare("modes")
+    m = bare("modes", "bare")
     m.expect(r"DONE \d+ failed", 90)
     want = [line for line in lines(m, "") if line.split(":")[0] not in BARE_ERRORS[vendor]]
     assert len(want) > 20, m.log()[-600:]

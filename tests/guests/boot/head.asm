@@ -1,7 +1,8 @@
 ; SPDX-License-Identifier: BSD-2-Clause
 ; The front of the guest `boot`: headers for Multiboot 1, Multiboot 2 and PVH in one ELF file, and their common 32-bit entry, which goes
-; to 64-bit mode. With RAW there is a Multiboot 1 header alone, with the address fields, for a file that is no ELF. With BARE it asks for no
-; framebuffer: GRUB's switch to one does not come back in Bochs.
+; to 64-bit mode. With RAW there is a Multiboot 1 header alone, with the address fields, for a file that is no ELF.
+
+%include "tests/guests/lib/long_mode.inc"
 
 MB1_MAGIC       equ 0x1badb002
 MB2_MAGIC       equ 0xe85250d6
@@ -28,11 +29,9 @@ mb2:    dd MB2_MAGIC, 0, mb2_end - mb2, -(MB2_MAGIC + (mb2_end - mb2))
         align 8
         dw 3, 0                         ; entry point
         dd 12, start32
-    %ifndef BARE
         align 8
         dw 5, 1                         ; a framebuffer, if there is one
         dd 20, 1024, 768, 32
-    %endif
         align 8
         dw 6, 0                         ; modules on pages
         dd 8
@@ -63,44 +62,9 @@ start32:
         mov [entry_state + 12], eax
         mov eax, cr4
         mov [entry_state + 16], eax
-        cld
-        ; An identity map of 4 GiB by 2 MiB.
-        mov dword [pml4], pdpt + 3
-        mov edi, pdpt
-        mov eax, pd + 3
-        mov ecx, 4
-.dir:   mov [edi], eax
-        add edi, 8
-        add eax, 4096
-        loop .dir
-        mov edi, pd
-        mov eax, 0x83
-        mov ecx, 2048
-.page:  mov [edi], eax
-        add edi, 8
-        add eax, 0x200000
-        loop .page
-        mov eax, 0x20                   ; PAE
-        mov cr4, eax
-        mov eax, pml4
-        mov cr3, eax
-        mov ecx, 0xc0000080             ; EFER.LME
-        xor eax, eax
-        xor edx, edx
-        bts eax, 8
-        wrmsr
-        mov eax, cr0
-        bts eax, 31
-        mov cr0, eax
-        lgdt [gdtr]
-        jmp 8:start64
+        LONG_MODE start64
 
-bits 64
 start64:
-        xor eax, eax
-        mov ds, eax
-        mov es, eax
-        mov ss, eax
         mov rsp, stack_top
         mov edi, entry_state
         call boot_main
@@ -108,16 +72,7 @@ start64:
         hlt
         jmp .halt
 
-section .data
-align 8
-gdt:    dq 0, 0x00af9b000000ffff
-gdtr:   dw 15
-        dd gdt
-
 section .bss nobits alloc write align=4096
-pml4:   resb 4096
-pdpt:   resb 4096
-pd:     resb 4 * 4096
 entry_state:
         resd 5
         align 16, resb 1

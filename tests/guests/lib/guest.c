@@ -6,7 +6,9 @@
 #include "hv/lib/string.h"
 #include "hv/x86/desc.h"
 
+#define COM1_LCR      (PLATFORM_COM1_PORT + 3)
 #define COM1_LSR      (PLATFORM_COM1_PORT + 5)
+#define LCR_8N1       0x03
 #define LSR_THRE      0x20
 #define ZERO_PAGE_CMD 0x228
 #define STUB_SIZE     16
@@ -167,6 +169,7 @@ void guest_tables_load(void)
 void guest_run(const char *line)
 {
 	cmdline = line;
+	out8(COM1_LCR, LCR_8N1); /* firmware may have left it at 5 bits */
 	idt_fill();
 	guest_tables_load();
 	test_main();

@@ -1,14 +1,19 @@
 ; SPDX-License-Identifier: BSD-2-Clause
-; Entry of a tiny guest and its exception and interrupt stubs.
+; Entries of a tiny guest, in 32-bit and in 64-bit mode, and its exception and interrupt stubs.
 
-bits 64
+%include "tests/guests/lib/long_mode.inc"
+
 default rel
 extern guest_main, guest_trap, bss_start, guest_end
 global start, guest_stubs
 
 section .head progbits alloc exec align=16
-        times 0x200 db 0xf4             ; 32-bit entry: not used by this protocol
+bits 32
+; In: ESI = zero page. The 32-bit entry of the protocol, which GRUB on BIOS takes; Ingot takes the other.
+head:   jmp start32
+        times 0x200 - ($ - head) db 0xf4
 
+bits 64
 ; In: RSI = zero page. 64-bit mode, identity map, interrupts off.
 start:
         lea rdi, [bss_start]            ; after a reset, memory is as the last run left it
@@ -25,6 +30,11 @@ start:
         jmp .halt
 
 section .text
+start32:
+        LONG_MODE from32
+from32: mov esi, esi
+        jmp start
+
 ; One stub a vector, 16 bytes each: pushes a zero where the CPU pushes no error code, then the vector.
 align 16
 guest_stubs:
