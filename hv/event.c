@@ -112,7 +112,7 @@ void event_nmi(struct vcpu *v)
 }
 
 /* Is there an interrupt for v, whatever RFLAGS.IF says? */
-static bool interrupt_waits(const struct vcpu *v)
+static bool interrupt_waits(struct vcpu *v)
 {
 	return vlapic_pending(v) >= 0 || (vlapic_accepts_extint(v) && vpic_pending(v->vm));
 }
@@ -199,11 +199,11 @@ void event_inject_next(struct vcpu *v)
 		    e->nmi_pending || (e->requeued.valid && e->requeued.type == EVENT_NMI));
 }
 
-bool event_pending(const struct vcpu *v)
+bool event_pending(struct vcpu *v)
 {
 	const struct vcpu_events *e = &v->events;
 
 	if (e->requeued.valid || e->exception.valid || e->nmi_pending)
 		return true;
-	return !(ops->blocking((struct vcpu *)v) & BLOCK_IF) && interrupt_waits(v);
+	return !(ops->blocking(v) & BLOCK_IF) && interrupt_waits(v);
 }

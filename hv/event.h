@@ -61,5 +61,5 @@ void event_reconsider(struct vcpu *v);
 void event_nmi(struct vcpu *v);
 /* Decides what v gets at the next entry and programs the hardware. On v's CPU, before each entry. */
 void event_inject_next(struct vcpu *v);
-/* True if v has something that would end a HLT. */
-bool event_pending(const struct vcpu *v);
+/* True if v has something that would end a HLT. On v's CPU. */
+bool event_pending(struct vcpu *v);

@@ -71,7 +71,6 @@ struct vcpu {
 	bool unhalted;          /* atomic: vcpu_unhalt came; it ends this HLT or the next one */
 
 	struct vcpu_events events;
-	struct vlapic lapic;
 	struct vcpu_msrs msrs;
 	struct msr_state msr; /* values of emulated MSRs */
 	uint64_t xcr0;
@@ -88,6 +87,7 @@ struct vcpu {
 	uint64_t ready_ns;  /* host clock when it became ready */
 	uint64_t waited_ns; /* since power-on, the time that it was ready and had no CPU */
 	struct pv_steal steal;
+	struct vlapic lapic; /* last, for its page's alignment */
 };
 
 static inline uint64_t vcpu_reg_get(struct vcpu *v, enum vreg r)

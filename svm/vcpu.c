@@ -192,7 +192,7 @@ void svm_vcpu_run(struct vcpu *v)
 {
 	struct svm_vcpu *s = to_svm(v);
 	struct vmcb *b = &s->vmcb;
-	uint8_t v_tpr = (uint8_t)v->lapic.tpr >> V_TPR_SHIFT;
+	uint8_t v_tpr = (uint8_t)vlapic_tpr(&v->lapic) >> V_TPR_SHIFT;
 
 	b->rip = v->rip;
 	b->rax = v->gpr[RAX];

@@ -7,62 +7,96 @@
 #include "hv/vdev/ioapic.h"
 #include "hv/vdev/platform.h"
 #include "hv/event.h"
+#include "hv/lib/string.h"
 #include "hv/lib/util.h"
 
 #define FIRST_VECTOR 16 /* 0-15 are illegal in fixed interrupts */
 
 #define LVT_RESET    LAPIC_LVT_MASKED
 #define SVR_RESET    0xffu
+#define VERSION      (LAPIC_VERSION_INTEGRATED | (LVT_COUNT - 1) << LAPIC_VERSION_MAX_LVT_SHIFT)
 
-static void bit_set(uint64_t *map, unsigned n)
+static bool bit_test(const struct vlapic *l, uint32_t map, unsigned vector)
 {
-	map[n / 64] |= BIT(n % 64);
+	return vlapic_reg(l, vlapic_nth(map, vector / 32)) & BIT(vector % 32);
 }
 
-static void bit_clear(uint64_t *map, unsigned n)
+static void bit_set(struct vlapic *l, uint32_t map, unsigned vector)
 {
-	map[n / 64] &= ~BIT(n % 64);
+	l->page[vlapic_nth(map, vector / 32) / sizeof(uint32_t)] |= (uint32_t)BIT(vector % 32);
 }
 
-/* Highest bit of a 256-bit map, or -1. */
-static int top_bit(const uint64_t *map)
+static void bit_clear(struct vlapic *l, uint32_t map, unsigned vector)
 {
-	for (int i = 3; i >= 0; i--) {
-		uint64_t word = __atomic_load_n(&map[i], __ATOMIC_ACQUIRE);
+	l->page[vlapic_nth(map, vector / 32) / sizeof(uint32_t)] &= ~(uint32_t)BIT(vector % 32);
+}
+
+/* Highest bit in IRR or ISR, which has none above `vector`; or -1. */
+static int top_bit(const struct vlapic *l, uint32_t map, unsigned vector)
+{
+	for (int n = (int)(vector / 32); n >= 0; n--) {
+		uint32_t word = l->page[vlapic_nth(map, (unsigned)n) / sizeof(uint32_t)];
 
 		if (word)
-			return i * 64 + 63 - __builtin_clzll(word);
+			return n * 32 + 31 - __builtin_clz(word);
 	}
 	return -1;
 }
 
-int vlapic_pending(const struct vcpu *v)
+/* Vectors `got` of word n of IRR have arrived, those in `level` as levels. */
+static inline void arrive(struct vlapic *l, unsigned n, uint32_t got, uint32_t level)
 {
-	const struct vlapic *l = &v->lapic;
-	int vector = top_bit(l->irr);
+	uint32_t *irr = &l->page[vlapic_nth(LAPIC_IRR, n) / sizeof(uint32_t)];
+	uint32_t *tmr = &l->page[vlapic_nth(LAPIC_TMR, n) / sizeof(uint32_t)];
+	int top = (int)(n * 32 + 31) - __builtin_clz(got);
 
-	if (vector < 0 || !vlapic_enabled(l) || ((uint32_t)vector & 0xf0) <= (vlapic_ppr(l) & 0xf0))
+	*irr |= got;
+	if ((*tmr ^ level) & got)
+		*tmr ^= (*tmr ^ level) & got;
+	if (top > l->irr_top)
+		l->irr_top = top;
+}
+
+void vlapic_accept_posted(struct vlapic *l)
+{
+	uint32_t words = __atomic_exchange_n(&l->posted_words, 0, __ATOMIC_ACQ_REL);
+
+	for (; words; words &= words - 1) {
+		unsigned n = (unsigned)__builtin_ctz(words);
+		uint32_t got = __atomic_exchange_n(&l->posted[n], 0, __ATOMIC_ACQ_REL);
+
+		if (got)
+			arrive(l, n, got, __atomic_load_n(&l->level[n], __ATOMIC_RELAXED));
+	}
+}
+
+int vlapic_pending(struct vcpu *v)
+{
+	struct vlapic *l = &v->lapic;
+
+	vlapic_take_posted(l);
+	if (l->irr_top < 0 || !vlapic_enabled(l) || ((uint32_t)l->irr_top & 0xf0) <= (vlapic_ppr(l) & 0xf0))
 		return -1;
-	return vector;
+	return l->irr_top;
 }
 
 void vlapic_accept(struct vcpu *v, uint8_t vector)
 {
 	struct vlapic *l = &v->lapic;
 
-	__atomic_fetch_and(&l->irr[vector / 64], ~BIT(vector % 64), __ATOMIC_ACQ_REL);
-	bit_set(l->isr, vector);
+	bit_clear(l, LAPIC_IRR, vector);
+	l->irr_top = top_bit(l, LAPIC_IRR, vector);
+	bit_set(l, LAPIC_ISR, vector);
 	/* It was above PPR, thus above everything in service. */
 	l->isr_top = vector;
 }
 
-bool vlapic_eoi_is_local(const struct vcpu *v)
+bool vlapic_eoi_is_local(struct vcpu *v)
 {
-	const struct vlapic *l = &v->lapic;
+	struct vlapic *l = &v->lapic;
 
-	if (l->isr_top < 0 || top_bit(l->irr) >= 0)
-		return false;
-	return !(__atomic_load_n(&l->tmr[l->isr_top / 64], __ATOMIC_RELAXED) & BIT(l->isr_top % 64));
+	vlapic_take_posted(l);
+	return l->isr_top >= 0 && l->irr_top < 0 && !bit_test(l, LAPIC_TMR, (unsigned)l->isr_top);
 }
 
 void vlapic_eoi(struct vcpu *v)
@@ -72,9 +106,9 @@ void vlapic_eoi(struct vcpu *v)
 
 	if (vector < 0)
 		return;
-	bit_clear(l->isr, (unsigned)vector);
-	l->isr_top = top_bit(l->isr);
-	if (__atomic_load_n(&l->tmr[vector / 64], __ATOMIC_RELAXED) & BIT(vector % 64))
+	bit_clear(l, LAPIC_ISR, (unsigned)vector);
+	l->isr_top = top_bit(l, LAPIC_ISR, (unsigned)vector);
+	if (bit_test(l, LAPIC_TMR, (unsigned)vector))
 		vioapic_eoi(v->vm, (uint8_t)vector);
 	vlapic_unblocked(v);
 }
@@ -87,9 +121,9 @@ void vlapic_unblocked(struct vcpu *v)
 
 void vlapic_write_tpr(struct vcpu *v, uint32_t tpr)
 {
-	bool lower = tpr < v->lapic.tpr;
+	bool lower = tpr < vlapic_tpr(&v->lapic);
 
-	v->lapic.tpr = tpr;
+	vlapic_set_reg(&v->lapic, LAPIC_TPR, tpr);
 	if (lower)
 		vlapic_unblocked(v);
 }
@@ -97,29 +131,46 @@ void vlapic_write_tpr(struct vcpu *v, uint32_t tpr)
 bool vlapic_take(struct vcpu *v, uint8_t vector, bool level)
 {
 	struct vlapic *l = &v->lapic;
-	uint64_t bit = BIT(vector % 64);
+	unsigned n = vector / 32;
+	uint32_t bit = (uint32_t)BIT(vector % 32);
 
 	if (vector < FIRST_VECTOR) {
 		vlapic_error(v, LAPIC_ESR_RECV_VECTOR);
 		return false;
 	}
-	if (!(l->svr & LAPIC_SVR_ENABLE))
+	if (!(vlapic_reg(l, LAPIC_SVR) & LAPIC_SVR_ENABLE))
 		return false;
 	if (level)
-		__atomic_fetch_or(&l->tmr[vector / 64], bit, __ATOMIC_RELAXED);
-	else if (l->tmr[vector / 64] & bit)
-		__atomic_fetch_and(&l->tmr[vector / 64], ~bit, __ATOMIC_RELAXED);
-	/* Who finds the bit set already leaves the request to the one who set it. */
-	if (!(__atomic_fetch_or(&l->irr[vector / 64], bit, __ATOMIC_ACQ_REL) & bit))
+		__atomic_fetch_or(&l->level[n], bit, __ATOMIC_RELAXED);
+	else if (__atomic_load_n(&l->level[n], __ATOMIC_RELAXED) & bit)
+		__atomic_fetch_and(&l->level[n], ~bit, __ATOMIC_RELAXED);
+	/* Who finds the bit set already leaves the rest to the one who set it. */
+	if (!(__atomic_fetch_or(&l->posted[n], bit, __ATOMIC_ACQ_REL) & bit)) {
+		__atomic_fetch_or(&l->posted_words, 1u << n, __ATOMIC_RELEASE);
 		vcpu_request(v, VREQ_EVENT);
+	}
 	return true;
+}
+
+void vlapic_take_own(struct vcpu *v, uint8_t vector)
+{
+	struct vlapic *l = &v->lapic;
+
+	if (vector < FIRST_VECTOR) {
+		vlapic_error(v, LAPIC_ESR_RECV_VECTOR);
+		return;
+	}
+	if (!(vlapic_reg(l, LAPIC_SVR) & LAPIC_SVR_ENABLE))
+		return;
+	arrive(l, vector / 32, (uint32_t)BIT(vector % 32), 0);
+	event_reconsider(v);
 }
 
 void vlapic_error(struct vcpu *v, uint32_t esr_bit)
 {
 	struct vlapic *l = &v->lapic;
 	uint32_t before = __atomic_fetch_or(&l->esr_next, esr_bit, __ATOMIC_RELAXED);
-	uint32_t lvt = l->lvt[LVT_ERROR];
+	uint32_t lvt = vlapic_reg(l, LAPIC_LVT_ERROR);
 
 	/* A write of ESR re-arms the interrupt (SDM Vol. 3A, "Error Handling"). */
 	if (before || (lvt & LAPIC_LVT_MASKED))
@@ -137,14 +188,14 @@ bool vlapic_accepts_extint(const struct vcpu *v)
 	/* With the APIC disabled LINT0 is the INTR pin, which a board connects at the boot processor. */
 	if (!vlapic_enabled(l))
 		return l->base & APIC_BASE_BSP;
-	return (l->lvt[LVT_LINT0] & (LAPIC_LVT_MASKED | APIC_DELIVERY_MASK)) ==
+	return (vlapic_reg(l, LAPIC_LVT_LINT0) & (LAPIC_LVT_MASKED | APIC_DELIVERY_MASK)) ==
 	       (APIC_EXTINT << APIC_DELIVERY_SHIFT);
 }
 
 void vlapic_lint(struct vcpu *v, enum lapic_lvt pin)
 {
 	struct vlapic *l = &v->lapic;
-	uint32_t lvt = l->lvt[pin];
+	uint32_t lvt = vlapic_reg(l, vlapic_nth(LAPIC_LVT_TIMER, pin));
 
 	if (!vlapic_enabled(l)) {
 		if (pin == LVT_LINT1)
@@ -175,7 +226,7 @@ void vlapic_lint(struct vcpu *v, enum lapic_lvt pin)
 
 uint64_t vlapic_get_tpr(const struct vcpu *v)
 {
-	return v->lapic.tpr >> 4;
+	return vlapic_tpr(&v->lapic) >> 4;
 }
 
 void vlapic_set_tpr(struct vcpu *v, uint64_t cr8)
@@ -188,26 +239,40 @@ static uint32_t x2apic_ldr(uint32_t id)
 	return (id >> 4) << 16 | 1u << (id & 0xf);
 }
 
+/* What lies or looks different in the two modes: ID, LDR, and the upper half of ICR. */
+static void set_mode_registers(struct vcpu *v)
+{
+	struct vlapic *l = &v->lapic;
+	bool x2 = vlapic_x2apic(l);
+
+	vlapic_set_reg(l, LAPIC_ID, x2 ? v->id : v->id << LAPIC_ID_SHIFT);
+	if (!x2)
+		return;
+	vlapic_set_reg(l, LAPIC_LDR, x2apic_ldr(v->id));
+	vlapic_set_reg(l, LAPIC_ICR_HIGH_X2, vlapic_reg(l, LAPIC_ICR2));
+	vlapic_set_reg(l, LAPIC_ICR2, 0);
+}
+
 /* SDM Vol. 3A, "Local APIC State After Power-Up or Reset". The caller's CPU owns v, or v does not run. */
 static void reset_registers(struct vcpu *v)
 {
 	struct vlapic *l = &v->lapic;
 
-	for (unsigned i = 0; i < 4; i++) {
-		__atomic_store_n(&l->irr[i], 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&l->tmr[i], 0, __ATOMIC_RELAXED);
-		l->isr[i] = 0;
+	memset(l->page, 0, sizeof(l->page));
+	__atomic_store_n(&l->posted_words, 0, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < LAPIC_MAP_WORDS; i++) {
+		__atomic_store_n(&l->posted[i], 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&l->level[i], 0, __ATOMIC_RELAXED);
 	}
-	l->isr_top = -1;
+	l->irr_top = l->isr_top = -1;
 	l->eoi_offered = false;
-	l->tpr = 0;
-	l->ldr = vlapic_x2apic(l) ? x2apic_ldr(v->id) : 0;
-	l->dfr = LAPIC_DFR_FLAT;
-	l->svr = SVR_RESET;
-	l->esr = l->esr_next = 0;
-	l->icr = 0;
+	l->esr_next = 0;
+	set_mode_registers(v);
+	vlapic_set_reg(l, LAPIC_VERSION, VERSION);
+	vlapic_set_reg(l, LAPIC_DFR, LAPIC_DFR_FLAT);
+	vlapic_set_reg(l, LAPIC_SVR, SVR_RESET);
 	for (unsigned i = 0; i < LVT_COUNT; i++)
-		l->lvt[i] = LVT_RESET;
+		vlapic_set_reg(l, vlapic_nth(LAPIC_LVT_TIMER, i), LVT_RESET);
 	vlapic_timer_reset(v);
 }
 
@@ -227,9 +292,9 @@ void vlapic_reset(struct vcpu *v)
 	if (v->id != 0)
 		return;
 	/* Virtual wire mode (MultiProcessor Specification, "Virtual Wire Mode"). */
-	l->svr = SVR_RESET | LAPIC_SVR_ENABLE;
-	l->lvt[LVT_LINT0] = APIC_EXTINT << APIC_DELIVERY_SHIFT;
-	l->lvt[LVT_LINT1] = APIC_NMI << APIC_DELIVERY_SHIFT;
+	vlapic_set_reg(l, LAPIC_SVR, SVR_RESET | LAPIC_SVR_ENABLE);
+	vlapic_set_reg(l, LAPIC_LVT_LINT0, APIC_EXTINT << APIC_DELIVERY_SHIFT);
+	vlapic_set_reg(l, LAPIC_LVT_LINT1, APIC_NMI << APIC_DELIVERY_SHIFT);
 }
 
 void vlapic_init_signal(struct vcpu *v)
@@ -257,7 +322,7 @@ bool vlapic_base_set(struct vcpu *v, uint64_t value, unsigned phys_bits)
 	if (to == 0 && from != 0)
 		reset_registers(v);
 	else if (to == mode && from != mode)
-		l->ldr = x2apic_ldr(v->id);
+		set_mode_registers(v);
 	event_reconsider(v); /* the PIC may reach this CPU now */
 	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The local APIC of a vCPU: xAPIC page and x2APIC MSRs over one set of registers. It belongs to the CPU that
- * runs the vCPU; other CPUs only set bits of IRR and TMR, atomically, and read what addresses it.
+ * runs the vCPU; other CPUs only post interrupts, atomically, and read what addresses it.
  * Model: SDM Vol. 3A, "Advanced Programmable Interrupt Controller (APIC)". The bus clock is 1 GHz.
  */
 #pragma once
@@ -30,15 +30,16 @@ enum apic_delivery {
 };
 
 struct vlapic {
-	uint64_t irr[4], tmr[4]; /* atomic: other CPUs set bits */
-	uint64_t isr[4];
-	int32_t isr_top; /* highest bit of isr, or -1 */
-	uint32_t tpr, ldr, dfr, svr;
-	uint32_t esr, esr_next; /* as read; errors since the last write */
-	uint32_t lvt[LVT_COUNT];
-	uint64_t icr;
 	uint64_t base; /* IA32_APIC_BASE */
-	uint32_t divide, initial_count;
+	/*
+	 * Atomic: fixed interrupts that have come and are not yet in IRR; whether each vector came last as a level; and
+	 * which words of `posted` to look at.
+	 */
+	uint32_t posted[LAPIC_MAP_WORDS], level[LAPIC_MAP_WORDS], posted_words;
+	int32_t irr_top, isr_top; /* highest bits of IRR and ISR, or -1 */
+	uint32_t esr_next;        /* atomic: errors since the last write of ESR */
+	/* What the timer runs by; the registers follow it. */
+	uint32_t timer_lvt, timer_divide, timer_initial;
 	uint64_t timer_start_ns; /* guest time at which the count began */
 	uint64_t timer_next_ns;  /* guest time of the next expiry; UINT64_MAX: none */
 	uint64_t tsc_deadline;   /* guest TSC; 0: none */
@@ -46,6 +47,11 @@ struct vlapic {
 	bool eoi_offered; /* isr_top may have ended already: pv_eoi_collect comes before its next use */
 	bool timer_look;  /* before v is entered, look at the timer: vlapic_timer_follow */
 	struct timer timer;
+	/*
+	 * The registers, where the guest finds them in xAPIC mode (enum lapic_reg), and a processor that virtualizes
+	 * APICs: SDM Vol. 3C, "Virtual-APIC Page". In x2APIC mode the upper half of a register is 4 bytes behind it.
+	 */
+	uint32_t page[LAPIC_MMIO_SIZE / sizeof(uint32_t)] __attribute__((aligned(LAPIC_MMIO_SIZE)));
 };
 
 /* An interrupt message, as it travels from a LAPIC, an IOAPIC or a device to the LAPICs. */
@@ -67,16 +73,21 @@ void vlapic_reset(struct vcpu *v);
 /* The state after an INIT: IA32_APIC_BASE and the ID stay. */
 void vlapic_init_signal(struct vcpu *v);
 
-/* The highest vector that could be delivered now (above PPR), or -1. v's CPU only. */
-int vlapic_pending(const struct vcpu *v);
+/* What has been posted goes into IRR; the highest vector that could be delivered now (above PPR), or -1. v's CPU only. */
+int vlapic_pending(struct vcpu *v);
 /* The CPU takes `vector`, which vlapic_pending returned: IRR to ISR. */
 void vlapic_accept(struct vcpu *v, uint8_t vector);
 /* Ends the highest interrupt in service, if there is one. v's CPU only. */
 void vlapic_eoi(struct vcpu *v);
 /* True: one is in service, whose end nobody but v's local APIC has to know, and no other waits for it. */
-bool vlapic_eoi_is_local(const struct vcpu *v);
+bool vlapic_eoi_is_local(struct vcpu *v);
 /* True: the PIC's INTR reaches this CPU (hv/vdev/pic.h). */
 bool vlapic_accepts_extint(const struct vcpu *v);
+static inline uint32_t vlapic_tpr(const struct vlapic *l)
+{
+	return l->page[LAPIC_TPR / sizeof(uint32_t)];
+}
+
 /* CR8: bits 7:4 of TPR, 0-15. set: value above 15 is the caller's #GP. */
 uint64_t vlapic_get_tpr(const struct vcpu *v);
 void vlapic_set_tpr(struct vcpu *v, uint64_t cr8);

@@ -23,13 +23,15 @@ static bool match_cluster(uint32_t ldr, uint32_t dest)
 
 static bool match_logical(const struct vlapic *l, const struct apic_message *m)
 {
+	uint32_t ldr = vlapic_reg(l, LAPIC_LDR);
+
 	if (vlapic_x2apic(l))
-		return m->dest >> 16 == l->ldr >> 16 && (m->dest & l->ldr & 0xffff);
+		return m->dest >> 16 == ldr >> 16 && (m->dest & ldr & 0xffff);
 	if (m->dest > LAPIC_X1_BROADCAST)
 		return false;
-	if (l->dfr == LAPIC_DFR_FLAT)
-		return m->dest & l->ldr >> LAPIC_ID_SHIFT;
-	return match_cluster(l->ldr, m->dest);
+	if (vlapic_reg(l, LAPIC_DFR) == LAPIC_DFR_FLAT)
+		return m->dest & ldr >> LAPIC_ID_SHIFT;
+	return match_cluster(ldr, m->dest);
 }
 
 static bool is_broadcast(const struct apic_message *m)
@@ -68,7 +70,7 @@ static uint64_t arbitrate(const struct vm *vm, uint64_t set, uint8_t vector)
 		const struct vlapic *l = &vm->vcpu[i]->lapic;
 		uint32_t class = vlapic_ppr(l) >> 4;
 
-		if (!(l->svr & LAPIC_SVR_ENABLE))
+		if (!(vlapic_reg(l, LAPIC_SVR) & LAPIC_SVR_ENABLE))
 			continue;
 		if (class < best) {
 			best = class;
@@ -143,7 +145,7 @@ void vlapic_self_ipi(struct vcpu *v, uint8_t vector)
 	if (vector < FIRST_VECTOR)
 		vlapic_error(v, LAPIC_ESR_SEND_VECTOR);
 	/* The receiving side notes an illegal vector as well. */
-	vlapic_take(v, vector, false);
+	vlapic_take_own(v, vector);
 }
 
 /*
@@ -181,7 +183,9 @@ void vlapic_send(struct vcpu *v, uint64_t icr)
 	}
 	switch (shorthand) {
 	case LAPIC_ICR_SELF:
-		if (vlapic_enabled(&v->lapic))
+		if (m.mode == APIC_FIXED)
+			vlapic_take_own(v, m.vector);
+		else
 			deliver_set(vm, BIT(v->id), &m);
 		return;
 	case LAPIC_ICR_ALL:

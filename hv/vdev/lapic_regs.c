@@ -33,7 +33,6 @@ static const uint64_t x2apic_writable = REG(LAPIC_TPR) | REG(LAPIC_EOI) | REG(LA
 					REG(LAPIC_ICR) | REGS_LVT | REG(LAPIC_TIMER_INITIAL) |
 					REG(LAPIC_TIMER_DIVIDE) | REG(LAPIC_SELF_IPI);
 
-#define VERSION     (LAPIC_VERSION_INTEGRATED | (LVT_COUNT - 1) << LAPIC_VERSION_MAX_LVT_SHIFT)
 #define TPR_BITS    0xffu
 #define SVR_BITS    (APIC_VECTOR | LAPIC_SVR_ENABLE | LAPIC_SVR_FOCUS_OFF)
 #define DFR_ONES    0x0fffffffu
@@ -53,7 +52,7 @@ static const uint32_t lvt_writable[LVT_COUNT] = {
     [LVT_ERROR] = APIC_VECTOR | LAPIC_LVT_MASKED,
 };
 
-/* Bits that are there, but are not the guest's to write. */
+/* Bits that are there, but never set here, and not the guest's to write. */
 static const uint32_t lvt_readonly[LVT_COUNT] = {
     [LVT_TIMER] = LAPIC_LVT_PENDING,
     [LVT_THERMAL] = LAPIC_LVT_PENDING,
@@ -63,54 +62,20 @@ static const uint32_t lvt_readonly[LVT_COUNT] = {
     [LVT_ERROR] = LAPIC_LVT_PENDING,
 };
 
-static uint32_t map_word(const uint64_t *map, uint32_t offset)
+static uint32_t reg_read(struct vcpu *v, uint32_t offset)
 {
-	unsigned n = (offset >> 4) & 7;
-
-	return (uint32_t)(__atomic_load_n(&map[n / 2], __ATOMIC_RELAXED) >> (n % 2 * 32));
-}
-
-static uint32_t reg_read(const struct vcpu *v, uint32_t offset)
-{
-	const struct vlapic *l = &v->lapic;
+	struct vlapic *l = &v->lapic;
 
 	switch (offset) {
-	case LAPIC_ID:
-		return vlapic_x2apic(l) ? v->id : v->id << LAPIC_ID_SHIFT;
-	case LAPIC_VERSION:
-		return VERSION;
-	case LAPIC_TPR:
-		return l->tpr;
 	case LAPIC_PPR:
 		return vlapic_ppr(l);
-	case LAPIC_LDR:
-		return l->ldr;
-	case LAPIC_DFR:
-		return l->dfr;
-	case LAPIC_SVR:
-		return l->svr;
-	case LAPIC_ISR ... LAPIC_ISR + 0x70:
-		return map_word(l->isr, offset);
-	case LAPIC_TMR ... LAPIC_TMR + 0x70:
-		return map_word(l->tmr, offset);
-	case LAPIC_IRR ... LAPIC_IRR + 0x70:
-		return map_word(l->irr, offset);
-	case LAPIC_ESR:
-		return l->esr;
-	case LAPIC_ICR:
-		return (uint32_t)l->icr;
-	case LAPIC_ICR2:
-		return (uint32_t)(l->icr >> 32);
-	case LAPIC_LVT_TIMER ... LAPIC_LVT_ERROR:
-		return l->lvt[(offset >> 4) - REG_LVT_FIRST];
-	case LAPIC_TIMER_INITIAL:
-		return l->initial_count;
+	case LAPIC_TMR ... LAPIC_IRR + 0x70:
+		vlapic_take_posted(l);
+		return vlapic_reg(l, offset);
 	case LAPIC_TIMER_CURRENT:
 		return vlapic_timer_current(v);
-	case LAPIC_TIMER_DIVIDE:
-		return l->divide;
-	default: /* APR and RRD, which no current processor implements, and EOI, which is write-only */
-		return 0;
+	default: /* APR, RRD and EOI, which hold nothing, too */
+		return vlapic_reg(l, offset);
 	}
 }
 
@@ -118,27 +83,27 @@ static void write_svr(struct vcpu *v, uint32_t value)
 {
 	struct vlapic *l = &v->lapic;
 
-	l->svr = value & SVR_BITS;
-	if (l->svr & LAPIC_SVR_ENABLE)
+	vlapic_set_reg(l, LAPIC_SVR, value & SVR_BITS);
+	if (value & LAPIC_SVR_ENABLE)
 		return;
 	/* SDM Vol. 3A, "Local APIC State After It Has Been Software Disabled": every LVT entry is masked. */
 	for (unsigned i = 0; i < LVT_COUNT; i++)
 		if (i != LVT_TIMER)
-			l->lvt[i] |= LAPIC_LVT_MASKED;
-	vlapic_timer_set_lvt(v, l->lvt[LVT_TIMER] | LAPIC_LVT_MASKED);
+			l->page[vlapic_nth(LAPIC_LVT_TIMER, i) / sizeof(uint32_t)] |= LAPIC_LVT_MASKED;
+	vlapic_timer_set_lvt(v, l->timer_lvt | LAPIC_LVT_MASKED);
 }
 
 static void write_lvt(struct vcpu *v, enum lapic_lvt n, uint32_t value)
 {
 	struct vlapic *l = &v->lapic;
 
-	value = (value & lvt_writable[n]) | (l->lvt[n] & lvt_readonly[n]);
-	if (!(l->svr & LAPIC_SVR_ENABLE))
+	value &= lvt_writable[n];
+	if (!(vlapic_reg(l, LAPIC_SVR) & LAPIC_SVR_ENABLE))
 		value |= LAPIC_LVT_MASKED;
 	if (n == LVT_TIMER)
 		vlapic_timer_set_lvt(v, value);
 	else
-		l->lvt[n] = value;
+		vlapic_set_reg(l, vlapic_nth(LAPIC_LVT_TIMER, n), value);
 	if (n == LVT_LINT0)
 		event_reconsider(v); /* the PIC may reach this CPU now */
 }
@@ -155,23 +120,23 @@ static void reg_write(struct vcpu *v, uint32_t offset, uint32_t value)
 		vlapic_eoi(v);
 		break;
 	case LAPIC_LDR: /* not writable in x2APIC mode */
-		l->ldr = value & 0xffu << LAPIC_ID_SHIFT;
+		vlapic_set_reg(l, offset, value & 0xffu << LAPIC_ID_SHIFT);
 		break;
 	case LAPIC_DFR:
-		l->dfr = value | DFR_ONES;
+		vlapic_set_reg(l, offset, value | DFR_ONES);
 		break;
 	case LAPIC_SVR:
 		write_svr(v, value);
 		break;
 	case LAPIC_ESR:
-		l->esr = __atomic_exchange_n(&l->esr_next, 0, __ATOMIC_RELAXED);
+		vlapic_set_reg(l, offset, __atomic_exchange_n(&l->esr_next, 0, __ATOMIC_RELAXED));
 		break;
 	case LAPIC_ICR:
-		l->icr = (l->icr & ~0xffffffffULL) | (value & ICR_LOW_BITS);
-		vlapic_send(v, l->icr);
+		vlapic_set_reg(l, offset, value & ICR_LOW_BITS);
+		vlapic_send(v, (value & ICR_LOW_BITS) | (uint64_t)vlapic_reg(l, LAPIC_ICR2) << 32);
 		break;
 	case LAPIC_ICR2:
-		l->icr = (l->icr & 0xffffffffULL) | (uint64_t)(value & 0xffu << LAPIC_ID_SHIFT) << 32;
+		vlapic_set_reg(l, offset, value & 0xffu << LAPIC_ID_SHIFT);
 		break;
 	case LAPIC_LVT_TIMER ... LAPIC_LVT_ERROR:
 		write_lvt(v, (offset >> 4) - REG_LVT_FIRST, value);
@@ -235,7 +200,9 @@ bool vlapic_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 	settle_eoi(v);
 	if (!vlapic_x2apic(&v->lapic) || n >= REG_COUNT || !(x2apic_readable & BIT(n)))
 		return false;
-	*value = n == LAPIC_ICR >> 4 ? v->lapic.icr : reg_read(v, n << 4);
+	*value = reg_read(v, n << 4);
+	if (n == LAPIC_ICR >> 4)
+		*value |= (uint64_t)vlapic_reg(&v->lapic, LAPIC_ICR_HIGH_X2) << 32;
 	return true;
 }
 
@@ -275,7 +242,8 @@ bool vlapic_msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 		vlapic_eoi(v);
 		break;
 	case LAPIC_ICR:
-		v->lapic.icr = value;
+		vlapic_set_reg(&v->lapic, LAPIC_ICR, (uint32_t)value);
+		vlapic_set_reg(&v->lapic, LAPIC_ICR_HIGH_X2, (uint32_t)(value >> 32));
 		vlapic_send(v, value);
 		break;
 	case LAPIC_SELF_IPI:

@@ -20,25 +20,25 @@ static_assert(LAPIC_BUS_HZ == NS_PER_S); /* a bus clock is a nanosecond */
 
 static uint32_t mode(const struct vlapic *l)
 {
-	return l->lvt[LVT_TIMER] & LAPIC_LVT_TIMER_MODE;
+	return l->timer_lvt & LAPIC_LVT_TIMER_MODE;
 }
 
 static bool masked(const struct vlapic *l)
 {
-	return l->lvt[LVT_TIMER] & LAPIC_LVT_MASKED;
+	return l->timer_lvt & LAPIC_LVT_MASKED;
 }
 
 /* Bits 3, 1, 0 give 2, 4, 8, 16, 32, 64, 128, 1. */
 static uint64_t divisor(const struct vlapic *l)
 {
-	uint32_t code = (l->divide & 3) | (l->divide & 8) >> 1;
+	uint32_t code = (l->timer_divide & 3) | (l->timer_divide & 8) >> 1;
 
 	return 1ULL << ((code + 1) & 7);
 }
 
 static uint64_t period_ns(const struct vlapic *l)
 {
-	return l->initial_count * divisor(l);
+	return l->timer_initial * divisor(l);
 }
 
 static uint64_t first_edge_after(const struct vlapic *l, uint64_t t)
@@ -52,7 +52,7 @@ static uint64_t first_edge_after(const struct vlapic *l, uint64_t t)
 /* The expiry that is due next, seen from guest time `now`; earlier ones have been dealt with. */
 static uint64_t next_expiry(const struct vlapic *l, uint64_t now)
 {
-	if (!l->initial_count || mode(l) == LAPIC_LVT_TIMER_DEADLINE)
+	if (!l->timer_initial || mode(l) == LAPIC_LVT_TIMER_DEADLINE)
 		return NEVER;
 	if (mode(l) == LAPIC_LVT_TIMER_PERIODIC)
 		return first_edge_after(l, now);
@@ -64,18 +64,18 @@ uint32_t vlapic_timer_current(const struct vcpu *v)
 	const struct vlapic *l = &v->lapic;
 	uint64_t ticks;
 
-	if (!l->initial_count || mode(l) == LAPIC_LVT_TIMER_DEADLINE)
+	if (!l->timer_initial || mode(l) == LAPIC_LVT_TIMER_DEADLINE)
 		return 0;
 	ticks = (vm_time_ns(v->vm) - l->timer_start_ns) / divisor(l);
 	if (mode(l) == LAPIC_LVT_TIMER_PERIODIC)
-		return l->initial_count - (uint32_t)(ticks % l->initial_count);
-	return ticks < l->initial_count ? l->initial_count - (uint32_t)ticks : 0;
+		return l->timer_initial - (uint32_t)(ticks % l->timer_initial);
+	return ticks < l->timer_initial ? l->timer_initial - (uint32_t)ticks : 0;
 }
 
 static void expire(struct vcpu *v)
 {
 	if (!masked(&v->lapic))
-		vlapic_take(v, v->lapic.lvt[LVT_TIMER] & APIC_VECTOR, false);
+		vlapic_take(v, v->lapic.timer_lvt & APIC_VECTOR, false);
 }
 
 /* Does what is due by now. */
@@ -135,9 +135,17 @@ static void timer_fired(struct timer *t)
 		v->lapic.timer_look = true;
 }
 
+static void show_registers(struct vlapic *l)
+{
+	vlapic_set_reg(l, LAPIC_LVT_TIMER, l->timer_lvt);
+	vlapic_set_reg(l, LAPIC_TIMER_INITIAL, l->timer_initial);
+	vlapic_set_reg(l, LAPIC_TIMER_DIVIDE, l->timer_divide);
+}
+
 /* The count, the mode or the mask has changed: look again from now on. */
 static void restart(struct vcpu *v)
 {
+	show_registers(&v->lapic);
 	v->lapic.timer_next_ns = next_expiry(&v->lapic, vm_time_ns(v->vm));
 	vlapic_timer_arm(v);
 }
@@ -151,11 +159,13 @@ void vlapic_timer_reset(struct vcpu *v)
 {
 	struct vlapic *l = &v->lapic;
 
-	l->divide = 0;
-	l->initial_count = 0;
+	l->timer_lvt = LAPIC_LVT_MASKED;
+	l->timer_divide = 0;
+	l->timer_initial = 0;
 	l->timer_start_ns = 0;
 	l->timer_next_ns = NEVER;
 	l->tsc_deadline = 0;
+	show_registers(l);
 }
 
 void vlapic_timer_set_lvt(struct vcpu *v, uint32_t lvt)
@@ -166,17 +176,17 @@ void vlapic_timer_set_lvt(struct vcpu *v, uint32_t lvt)
 	vlapic_timer_run(v);
 	if (old != new && (old == LAPIC_LVT_TIMER_DEADLINE || new == LAPIC_LVT_TIMER_DEADLINE)) {
 		/* Changing to or from TSC-deadline mode disarms the timer. */
-		l->initial_count = 0;
+		l->timer_initial = 0;
 		l->tsc_deadline = 0;
-	} else if (old != new && l->initial_count) {
+	} else if (old != new && l->timer_initial) {
 		uint64_t now = vm_time_ns(v->vm);
 
 		if (old == LAPIC_LVT_TIMER_PERIODIC) /* the count goes on from where it is */
 			l->timer_start_ns = first_edge_after(l, now) - period_ns(l);
 		else if (now - l->timer_start_ns >= period_ns(l)) /* a one-shot that is over stays so */
-			l->initial_count = 0;
+			l->timer_initial = 0;
 	}
-	l->lvt[LVT_TIMER] = lvt;
+	l->timer_lvt = lvt;
 	restart(v);
 }
 
@@ -184,10 +194,10 @@ void vlapic_timer_set_initial(struct vcpu *v, uint32_t count)
 {
 	struct vlapic *l = &v->lapic;
 
-	if (mode(l) == LAPIC_LVT_TIMER_DEADLINE)
-		return; /* ignored, and reads as 0 */
 	vlapic_timer_run(v);
-	l->initial_count = count;
+	if (mode(l) == LAPIC_LVT_TIMER_DEADLINE)
+		count = 0; /* ignored, and reads as 0 */
+	l->timer_initial = count;
 	l->timer_start_ns = vm_time_ns(v->vm);
 	restart(v);
 }
@@ -199,10 +209,10 @@ void vlapic_timer_set_divide(struct vcpu *v, uint32_t divide)
 
 	vlapic_timer_run(v);
 	current = vlapic_timer_current(v);
-	l->divide = divide;
+	l->timer_divide = divide;
 	/* What is left of the count goes on at the new rate. */
 	if (current)
-		l->timer_start_ns = vm_time_ns(v->vm) - (l->initial_count - current) * divisor(l);
+		l->timer_start_ns = vm_time_ns(v->vm) - (l->timer_initial - current) * divisor(l);
 	restart(v);
 }
 

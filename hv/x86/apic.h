@@ -25,8 +25,9 @@ enum lapic_reg {
 	LAPIC_IRR = 0x200,
 	LAPIC_ESR = 0x280,
 	LAPIC_LVT_CMCI = 0x2f0,
-	LAPIC_ICR = 0x300,  /* x2APIC: all 64 bits in one MSR */
-	LAPIC_ICR2 = 0x310, /* not in x2APIC mode */
+	LAPIC_ICR = 0x300,         /* x2APIC: all 64 bits in one MSR */
+	LAPIC_ICR_HIGH_X2 = 0x304, /* where a virtual-APIC page has the upper half of that MSR */
+	LAPIC_ICR2 = 0x310,        /* not in x2APIC mode */
 	LAPIC_LVT_TIMER = 0x320,
 	LAPIC_LVT_THERMAL = 0x330,
 	LAPIC_LVT_PERF = 0x340,
@@ -38,6 +39,8 @@ enum lapic_reg {
 	LAPIC_TIMER_DIVIDE = 0x3e0,
 	LAPIC_SELF_IPI = 0x3f0, /* x2APIC mode only */
 };
+
+#define LAPIC_MAP_WORDS                8 /* registers of each of ISR, TMR and IRR: 32 vectors in one */
 
 #define LAPIC_ID_SHIFT                 24 /* xAPIC: of LAPIC_ID, LAPIC_LDR and the ICR2's destination */
 

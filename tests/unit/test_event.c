@@ -62,7 +62,7 @@ static const struct hv_ops fake_ops = {
 };
 const struct hv_ops *ops = &fake_ops;
 
-int vlapic_pending(const struct vcpu *x)
+int vlapic_pending(struct vcpu *x)
 {
 	return lapic_vector;
 }

@@ -134,6 +134,44 @@ static void test_priorities(void **state)
 	assert_int_equal(last_eoi, -1);
 }
 
+/* The registers lie where a processor that virtualizes APICs looks for them. */
+static void test_page(void **state)
+{
+	const uint32_t *page = CPU(2)->lapic.page;
+	struct apic_message m = {.dest = 2, .vector = 0x41, .level = true};
+
+	assert_int_equal((uintptr_t)page % PAGE_SIZE, 0);
+	enable_all();
+	assert_int_equal(page[LAPIC_ID / 4], 2u << 24);
+	assert_int_equal(page[LAPIC_VERSION / 4], 0x50014);
+	wr(CPU(2), LAPIC_TPR, 0x20);
+	wr(CPU(2), LAPIC_ICR2, 0x03123456);
+	wr(CPU(2), LAPIC_TIMER_INITIAL, 77);
+	wr(CPU(2), LAPIC_TIMER_DIVIDE, 0xff);
+	wr(CPU(2), LAPIC_LVT_TIMER, 0xffffffff);
+	assert_int_equal(page[LAPIC_TPR / 4], 0x20);
+	assert_int_equal(page[LAPIC_ICR2 / 4], 0x03000000);
+	assert_int_equal(page[LAPIC_TIMER_INITIAL / 4], 77);
+	assert_int_equal(page[LAPIC_TIMER_DIVIDE / 4], 0xb);
+	assert_int_equal(page[LAPIC_LVT_TIMER / 4], 0x700ff);
+	vlapic_deliver(&fake_vm, &m);
+	assert_int_equal(page[(LAPIC_IRR + 0x20) / 4], 0); /* the vCPU's own CPU puts it there */
+	assert_int_equal(vlapic_pending(CPU(2)), 0x41);
+	assert_int_equal(page[(LAPIC_IRR + 0x20) / 4], 2);
+	assert_int_equal(page[(LAPIC_TMR + 0x20) / 4], 2);
+	m.level = false;
+	vlapic_deliver(&fake_vm, &m);
+	vlapic_accept(CPU(2), 0x41);
+	assert_int_equal(page[(LAPIC_ISR + 0x20) / 4], 2);
+	assert_int_equal(rd(CPU(2), LAPIC_TMR + 0x20), 0);
+	assert_int_equal(page[(LAPIC_IRR + 0x20) / 4], 2);
+	/* In x2APIC mode ICR is one register. */
+	enable_x2apic();
+	assert_int_equal(page[LAPIC_ID / 4], 2);
+	assert_int_equal(page[LAPIC_ICR_HIGH_X2 / 4], 0x03000000);
+	assert_int_equal(page[LAPIC_ICR2 / 4], 0);
+}
+
 /* The core is told when something that waited can be delivered. */
 static void test_reconsider(void **state)
 {
@@ -268,12 +306,20 @@ static void test_errors(void **state)
 	assert_int_equal(rd(CPU(0), LAPIC_ESR), LAPIC_ESR_REGISTER | LAPIC_ESR_RECV_VECTOR);
 }
 
+/* In whichever mode it is. */
+static uint32_t rd_any(struct vcpu *v, uint32_t reg)
+{
+	uint64_t value;
+
+	return vlapic_msr_read(v, X2(reg), &value) ? (uint32_t)value : rd(v, reg);
+}
+
 static unsigned pending_set(unsigned vector)
 {
 	unsigned set = 0;
 
 	for (unsigned i = 0; i < FAKE_VCPUS; i++)
-		if (CPU(i)->lapic.irr[vector / 64] >> (vector % 64) & 1)
+		if (rd_any(CPU(i), LAPIC_IRR + vector / 32 * 0x10) >> (vector % 32) & 1)
 			set |= 1u << i;
 	return set;
 }
@@ -436,7 +482,7 @@ static void test_base_transitions(void **state)
 	assert_true(vlapic_base_set(v, at | bsp | en | x2, PHYS_BITS));
 	vlapic_init_signal(v); /* INIT leaves the mode */
 	assert_int_equal(vlapic_base_get(&v->lapic), at | bsp | en | x2);
-	assert_int_equal(v->lapic.ldr, 1);
+	assert_int_equal(v->lapic.page[LAPIC_LDR / 4], 1);
 }
 
 static void test_disabled_takes_nothing(void **state)
@@ -731,6 +777,7 @@ static void test_eoi_offer(void **state)
 	enable_all();
 	assert_false(vlapic_eoi_is_local(v)); /* nothing is in service */
 	wr(v, LAPIC_ICR, 0x41 | LAPIC_ICR_SELF);
+	assert_int_equal(vlapic_pending(v), 0x41);
 	vlapic_accept(v, 0x41);
 	assert_true(vlapic_eoi_is_local(v));
 	wr(v, LAPIC_ICR, 0x31 | LAPIC_ICR_SELF); /* waits for it, below its priority */
@@ -744,16 +791,19 @@ static void test_eoi_offer(void **state)
 	assert_int_equal(rd(v, LAPIC_ISR + 0x10), 0);
 	/* Level-triggered: the I/O APIC has to know. */
 	vlapic_deliver(&fake_vm, &(struct apic_message){.dest = 0, .level = true, .vector = 0x51});
+	assert_int_equal(vlapic_pending(v), 0x51);
 	vlapic_accept(v, 0x51);
 	assert_false(vlapic_eoi_is_local(v));
 	wr(v, LAPIC_EOI, 0);
 	enable_x2apic();
 	assert_true(vlapic_msr_write(v, X2(LAPIC_SELF_IPI), 0x41));
+	assert_int_equal(vlapic_pending(v), 0x41);
 	vlapic_accept(v, 0x41);
 	v->lapic.eoi_offered = true;
 	assert_true(vlapic_msr_read(v, X2(LAPIC_ISR + 0x20), &value));
 	assert_int_equal(value, 0);
 	assert_true(vlapic_msr_write(v, X2(LAPIC_SELF_IPI), 0x41));
+	assert_int_equal(vlapic_pending(v), 0x41);
 	vlapic_accept(v, 0x41);
 	v->lapic.eoi_offered = true;
 	assert_true(vlapic_msr_write(v, X2(LAPIC_TPR), 0));
@@ -783,6 +833,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_owns, setup),
 	    cmocka_unit_test_setup(test_priorities, setup),
 	    cmocka_unit_test_setup(test_level_eoi, setup),
+	    cmocka_unit_test_setup(test_page, setup),
 	    cmocka_unit_test_setup(test_reconsider, setup),
 	    cmocka_unit_test_setup(test_access_width, setup),
 	    cmocka_unit_test_setup(test_reserved_bits, setup),

@@ -32,7 +32,7 @@ void vlapic_eoi(struct vcpu *v)
 	eois++;
 }
 
-bool vlapic_eoi_is_local(const struct vcpu *v)
+bool vlapic_eoi_is_local(struct vcpu *v)
 {
 	return local;
 }
