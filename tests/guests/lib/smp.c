@@ -119,6 +119,7 @@ bool ap_start(uint32_t id, uint8_t page)
 void guest_ap_main(uint32_t id, uint32_t page)
 {
 	struct ap *a = &ap[id];
+	enum ap_mode mode;
 
 	guest_tables_load();
 	GUEST_LAPIC(LAPIC_SVR) = LAPIC_SVR_ENABLE | 0xff;
@@ -130,8 +131,9 @@ void guest_ap_main(uint32_t id, uint32_t page)
 			a->call(id);
 			a->call = NULL;
 		}
-		a->mode_seen = a->mode;
-		switch (a->mode) {
+		mode = a->mode; /* once: it must do what it says that it does */
+		a->mode_seen = mode;
+		switch (mode) {
 		case AP_HALT:
 			asm volatile("sti\n\thlt\n\tcli" ::: "memory");
 			break;
