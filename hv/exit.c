@@ -185,9 +185,10 @@ enum exit_action exit_dispatch(struct vcpu *v)
 	switch (e->kind) {
 	case EXIT_NONE:
 		return ACT_RESUME;
+	case EXIT_NMI: /* what a kick came to tell is in the requests */
+		return e->irq.acknowledged ? ACT_RESUME : ACT_LEAVE;
 	case EXIT_INTERRUPT:
 		return handle_interrupt(e);
-	case EXIT_NMI:
 	case EXIT_INIT:
 	case EXIT_PREEMPT_TIMER: /* the backstop where an interrupt does not end the guest: take it now */
 		return ACT_LEAVE;

@@ -14,7 +14,7 @@ struct vcpu;
 enum exit_kind {
 	EXIT_NONE,      /* nothing for the core: the back end dealt with it, or the entry was not made */
 	EXIT_INTERRUPT, /* a host interrupt is waiting (or, on VMX, was acknowledged: irq.vector) */
-	EXIT_NMI,       /* a host NMI; the back end has delivered it to the host's handler */
+	EXIT_NMI, /* a host NMI, which is waiting, or was delivered to the host's handler: irq.acknowledged */
 	EXIT_PREEMPT_TIMER,
 	EXIT_INTR_WINDOW,
 	EXIT_NMI_WINDOW,

@@ -118,7 +118,10 @@ struct hv_ops {
 	void (*interrupt_window)(struct vcpu *v, bool on);
 	void (*nmi_window)(struct vcpu *v, bool on);
 	void (*tsc_offset)(struct vcpu *v, int64_t offset);
-	/* Second-stage translations of v's VM are stale: flush before v's next entry. */
+	/*
+	 * What this CPU has cached of v's translations, the guest's and the second stage's, is dropped before v's next entry. It
+	 * is for the guest's own changes: second-stage mappings are never cut while a vCPU may run (hv/vm_memory.h).
+	 */
 	void (*npt_flush)(struct vcpu *v);
 
 	/* Text for the crash report: the exit by its name in the manual, its qualification in words. */

@@ -81,7 +81,7 @@ static inline struct pcpu *this_pcpu(void)
  */
 void pcpu_request(struct pcpu *p, uint32_t bits);
 
-/* Kick CPUs that are in a guest by NMI, not by VECTOR_KICK. The back end sets it once, before guests run. */
+/* Kick CPUs that are in a guest by NMI, not by VECTOR_KICK. The back end's probe may set it. */
 extern bool pcpu_kick_by_nmi;
 
 /* Stores before every later load: between "I am in the guest" and the last look at requests. */

@@ -35,9 +35,8 @@ enum vcpu_state {
 enum vcpu_request {
 	VREQ_EVENT = 1 << 0, /* what may be injected has changed */
 	VREQ_PARK = 1 << 1,  /* the VM is to pause or stop */
-	VREQ_FLUSH = 1 << 2, /* second-stage mappings were cut: flush before the next entry */
-	VREQ_INIT = 1 << 3,  /* an INIT has come */
-	VREQ_SIPI = 1 << 4,  /* a SIPI has come: vcpu->sipi_vector */
+	VREQ_INIT = 1 << 2,  /* an INIT has come */
+	VREQ_SIPI = 1 << 3,  /* a SIPI has come: vcpu->sipi_vector */
 };
 
 /* Why vcpu_execute came back. */

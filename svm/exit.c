@@ -14,8 +14,8 @@ const uint8_t svm_exit_kinds[VMEXIT_LOW_COUNT] = {
     [VMEXIT_EXCP0 + EXC_MC] = EXIT_MACHINE_CHECK | EXIT_QUICK,
     [VMEXIT_EXCP0 + EXC_MC + 1 ... VMEXIT_EXCP0 + EXC_COUNT - 1] = EXIT_EXCEPTION,
     [VMEXIT_INTR] = EXIT_INTERRUPT,
-    [VMEXIT_NMI] = EXIT_NMI | EXIT_QUICK,
-    [VMEXIT_SMI] = EXIT_INTERRUPT, /* taken, like one, when GIF is 1 again */
+    [VMEXIT_NMI] = EXIT_NMI,       /* taken when GIF is 1 again */
+    [VMEXIT_SMI] = EXIT_INTERRUPT, /* taken like one */
     [VMEXIT_INIT] = EXIT_INIT | EXIT_QUICK,
     [VMEXIT_VINTR] = EXIT_INTR_WINDOW | EXIT_QUICK,
     [VMEXIT_CR0_SEL_WRITE] = EXIT_CR,
@@ -101,6 +101,7 @@ static void decode_details(const struct vmcb *b, struct vm_exit *e)
 {
 	switch (e->kind) {
 	case EXIT_INTERRUPT:
+	case EXIT_NMI:
 		e->irq.acknowledged = false;
 		break;
 	case EXIT_CR:

@@ -43,6 +43,8 @@ enum status vmx_probe(const char **why)
 		return s;
 	pt_ept.max_leaf_level = vmx_caps.ept_leaf_level;
 	nmi_window_register(vmx_nmi_window_start, vmx_nmi_window_end, vmx_nmi_restart);
+	/* On Bochs 2.7 a guest with IF 0 is not left for an external interrupt. And an NMI wants no EOI. */
+	pcpu_kick_by_nmi = true;
 	return OK;
 }
 

@@ -150,6 +150,7 @@ static void decode_exception(const struct vmx_raw *raw, struct vm_exit *e, struc
 
 	if (VMX_INTR_TYPE(info) == EVENT_NMI) {
 		e->kind = EXIT_NMI;
+		e->irq.acknowledged = true;
 		return;
 	}
 	if (vector == EXC_MC) {

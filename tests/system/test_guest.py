@@ -92,6 +92,23 @@ def test_modes(boot, bare, tiny, vendor):
     assert not set(want) - set(got), (sorted(set(want) - set(got)), got)
 
 
+def test_kicks(boot, tiny, vendor):
+    """What one vCPU sends to another, on another CPU, arrives at once, also while that one is on its way into the guest.
+
+    Under Bochs virtual time is exact, and a kick that is lost waits for the preemption timer; under QEMU for ever.
+    """
+    run_tiny(boot, tiny, "kicks", "limit=400" if vendor == "intel" else "", vcpus=2, cpus=2)
+
+
+def test_deaf(boot, tiny):
+    """A guest that spins on another CPU with its interrupts off is paused, goes on, and is ended."""
+    m = boot("[vm t]\nmemory = 16M\nkernel = spin\ncpuset = 1\n", tiny("spin"), cpus=2)
+    m.expect(r"t\| spinning", 90)
+    for command, state in (("pause", "paused"), ("resume", "resumed"), ("destroy", "stopped")):
+        m.send(f"vm {command} t\r")
+        m.expect(rf"vm t: {state}", 10)
+
+
 def test_race(boot, tiny):
     """One vCPU on device memory, while another changes its page tables and instructions."""
     run_tiny(boot, tiny, "race", vcpus=2, cpus=2, timeout=180)

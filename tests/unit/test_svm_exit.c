@@ -162,6 +162,8 @@ static void test_plain_kinds(void **state)
 	}
 	decode(VMEXIT_INTR, 0, 0, false);
 	assert_false(e.irq.acknowledged);
+	decode(VMEXIT_NMI, 0, 0, false);
+	assert_false(e.irq.acknowledged);
 }
 
 /* Every code that hardware could make up gets a kind, and what isn't listed is unknown. */

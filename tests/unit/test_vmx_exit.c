@@ -170,6 +170,7 @@ static void test_exception(void **state)
 	raw.intr_info = INFO(EVENT_NMI, 2);
 	decode(raw);
 	assert_int_equal(e.kind, EXIT_NMI);
+	assert_true(e.irq.acknowledged);
 	assert_false(fix.requeue.valid);
 
 	raw.intr_info = INFO(EVENT_EXCEPTION, EXC_MC);
