@@ -131,6 +131,11 @@ void pcpu_request(struct pcpu *p, uint32_t bits)
 		lapic_send_fixed(p->apic_id, VECTOR_KICK);
 }
 
+void pcpu_kick_self(void)
+{
+	lapic_send_fixed(this_pcpu()->apic_id, VECTOR_KICK);
+}
+
 static bool in_slot(uint64_t va, uint64_t len, uint64_t top)
 {
 	uint64_t base = ALIGN_DOWN(top, STACK_SLOT_SIZE);

@@ -81,6 +81,9 @@ static inline struct pcpu *this_pcpu(void)
  */
 void pcpu_request(struct pcpu *p, uint32_t bits);
 
+/* Interrupts (or GIF) are off: the guest that is entered next is left before its first instruction. */
+void pcpu_kick_self(void);
+
 /* Kick CPUs that are in a guest by NMI, not by VECTOR_KICK. The back end's probe may set it. */
 extern bool pcpu_kick_by_nmi;
 

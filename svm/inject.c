@@ -10,6 +10,7 @@
 #include "svm/svm.h"
 
 #include "hv/lib/panic.h"
+#include "hv/pcpu.h"
 #include "hv/x86/cr.h"
 #include "hv/x86/desc.h"
 #include "hv/x86/rflags.h"
@@ -108,16 +109,20 @@ void svm_interrupt_begin(struct svm_vcpu *s)
 	b->v_intr_vector = s->interrupt;
 	b->int_ctl |= INT_CTL_VIRTUAL;
 	b->clean &= ~CLEAN_TPR;
+	s->interrupt_rip = s->base.rip;
 	s->watch |= WATCH_INTERRUPT;
 }
 
-/* A physical interrupt goes before a virtual one: then V_IRQ is still set, and the interrupt goes back to the core. */
+/*
+ * A physical interrupt goes before a virtual one: then V_IRQ is still set, nothing was executed, and the interrupt goes back to the
+ * core. Elsewhere QEMU's V_IRQ is set because the delivery ended in a fault: on hardware it would be 0, the interrupt is lost.
+ */
 void svm_interrupt_end(struct svm_vcpu *s)
 {
 	struct vmcb *b = &s->vmcb;
 
 	s->watch &= ~(uint32_t)WATCH_INTERRUPT;
-	if (b->int_ctl & INT_CTL_V_IRQ)
+	if ((b->int_ctl & INT_CTL_V_IRQ) && s->base.rip == s->interrupt_rip)
 		event_requeue(&s->base,
 			      &(struct guest_event){.type = EVENT_INTERRUPT, .vector = s->interrupt});
 	b->int_ctl &= ~INT_CTL_VIRTUAL;
@@ -144,13 +149,19 @@ void svm_iret_intercepted(struct svm_vcpu *s)
 		s->pending |= PENDING_STEP;
 }
 
-/* Sets TF for one instruction. Not where an event is injected: its frame would show the flag. */
+/*
+ * Sets TF for one instruction. Where an event is injected its frame would show the flag: there the guest is left behind the
+ * event, before its handler's first instruction, by an interrupt that waits already.
+ */
 void svm_step_begin(struct svm_vcpu *s)
 {
 	struct vmcb *b = &s->vmcb;
 
-	if ((b->event_inj & EVENT_VALID) || (s->watch & WATCH_INTERRUPT))
+	if ((b->event_inj & EVENT_VALID) || (s->watch & WATCH_INTERRUPT)) {
+		s->watch |= WATCH_EVENT;
+		pcpu_kick_self();
 		return;
+	}
 	s->watch |= WATCH_STEP;
 	s->step_tf = b->rflags & RFLAGS_TF;
 	s->step_dr6 = b->dr6;

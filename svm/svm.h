@@ -45,6 +45,7 @@ enum svm_pending {
 enum svm_watch {
 	WATCH_STEP = 1 << 0,      /* TF was set for the NMI window */
 	WATCH_INTERRUPT = 1 << 1, /* V_IRQ is an interrupt that goes in */
+	WATCH_EVENT = 1 << 2,     /* after an event went in there is an NMI to look at */
 };
 
 /* The end of NMI blocking, which the hardware does not report. */
@@ -69,7 +70,8 @@ struct svm_vcpu {
 	bool nmi_window;
 	uint64_t iret_rip;
 	uint64_t step_tf, step_dr6; /* RFLAGS.TF and DR6 as the guest has them */
-	uint8_t interrupt;          /* the vector that goes in */
+	uint64_t interrupt_rip;     /* where the interrupt goes in */
+	uint8_t interrupt;          /* and its vector */
 
 	_Alignas(PAGE_SIZE) struct vmcb vmcb;
 };

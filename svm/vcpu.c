@@ -214,6 +214,10 @@ void svm_vcpu_run(struct vcpu *v)
 		svm_requeue(s);
 	if (s->watch & WATCH_INTERRUPT)
 		svm_interrupt_end(s);
+	if (s->watch & WATCH_EVENT) {
+		s->watch &= ~(uint32_t)WATCH_EVENT;
+		event_reconsider(&s->base);
+	}
 	svm_exit_decode(&s->vmcb, svm_caps.nrips, e);
 	if (s->watch & WATCH_STEP)
 		svm_step_end(s, e);

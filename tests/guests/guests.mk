@@ -9,7 +9,7 @@ TINY_OBJ := $(BUILD)/guests/obj/start.o $(TINY_LIB:%.c=$(BUILD)/guests/obj/%.o)
 TINY_SMP := smp storm pv clocks race kicks
 TINY_SMP_OBJ := $(BUILD)/guests/obj/ap.o $(BUILD)/guests/obj/tests/guests/lib/smp.o
 # Guests whose output is compared with their own on the bare machine.
-TINY_SAME := same_insn same_paging
+TINY_SAME := same_insn same_paging same_events
 TINY_SAME_OBJ := $(BUILD)/guests/obj/tests/guests/lib/probe.o
 BOOT_NAMES := boot64 boot32 boot-raw flat flat-int flat-exception
 TINY_INIT_SIZE := 0x100000

@@ -10,7 +10,7 @@ from test_guest import golden_lines, run_tiny
 ROW = re.compile(r"= ([^:]+):(.*?)\s*$", re.M)
 
 
-@pytest.mark.parametrize("name", ["insn", "paging"])
+@pytest.mark.parametrize("name", ["insn", "paging", "events"])
 def test_same(boot, bare, tiny, vendor, name):
     guest = f"same_{name}"
     words = "tcg" if vendor == "amd" else ""

@@ -22,7 +22,7 @@ const struct hv_ops *ops;
 static struct vm vm;
 static struct svm_vcpu *s;
 static struct vcpu *v;
-static unsigned synced, reloaded, debug_reloaded;
+static unsigned synced, reloaded, debug_reloaded, kicks;
 static struct guest_event requeued;
 
 static struct cpuid_feature lacks; /* leaf 0: nothing */
@@ -56,6 +56,11 @@ enum status gpa_read64(const struct gmem *m, gpa_t a, uint64_t *value)
 	return OK;
 }
 
+void pcpu_kick_self(void)
+{
+	kicks++;
+}
+
 void event_requeue(struct vcpu *x, const struct guest_event *ev)
 {
 	requeued = *ev;
@@ -70,7 +75,7 @@ static int setup(void **state)
 	s->base.vm = &vm;
 	svm_state_reset(s);
 	s->vmcb.asid = 1;
-	synced = reloaded = debug_reloaded = 0;
+	synced = reloaded = debug_reloaded = kicks = 0;
 	requeued = (struct guest_event){};
 	return 0;
 }
@@ -317,11 +322,14 @@ static void test_nmi_step_guest(void **state)
 	assert_int_equal(e.kind, EXIT_EXCEPTION);
 	assert_true(s->vmcb.rflags & RFLAGS_TF);
 	assert_true(s->vmcb.dr6 & DR6_BS);
-	/* No step where an event is injected: its frame would show the flag. */
+	/* No step where an event is injected: its frame would show the flag. The CPU's own interrupt ends the guest. */
 	s->vmcb.rflags &= ~RFLAGS_TF;
+	assert_int_equal(kicks, 0);
 	inject(EVENT_EXCEPTION, EXC_DB);
 	svm_step_begin(s);
 	assert_false(s->vmcb.rflags & RFLAGS_TF);
+	assert_int_equal(kicks, 1);
+	assert_true(s->watch & WATCH_EVENT);
 }
 
 static void test_requeue(void **state)
@@ -378,6 +386,14 @@ static void test_interrupt(void **state)
 	assert_int_equal(requeued.type, EVENT_INTERRUPT);
 	assert_int_equal(requeued.vector, 0x42);
 	assert_int_equal(s->vmcb.int_ctl, INT_CTL_V_INTR_MASKING);
+
+	/* Where the guest has gone on, its delivery faulted: it is lost. */
+	requeued.valid = false;
+	inject(EVENT_INTERRUPT, 0x43);
+	svm_interrupt_begin(s);
+	v->rip += 0x1000;
+	svm_interrupt_end(s);
+	assert_false(requeued.valid);
 }
 
 /* With a window asked for, V_IRQ is that, and stays. */

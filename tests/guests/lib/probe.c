@@ -23,10 +23,16 @@
 #define USER_CS      0x23
 #define TSS_SELECTOR 0x28
 #define ABSENT_GATE  0x21 /* a vector whose gate is there, but not present */
+#define PIC1_DATA    0x21
+#define PIC2_DATA    0xa1
+#define IST_ALL      1
+#define IST_NMI      2 /* it may interrupt the others */
+#define IST_ABSENT   3 /* not mapped */
 #define LAST_VECTOR  PROBE_END_VECTOR
 
 #define COUNT_START  0x12345678
 #define DR6_CLEAR    0xffff0ff0
+#define BREAKPOINTS  (DR6_B0 | DR6_B1 | DR6_B2 | DR6_B3)
 #define DR7_CLEAR    0x400
 
 /* Registers at a piece's start. */
@@ -68,7 +74,7 @@ static uint64_t directory[4][512] __attribute__((aligned(4096))),
     user_directory[512] __attribute__((aligned(4096)));
 static uint64_t table[512] __attribute__((aligned(4096)));
 static uint8_t ram[4096] __attribute__((aligned(4096))), stack[4096] __attribute__((aligned(4096)));
-static uint8_t trap_stack[8192] __attribute__((aligned(16)));
+static uint8_t trap_stack[8192] __attribute__((aligned(16))), nmi_stack[4096] __attribute__((aligned(16)));
 static uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff, 0,
 			 0};
 static struct idt_gate idt[LAST_VECTOR + 1] __attribute__((aligned(16)));
@@ -78,11 +84,13 @@ extern const char guest_stubs[];
 [[gnu::noreturn]] void probe_enter(const struct trap *frame);
 
 static struct trap end;
-static long steps[16];
-static unsigned step_count;
+static char trace[256]; /* what happened on the way, as it will be printed */
+static unsigned trace_length, trace_events;
 static const char *running;
 static bool stepping;
+static unsigned more_nmis; /* the NMI handler sends so many */
 static uint64_t end_cr2, end_dr6;
+static long end_offset;
 static void *back[5]; /* __builtin_setjmp's */
 
 /* In: RDI = struct trap. */
@@ -114,14 +122,70 @@ static long offset(uint64_t rip)
 	return (long)(rip - (uint64_t)running - (rip >= PROBE_USER ? PROBE_USER : 0));
 }
 
-/* A step that was asked for goes on; all else ends the piece. */
+[[gnu::format(printf, 1, 2)]] static void note(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	trace_length += (unsigned)fmt_vsnprintf(trace + trace_length, sizeof(trace) - trace_length, fmt, ap);
+	va_end(ap);
+}
+
+static void on_nmi(const struct trap *t)
+{
+	note(" nmi+%ld", offset(t->rip));
+	if (more_nmis) {
+		more_nmis--;
+		GUEST_LAPIC(LAPIC_ICR) = PROBE_ICR_NMI;
+		note(" again");
+	}
+}
+
+/* A breakpoint on code is a fault: RF lets its instruction go on (SDM Vol. 3B, "Instruction-Breakpoint Exception Condition"). */
+static void on_debug(struct trap *t)
+{
+	uint64_t dr6 = read_dr6();
+
+	write_dr6(DR6_CLEAR);
+	if (dr6 != (DR6_CLEAR | DR6_BS))
+		note(" dr6=%lx", dr6 & ~DR6_CLEAR);
+	note(" +%ld", offset(t->rip));
+	if (dr6 & BREAKPOINTS)
+		t->rflags |= RFLAGS_RF;
+}
+
+/* What comes from without, and steps and breakpoints that were asked for, go on. */
+static bool goes_on(struct trap *t)
+{
+	if (++trace_events > PROBE_EVENTS)
+		return false;
+	if (t->vector == EXC_NMI) {
+		on_nmi(t);
+	} else if (t->vector == EXC_DB && (stepping || (read_dr6() & BREAKPOINTS))) {
+		on_debug(t);
+	} else if (t->vector >= PROBE_INTERRUPT && t->vector < PROBE_END_VECTOR) {
+		if (running)
+			note(" int%lx+%ld", t->vector, offset(t->rip));
+		else
+			note(" int%lx left", t->vector);
+		GUEST_LAPIC(LAPIC_EOI) = 0;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* All else ends the piece. */
 static void ended(struct trap *t)
 {
-	if (t->vector == EXC_DB && (t->rflags & RFLAGS_TF) && step_count < ARRAY_SIZE(steps) && stepping) {
-		steps[step_count++] = offset(t->rip);
+	if (goes_on(t))
 		return;
+	if (!running) {
+		guest_printf("FAIL probe: #%lu after a piece\n", t->vector);
+		guest_power_off();
 	}
 	end = *t;
+	end_offset = offset(t->rip);
 	end_cr2 = read_cr2();
 	end_dr6 = read_dr6();
 	__builtin_longjmp(back, 1);
@@ -174,14 +238,22 @@ static void gates_init(void)
 
 		idt[i] = (struct idt_gate){.offset_low = (uint16_t)a,
 					   .selector = KERNEL_CS,
-					   .ist = 1,
+					   .ist = IST_ALL,
 					   .attr = DESC_P | DESC_TYPE_INTR_GATE,
 					   .offset_mid = (uint16_t)(a >> 16)};
 		guest_set_handler((uint8_t)i, ended);
 	}
+	idt[EXC_NMI].ist = IST_NMI;
 	idt[EXC_BP].attr |= 3 << 5;
 	idt[PROBE_END_VECTOR].attr |= 3 << 5;
 	idt[ABSENT_GATE].attr = DESC_TYPE_INTR_GATE | 3 << 5;
+}
+
+void probe_gate(uint8_t vector, enum probe_gate what)
+{
+	idt[vector].attr =
+	    (uint8_t)(what == PROBE_GATE_ABSENT ? idt[vector].attr & ~DESC_P : idt[vector].attr | DESC_P);
+	idt[vector].ist = what == PROBE_GATE_STACK ? IST_ABSENT : vector == EXC_NMI ? IST_NMI : IST_ALL;
 }
 
 static void registers_init(void)
@@ -190,6 +262,8 @@ static void registers_init(void)
 	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_PE);
 	wrmsr(MSR_EFER, EFER_NXE | EFER_LME | EFER_LMA);
 	write_dr7(DR7_CLEAR);
+	out8(PIC1_DATA, 0xff);
+	out8(PIC2_DATA, 0xff);
 	GUEST_LAPIC(LAPIC_SVR) |= 0x100;
 	GUEST_LAPIC(LAPIC_LVT_TIMER) = 1 << 16;
 }
@@ -201,7 +275,9 @@ void probe_init(void)
 	registers_init();
 	paging_init();
 	gates_init();
-	tss.rsp[0] = tss.ist[0] = (uint64_t)(trap_stack + sizeof(trap_stack));
+	tss.rsp[0] = tss.ist[IST_ALL - 1] = (uint64_t)(trap_stack + sizeof(trap_stack));
+	tss.ist[IST_NMI - 1] = (uint64_t)(nmi_stack + sizeof(nmi_stack));
+	tss.ist[IST_ABSENT - 1] = PROBE_PAGE(PROBE_NONE) + 0x800;
 	tss.iomap_base = sizeof(tss);
 	guest_tss_describe(&gdt[TSS_SELECTOR / 8], &tss, sizeof(tss));
 	lgdt(&gdtr);
@@ -230,6 +306,15 @@ static struct trap frame_of(const char *code, unsigned how)
 	return t;
 }
 
+/* What the piece has left pending in the local APIC. */
+static void drain(void)
+{
+	running = NULL;
+	asm volatile("mov %0, %%cr8" ::"r"(0UL));
+	for (unsigned i = 0; i < PROBE_EVENTS; i++)
+		sti_nop_cli();
+}
+
 const struct trap *probe_run(const char *code, unsigned how)
 {
 	static struct trap t;
@@ -237,7 +322,9 @@ const struct trap *probe_run(const char *code, unsigned how)
 
 	running = code;
 	stepping = how & PROBE_STEP;
-	step_count = 0;
+	more_nmis = how & PROBE_NMIS ? 1 : 0;
+	trace_length = trace_events = 0;
+	trace[0] = 0;
 	for (unsigned i = 0; i < sizeof(ram); i++)
 		ram[i] = ram_start(i);
 	GUEST_LAPIC(PROBE_COUNT) = COUNT_START;
@@ -250,6 +337,7 @@ const struct trap *probe_run(const char *code, unsigned how)
 		probe_enter(&t);
 	}
 	write_dr7(DR7_CLEAR);
+	drain();
 	write_cr0(cr0);
 	write_cr4(cr4);
 	wrmsr(MSR_EFER, efer);
@@ -263,11 +351,10 @@ static uint64_t reg(const struct trap *t, unsigned n)
 
 static void print_end(void)
 {
-	for (unsigned i = 0; i < step_count; i++)
-		guest_printf(" +%ld", steps[i]);
+	guest_printf("%s", trace);
 	if (end.vector == PROBE_END_VECTOR)
 		return;
-	guest_printf(" #%lu(0x%lx) at +%ld", end.vector, end.error, offset(end.rip));
+	guest_printf(" #%lu(0x%lx) at +%ld", end.vector, end.error, end_offset);
 	if (end.vector == EXC_PF)
 		guest_printf(" cr2=0x%lx", end_cr2);
 	if (end_dr6 != DR6_CLEAR)

@@ -28,7 +28,8 @@ enum probe_how {
 	PROBE_CPL3 = 1,
 	PROBE_STEP = 2, /* with RFLAGS.TF */
 	PROBE_IOPL3 = 4,
-	PROBE_AC = 8, /* with RFLAGS.AC */
+	PROBE_AC = 8,    /* with RFLAGS.AC */
+	PROBE_NMIS = 16, /* the handler of an NMI sends one more */
 };
 
 /* Once: own page tables, GDT, IDT, TSS. Registers that the loader may have left in different states are set. */
@@ -40,11 +41,18 @@ uint64_t probe_entry(unsigned page);
 void probe_directory(uint64_t flags);
 /* Page `page` as it is when a piece starts: present, writable, user, no execution. */
 uint64_t probe_default(unsigned page);
+/* Makes the gate of a vector whole, not present, or one whose stack is not mapped. */
+enum probe_gate { PROBE_GATE_WHOLE, PROBE_GATE_ABSENT, PROBE_GATE_STACK };
+void probe_gate(uint8_t vector, enum probe_gate what);
 /* Runs code, which ends with PROBE_END or a fault, and prints its line. The flags of `ignore` are not printed. */
 void probe(const char *name, const char *code, unsigned how, uint64_t ignore);
 /* The same without a line; returns the frame, whose vector is PROBE_END_VECTOR at the end. */
 const struct trap *probe_run(const char *code, unsigned how);
 
+/* From this vector up to PROBE_END_VECTOR interrupts are handled, and the piece goes on. */
+#define PROBE_INTERRUPT  0x50
+#define PROBE_EVENTS     32     /* so many interrupts, NMIs, steps and breakpoints; one more ends the piece */
+#define PROBE_ICR_NMI    0x4400 /* to the APIC of ICR2, which is 0 */
 #define PROBE_END_VECTOR 0xf0
 #define PROBE_END        "int $0xf0"
 
