@@ -17,7 +17,6 @@
 #define CR0_LMSW       (CR0_PE | CR0_MP | CR0_EM | CR0_TS)
 #define CR4_RELOADS    (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP) /* a change loads the PDPTEs again */
 #define CR4_FLUSHES    (CR4_PGE | CR4_PAE | CR4_PCIDE | CR4_SMEP | CR4_PSE | CR4_PKE | CR4_LA57)
-#define CR8_MAX        15
 
 #define PDPTE_P        BIT(0)
 #define PDPTE_RESERVED (BITS(2, 1) | BITS(8, 5))

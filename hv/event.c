@@ -111,10 +111,15 @@ void event_nmi(struct vcpu *v)
 	vcpu_request(v, VREQ_EVENT);
 }
 
-/* Is there an interrupt for v, whatever RFLAGS.IF says? */
-static bool interrupt_waits(struct vcpu *v)
+static bool extint_waits(struct vcpu *v)
 {
-	return vlapic_pending(v) >= 0 || (vlapic_accepts_extint(v) && vpic_pending(v->vm));
+	return vlapic_accepts_extint(v) && vpic_pending(v->vm);
+}
+
+/* What of the local APIC's there is to inject: where the processor delivers by itself, nothing. */
+static int lapic_injectable(struct vcpu *v)
+{
+	return v->lapic.delivers ? -1 : vlapic_pending(v);
 }
 
 /* Takes the interrupt from its controller. The PIC comes first, as ExtINT goes past the local APIC. */
@@ -122,11 +127,11 @@ static bool interrupt_take(struct vcpu *v, uint8_t *vector)
 {
 	int n;
 
-	if (vlapic_accepts_extint(v) && vpic_pending(v->vm)) {
+	if (extint_waits(v)) {
 		*vector = vpic_accept(v->vm);
 		return true;
 	}
-	n = vlapic_pending(v);
+	n = lapic_injectable(v);
 	if (n < 0)
 		return false;
 	vlapic_accept(v, (uint8_t)n);
@@ -195,7 +200,10 @@ void event_inject_next(struct vcpu *v)
 		ops->inject(v,
 			    &(struct guest_event){.valid = true, .type = EVENT_INTERRUPT, .vector = vector});
 	}
-	set_windows(v, (e->requeued.valid && e->requeued.type == EVENT_INTERRUPT) || interrupt_waits(v),
+	ops->lapic_waits(v, vlapic_waiting(v));
+	set_windows(v,
+		    (e->requeued.valid && e->requeued.type == EVENT_INTERRUPT) || extint_waits(v) ||
+			lapic_injectable(v) >= 0,
 		    e->nmi_pending || (e->requeued.valid && e->requeued.type == EVENT_NMI));
 }
 
@@ -205,5 +213,5 @@ bool event_pending(struct vcpu *v)
 
 	if (e->requeued.valid || e->exception.valid || e->nmi_pending)
 		return true;
-	return !(ops->blocking(v) & BLOCK_IF) && interrupt_waits(v);
+	return !(ops->blocking(v) & BLOCK_IF) && (vlapic_pending(v) >= 0 || extint_waits(v));
 }

@@ -21,6 +21,7 @@
 #include "hv/pcpu.h"
 #include "hv/task_switch.h"
 #include "hv/vcpu.h"
+#include "hv/vdev/ioapic.h"
 #include "hv/vm.h"
 #include "hv/x86/cr.h"
 #include "hv/x86/rflags.h"
@@ -56,6 +57,9 @@ static const char *const kind_names[EXIT_KIND_COUNT] = {
     [EXIT_INIT] = "INIT",
     [EXIT_ENTRY_FAILED] = "entry failed",
     [EXIT_MACHINE_CHECK] = "machine check",
+    [EXIT_TPR] = "TPR threshold",
+    [EXIT_EOI] = "virtual EOI",
+    [EXIT_APIC_WRITE] = "APIC write",
     [EXIT_UNKNOWN] = "unknown",
 };
 
@@ -194,6 +198,7 @@ enum exit_action exit_dispatch(struct vcpu *v)
 		return ACT_LEAVE;
 	case EXIT_INTR_WINDOW:
 	case EXIT_NMI_WINDOW:
+	case EXIT_TPR:
 		event_reconsider(v);
 		return ACT_RESUME;
 	case EXIT_CPUID:
@@ -241,6 +246,12 @@ enum exit_action exit_dispatch(struct vcpu *v)
 	case EXIT_MACHINE_CHECK:
 		mce_log();
 		panic("machine check while %s ran", v->vm->cfg->name);
+	case EXIT_EOI:
+		vioapic_eoi(v->vm, e->apic.vector);
+		return ACT_RESUME;
+	case EXIT_APIC_WRITE:
+		vlapic_page_written(v, e->apic.offset);
+		return ACT_RESUME;
 	case EXIT_UNKNOWN:
 	case EXIT_KIND_COUNT:
 		return handle_report(v, "an exit that nobody knows");

@@ -42,6 +42,10 @@ enum exit_kind {
 	EXIT_INIT,         /* the physical CPU got an INIT */
 	EXIT_ENTRY_FAILED, /* the hardware refused the guest state; the report says which field */
 	EXIT_MACHINE_CHECK,
+	/* Where the hardware knows local APICs; RIP is behind the instruction. */
+	EXIT_TPR,        /* TPR no longer holds back what waits */
+	EXIT_EOI,        /* apic.vector, a level's, has ended */
+	EXIT_APIC_WRITE, /* the guest has written the register at apic.offset of its page */
 	EXIT_UNKNOWN,
 	EXIT_KIND_COUNT,
 };
@@ -84,6 +88,10 @@ struct vm_exit {
 			bool write, fetch, present;
 			bool table_walk; /* the access was of the guest's own paging structures */
 		} npf;
+		struct {
+			uint8_t vector;
+			uint16_t offset;
+		} apic;
 		struct {
 			uint8_t vector;
 			bool has_error;

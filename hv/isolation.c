@@ -5,6 +5,7 @@
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
+#include "hv/vdev/platform.h"
 #include "hv/vm.h"
 #include "hv/x86/image.h"
 #include "mm/host_map.h"
@@ -48,12 +49,19 @@ static bool mark(uint8_t *seen, uint64_t first, uint64_t n)
 	return true;
 }
 
+/* The one page of a VM's that is not its memory. */
+static bool is_apic_page(const struct vm *vm, uint64_t gpa, const struct pt_leaf *leaf)
+{
+	return vm->apic_page && gpa == PLATFORM_LAPIC_BASE && leaf->pa == host_pa(vm->apic_page).v &&
+	       leaf->size == PAGE_SIZE && !(leaf->prot & PT_EXEC);
+}
+
 static void check_leaf(void *arg, uint64_t gpa, const struct pt_leaf *leaf)
 {
 	struct walk *w = arg;
 	const char *wrong = NULL;
 
-	if (w->r->why[0])
+	if (w->r->why[0] || is_apic_page(w->vm, gpa, leaf))
 		return;
 	if (!page_guest_in_use(hpa(leaf->pa), leaf->size))
 		wrong = "which is not memory of a guest";

@@ -117,6 +117,10 @@ struct hv_ops {
 	/* Ask for, or no longer ask for, an exit as soon as an interrupt (or NMI) could be taken. */
 	void (*interrupt_window)(struct vcpu *v, bool on);
 	void (*nmi_window)(struct vcpu *v, bool on);
+	/* v's local APIC has another mode or base. */
+	void (*lapic_changed)(struct vcpu *v);
+	/* Before an entry: the highest vector in IRR of v's local APIC, or -1; whether it is held back, the TPR decides, or ISR. */
+	void (*lapic_waits)(struct vcpu *v, int vector);
 	void (*tsc_offset)(struct vcpu *v, int64_t offset);
 	/*
 	 * What this CPU has cached of v's translations, the guest's and the second stage's, is dropped before v's next entry. It

@@ -38,7 +38,9 @@ struct pcpu {
 
 	/* Bits of enum pcpu_request, set by any CPU with pcpu_request, taken by the owner. */
 	uint32_t requests;
-	bool in_guest; /* in hv/vcpu.c's loop: a request must be announced by an interrupt */
+	void (*deadline_set)(
+	    uint64_t tsc); /* hears of each deadline that the timer is set to; NULL: nobody does */
+	bool in_guest;     /* in hv/vcpu.c's loop: a request must be announced by an interrupt */
 	bool idle;
 	bool ready; /* has come to pcpu_main and tried to enable virtualization */
 

@@ -98,7 +98,8 @@ void boot_cost_guest_enters(void)
 /* Sets this CPU's hardware for the head of its queue. The queue's lock is held. */
 static void timer_program(struct timer_queue *q)
 {
-	uint64_t ns = timer_queue_next(q);
+	uint64_t ns = timer_queue_next(q), tsc = UINT64_MAX;
+	struct pcpu *p = this_pcpu();
 
 	/* The access would leave to a hypervisor below, if there is one. */
 	if (ns == q->programmed_ns)
@@ -106,7 +107,11 @@ static void timer_program(struct timer_queue *q)
 	q->programmed_ns = ns;
 
 	/* One tick later than the rounded-down deadline: never early. */
-	lapic_timer_set(ns == UINT64_MAX ? UINT64_MAX : time_ns_to_tsc_deadline(ns) + 1);
+	if (ns != UINT64_MAX)
+		tsc = time_ns_to_tsc_deadline(ns) + 1;
+	lapic_timer_set(tsc);
+	if (p->deadline_set)
+		p->deadline_set(tsc);
 }
 
 static void timer_interrupt(void *arg)

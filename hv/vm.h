@@ -92,6 +92,13 @@ struct vm {
 	uint8_t msr_rows
 	    [MSR_ROW_MAX]; /* of hv/msr.c's table: the row itself, or 0 where the VM doesn't have it */
 	void *msr_map;     /* the back end's map of MSRs that don't exit */
+	/*
+	 * A page that hardware which knows local APICs takes for their registers (vmx/apic.c), or NULL; nothing is in
+	 * it. In npt at PLATFORM_LAPIC_BASE, while all vCPUs have their registers there.
+	 */
+	void *apic_page;
+	bool apic_page_mapped;
+	struct spinlock apic_lock; /* guards these and changes of npt while vCPUs run */
 
 	struct io_bus ports, mmio;
 	struct spinlock irq_lock; /* guards pic, ioapic and legacy_replaced */

@@ -245,6 +245,21 @@ enum status pt_unmap(struct page_table *pt, uint64_t va, uint64_t len)
 	return s;
 }
 
+void pt_unmap_leaf(struct page_table *pt, uint64_t va)
+{
+	uint64_t *table = pt->root;
+
+	for (unsigned level = TOP_LEVEL; level > 1; level--) {
+		uint64_t entry = table[entry_index(va, level)];
+
+		if (!pt->fmt->is_present(entry))
+			return;
+		CHECK(!pt->fmt->is_leaf(entry, level));
+		table = child_of(pt, entry, level);
+	}
+	entry_set(&table[entry_index(va, 1)], 0);
+}
+
 enum status pt_protect(struct page_table *pt, uint64_t va, uint64_t len, uint32_t prot)
 {
 	uint64_t start = range_start(va, len);

@@ -68,6 +68,11 @@ enum status pt_map(struct page_table *pt, uint64_t va, uint64_t pa, uint64_t len
  * ERR_NOMEM: a leaf could not be split, all is still mapped; not possible where va and its end are ends of leaves.
  */
 enum status pt_unmap(struct page_table *pt, uint64_t va, uint64_t len);
+/*
+ * Unmaps what may be a 4 KiB leaf at va, and keeps the tables, though they may be empty: for a mapping that comes and
+ * goes while processors walk them. pt_map of the same page then needs no memory.
+ */
+void pt_unmap_leaf(struct page_table *pt, uint64_t va);
 /* Changes the rights of [va, va+len), all of which must be mapped (ERR_NOENT). ERR_NOMEM as pt_unmap. */
 enum status pt_protect(struct page_table *pt, uint64_t va, uint64_t len, uint32_t prot);
 

@@ -140,6 +140,17 @@ void svm_nmi_window(struct vcpu *v, bool on)
 		s->pending &= ~(uint32_t)PENDING_STEP;
 }
 
+void svm_lapic_changed(struct vcpu *v)
+{
+	(void)v;
+}
+
+void svm_lapic_waits(struct vcpu *v, int vector)
+{
+	(void)v;
+	(void)vector;
+}
+
 void svm_iret_intercepted(struct svm_vcpu *s)
 {
 	s->nmi = NMI_IRET;

@@ -111,6 +111,9 @@ bool svm_insn_completed(struct vcpu *v);
 void svm_inject(struct vcpu *v, const struct guest_event *ev);
 void svm_interrupt_window(struct vcpu *v, bool on);
 void svm_nmi_window(struct vcpu *v, bool on);
+/* Local APICs are the software's alone. */
+void svm_lapic_changed(struct vcpu *v);
+void svm_lapic_waits(struct vcpu *v, int vector);
 /* Before an entry with PENDING_INTERRUPT, and after it. */
 void svm_interrupt_begin(struct svm_vcpu *s);
 void svm_interrupt_end(struct svm_vcpu *s);

@@ -10,6 +10,7 @@
 #include "hv/x86/msr.h"
 
 #define VMCS_SIZE(basic)    (((basic) >> VMX_BASIC_SIZE_SHIFT) & VMX_BASIC_SIZE_MASK)
+#define REVISION_BOCHS      0x2b /* its own choice, no processor's */
 #define VMCS_MEMTYPE(basic) (((basic) >> VMX_BASIC_MEMTYPE_SHIFT) & VMX_BASIC_MEMTYPE_MASK)
 
 enum need {
@@ -52,6 +53,11 @@ static const struct control controls[] = {
     {CTL_PROC2, PROC2_XSAVES, WANT_ON, NULL},             /* without: XSAVES and XRSTORS are #UD */
     {CTL_PROC2, PROC2_WBINVD_EXITING, WANT_ON, NULL},     /* without: the guest's WBINVD is executed */
     {CTL_PROC2, PROC2_PAUSE_LOOP_EXITING, WANT_ON, NULL}, /* without: a spinning vCPU uses up its slice */
+    /* Local APICs; without: they are the software's, hv/vdev/lapic.c. Which of the first two is on depends on the mode. */
+    {CTL_PROC2, PROC2_VIRTUALIZE_APIC_ACCESSES, WANT_ON, NULL},
+    {CTL_PROC2, PROC2_VIRTUALIZE_X2APIC, WANT_ON, NULL},
+    {CTL_PROC2, PROC2_APIC_REGISTERS, WANT_ON, NULL},
+    {CTL_PROC2, PROC2_VIRTUAL_INTERRUPTS, WANT_ON, NULL},
 
     {CTL_PIN, PIN_EXTERNAL_INTERRUPT_EXITING, NEED_ON, LACKS("external-interrupt exiting", PIN_MSR, 32)},
     {CTL_PIN, PIN_NMI_EXITING, NEED_ON, LACKS("NMI exiting", PIN_MSR, 35)},
@@ -65,6 +71,7 @@ static const struct control controls[] = {
     {CTL_PROC, PROC_MWAIT_EXITING, NEED_ON, LACKS("MWAIT exiting", PROC_MSR, 42)},
     {CTL_PROC, PROC_MONITOR_EXITING, NEED_ON, LACKS("MONITOR exiting", PROC_MSR, 61)},
     {CTL_PROC, PROC_RDPMC_EXITING, NEED_ON, LACKS("RDPMC exiting", PROC_MSR, 43)},
+    {CTL_PROC, PROC_TPR_SHADOW, WANT_ON, NULL}, /* without: accesses to CR8 exit */
     {CTL_PROC, PROC_CR8_LOAD_EXITING, NEED_ON, LACKS("CR8-load exiting", PROC_MSR, 51)},
     {CTL_PROC, PROC_CR8_STORE_EXITING, NEED_ON, LACKS("CR8-store exiting", PROC_MSR, 52)},
     {CTL_PROC, PROC_UNCONDITIONAL_IO, NEED_ON, LACKS("unconditional I/O exiting", PROC_MSR, 56)},
@@ -179,11 +186,21 @@ static const char *choose_controls(const struct vmx_msrs *m, struct vmx_caps *c)
 	return NULL;
 }
 
+/* SDM Vol. 3C, "VM-Execution Control Fields": what virtualizes APICs works on the page of the TPR shadow, and CR8 is there. */
+static void drop_apic(struct vmx_caps *c)
+{
+	if (vmx_caps_has(c, CTL_PROC, PROC_TPR_SHADOW))
+		c->ctl[CTL_PROC] &= ~(PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING);
+	else
+		c->ctl[CTL_PROC2] &= ~PROC2_APIC;
+}
+
 /* A control that is of no use without another one, or without the instructions to go with it. */
 static void drop_incomplete(const struct vmx_msrs *m, struct vmx_caps *c)
 {
 	if (!(m->ept_vpid & VPID_CAP_INVVPID) || !(m->ept_vpid & VPID_CAP_ALL))
 		c->ctl[CTL_PROC2] &= ~PROC2_VPID;
+	drop_apic(c);
 	if (!vmx_caps_has(c, CTL_PIN, PIN_PREEMPTION_TIMER))
 		c->ctl[CTL_EXIT] &= ~VMEXIT_SAVE_PREEMPTION_TIMER;
 	if (!vmx_caps_has(c, CTL_EXIT, VMEXIT_LOAD_PAT) || !vmx_caps_has(c, CTL_ENTRY, VMENTRY_LOAD_PAT)) {
@@ -210,6 +227,9 @@ enum status vmx_caps_decide(const struct vmx_msrs *m, struct vmx_caps *c, const 
 	drop_incomplete(m, c);
 	c->revision = (uint32_t)(m->basic & VMX_BASIC_REVISION);
 	c->set_feature_control = !(m->feature_control & FEATURE_CONTROL_LOCK);
+	c->delivers_masked = c->revision == REVISION_BOCHS &&
+			     vmx_caps_has(c, CTL_PROC2, PROC2_VIRTUAL_INTERRUPTS) &&
+			     vmx_caps_has(c, CTL_PIN, PIN_PREEMPTION_TIMER);
 	c->timer_shift = (uint8_t)(m->misc & VMX_MISC_TIMER_SHIFT);
 	c->ept_leaf_level = !(m->ept_vpid & EPT_CAP_2M) ? 1 : !(m->ept_vpid & EPT_CAP_1G) ? 2 : 3;
 	c->invept_single = m->ept_vpid & EPT_CAP_INVEPT_SINGLE;

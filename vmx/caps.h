@@ -28,32 +28,40 @@ enum vmx_ctl_word { CTL_PIN, CTL_PROC, CTL_PROC2, CTL_EXIT, CTL_ENTRY, CTL_WORDS
 #define PROC_CR3_STORE_EXITING         (1u << 16)
 #define PROC_CR8_LOAD_EXITING          (1u << 19)
 #define PROC_CR8_STORE_EXITING         (1u << 20)
+#define PROC_TPR_SHADOW                (1u << 21)
 #define PROC_NMI_WINDOW                (1u << 22)
 #define PROC_UNCONDITIONAL_IO          (1u << 24)
 #define PROC_MSR_BITMAPS               (1u << 28)
 #define PROC_MONITOR_EXITING           (1u << 29)
 #define PROC_SECONDARY                 (1u << 31)
 /* "Secondary Processor-Based VM-Execution Controls" */
+#define PROC2_VIRTUALIZE_APIC_ACCESSES (1u << 0)
 #define PROC2_EPT                      (1u << 1)
 #define PROC2_RDTSCP                   (1u << 3)
+#define PROC2_VIRTUALIZE_X2APIC        (1u << 4)
 #define PROC2_VPID                     (1u << 5)
 #define PROC2_WBINVD_EXITING           (1u << 6)
 #define PROC2_UNRESTRICTED_GUEST       (1u << 7)
+#define PROC2_APIC_REGISTERS           (1u << 8)
+#define PROC2_VIRTUAL_INTERRUPTS       (1u << 9)
 #define PROC2_PAUSE_LOOP_EXITING       (1u << 10)
 #define PROC2_INVPCID                  (1u << 12)
 #define PROC2_XSAVES                   (1u << 20)
+#define PROC2_APIC                                                                                           \
+	(PROC2_VIRTUALIZE_APIC_ACCESSES | PROC2_VIRTUALIZE_X2APIC | PROC2_APIC_REGISTERS |                   \
+	 PROC2_VIRTUAL_INTERRUPTS)
 /* "VM-Exit Controls" */
-#define VMEXIT_SAVE_DEBUG_CONTROLS     (1u << 2)
-#define VMEXIT_HOST_64                 (1u << 9)
-#define VMEXIT_ACK_INTERRUPT           (1u << 15)
-#define VMEXIT_LOAD_PAT                (1u << 19)
-#define VMEXIT_LOAD_EFER               (1u << 21)
-#define VMEXIT_SAVE_PREEMPTION_TIMER   (1u << 22)
+#define VMEXIT_SAVE_DEBUG_CONTROLS   (1u << 2)
+#define VMEXIT_HOST_64               (1u << 9)
+#define VMEXIT_ACK_INTERRUPT         (1u << 15)
+#define VMEXIT_LOAD_PAT              (1u << 19)
+#define VMEXIT_LOAD_EFER             (1u << 21)
+#define VMEXIT_SAVE_PREEMPTION_TIMER (1u << 22)
 /* "VM-Entry Controls" */
-#define VMENTRY_LOAD_DEBUG_CONTROLS    (1u << 2)
-#define VMENTRY_IA32E_GUEST            (1u << 9)
-#define VMENTRY_LOAD_PAT               (1u << 14)
-#define VMENTRY_LOAD_EFER              (1u << 15)
+#define VMENTRY_LOAD_DEBUG_CONTROLS  (1u << 2)
+#define VMENTRY_IA32E_GUEST          (1u << 9)
+#define VMENTRY_LOAD_PAT             (1u << 14)
+#define VMENTRY_LOAD_EFER            (1u << 15)
 
 /* As the processor reports them; what it doesn't have reads as 0 here. */
 struct vmx_msrs {
@@ -73,6 +81,11 @@ struct vmx_caps {
 	uint8_t timer_shift;      /* the preemption timer counts TSC >> this */
 	uint8_t ept_leaf_level;   /* 1: 4K, 2: 2M, 3: 1G */
 	bool invept_single, invept_all, invvpid_single;
+	/*
+	 * Bochs 2.7: a host interrupt lets virtual-interrupt delivery happen though the guest's RFLAGS.IF is 0. So host
+	 * interrupts are held back while guests run; the preemption timer stands in for them.
+	 */
+	bool delivers_masked;
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 };
 

@@ -2,6 +2,7 @@
 /* The table of exit reasons and the decoder. Reads no hardware and changes no vCPU. */
 #include "vmx/exit.h"
 
+#include "hv/x86/apic.h"
 #include "hv/x86/cr.h"
 #include "vmx/vmcs.h"
 
@@ -56,9 +57,9 @@ const struct vmx_reason_info vmx_reasons[REASON_COUNT + 1] = {
     [REASON_MONITOR] = {"MONITOR", EXIT_MONITOR, LEN},
     [REASON_PAUSE] = {"PAUSE", EXIT_PAUSE, LEN},
     [REASON_ENTRY_MACHINE_CHECK] = {"entry failure, machine check", EXIT_MACHINE_CHECK, 0},
-    [REASON_TPR_BELOW_THRESHOLD] = {"TPR below threshold", EXIT_UNKNOWN, 0},
-    [REASON_APIC_ACCESS] = {"APIC access", EXIT_UNKNOWN, QUAL | IDT},
-    [REASON_VIRTUALIZED_EOI] = {"virtualized EOI", EXIT_UNKNOWN, QUAL},
+    [REASON_TPR_BELOW_THRESHOLD] = {"TPR below threshold", EXIT_TPR, 0},
+    [REASON_APIC_ACCESS] = {"APIC access", EXIT_NPF, QUAL | IDT},
+    [REASON_VIRTUALIZED_EOI] = {"virtualized EOI", EXIT_EOI, QUAL},
     [REASON_GDTR_IDTR] = {"access to GDTR or IDTR", EXIT_UNKNOWN, LEN | QUAL},
     [REASON_LDTR_TR] = {"access to LDTR or TR", EXIT_UNKNOWN, LEN | QUAL},
     [REASON_EPT_VIOLATION] = {"EPT violation", EXIT_NPF, QUAL | GPA | IDT},
@@ -69,7 +70,7 @@ const struct vmx_reason_info vmx_reasons[REASON_COUNT + 1] = {
     [REASON_INVVPID] = {"INVVPID", EXIT_UNDEFINED_INSN, LEN},
     [REASON_WBINVD] = {"WBINVD", EXIT_WBINVD, LEN},
     [REASON_XSETBV] = {"XSETBV", EXIT_XSETBV, LEN},
-    [REASON_APIC_WRITE] = {"APIC write", EXIT_UNKNOWN, QUAL},
+    [REASON_APIC_WRITE] = {"APIC write", EXIT_APIC_WRITE, QUAL},
     [REASON_RDRAND] = {"RDRAND", EXIT_UNKNOWN, LEN},
     [REASON_INVPCID] = {"INVPCID", EXIT_UNDEFINED_INSN, LEN},
     [REASON_VMFUNC] = {"VMFUNC", EXIT_UNDEFINED_INSN, LEN},
@@ -121,6 +122,20 @@ static void decode_npf(const struct vmx_raw *raw, struct vm_exit *e, struct vmx_
 	e->npf.table_walk = (q & EPT_QUAL_LINEAR_VALID) && !(q & EPT_QUAL_FINAL);
 	/* The bit is undefined where an event's delivery was cut short. */
 	fix->block_nmi = (q & EPT_QUAL_NMI_UNBLOCKING) && !(raw->idt_info & VMX_INTR_VALID);
+}
+
+/* "Exit Qualification for APIC-Access VM Exits": the page is mapped at one address alone (vmx/apic.c). */
+static void decode_apic_access(uint64_t q, struct vm_exit *e)
+{
+	enum { LINEAR_WRITE = 1, LINEAR_FETCH = 2, PHYSICAL_DELIVERY = 10, PHYSICAL = 15 };
+	unsigned type = q >> 12 & 0xf;
+
+	e->npf.gpa = gpa(LAPIC_DEFAULT_BASE + (q & (PAGE_SIZE - 1)));
+	e->npf.write = type == LINEAR_WRITE;
+	e->npf.fetch = type == LINEAR_FETCH;
+	e->npf.present = false;
+	/* Physical ones are of the paging structures. */
+	e->npf.table_walk = type == PHYSICAL_DELIVERY || type == PHYSICAL;
 }
 
 /* "Exit Qualification for Task Switches" */
@@ -239,6 +254,15 @@ void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *e, struct vmx_fi
 		break;
 	case REASON_EPT_VIOLATION:
 		decode_npf(raw, e, fix);
+		break;
+	case REASON_APIC_ACCESS:
+		decode_apic_access(raw->qualification, e);
+		break;
+	case REASON_VIRTUALIZED_EOI:
+		e->apic.vector = (uint8_t)raw->qualification;
+		break;
+	case REASON_APIC_WRITE:
+		e->apic.offset = raw->qualification & (PAGE_SIZE - 1);
 		break;
 	default: /* the reason says it all, or nobody knows it: EXIT_UNKNOWN */
 		break;

@@ -42,6 +42,8 @@
  */
 #define EXCEPTIONS_INTERCEPTED ((1u << EXC_MC) | (1u << EXC_AC) | (1u << EXC_DB))
 
+#define MSR_MAP_ORDER          1 /* two pages: vmx/apic.c */
+
 static bool has(enum vmx_ctl_word w, uint32_t bit)
 {
 	return vmx_caps_has(&vmx_caps, w, bit);
@@ -83,18 +85,30 @@ static void allow_msr(void *bitmap, uint32_t msr, uint8_t rights)
 	CHECK(vmx_msr_bitmap_allow(bitmap, msr, rights & MSR_READ, rights & MSR_WRITE));
 }
 
+static void ops_vm_fini(struct vm *vm)
+{
+	vmx_apic_vm_fini(vm);
+	page_free(vm->msr_map, MSR_MAP_ORDER);
+	vm->msr_map = NULL;
+}
+
 static enum status ops_vm_init(struct vm *vm)
 {
+	enum status s;
+
 	for (size_t i = 0; i < ARRAY_SIZE(controlled); i++) {
 		if (!has(CTL_PROC2, controlled[i].control))
 			cpuid_drop(&vm->cpuid, controlled[i].feature);
 	}
-	vm->msr_map = page_alloc(0);
+	vm->msr_map = page_alloc(MSR_MAP_ORDER);
 	if (!vm->msr_map)
 		return ERR_NOMEM;
 	memset(vm->msr_map, 0xff, PAGE_SIZE);
 	msr_passthrough(vm, vm->msr_map, allow_msr);
-	return OK;
+	s = vmx_apic_vm_init(vm);
+	if (s != OK)
+		ops_vm_fini(vm);
+	return s;
 }
 
 static uint32_t proc2_controls(const struct vm *vm)
@@ -108,21 +122,19 @@ static uint32_t proc2_controls(const struct vm *vm)
 	return controls;
 }
 
-static void ops_vm_fini(struct vm *vm)
-{
-	page_free(vm->msr_map, 0);
-	vm->msr_map = NULL;
-}
-
 /*
  * Where its value is saved at exits, it runs on over them: a guest that exits all the time, and whose interrupts
  * are off, must be left for the host's interrupts too (on an emulator that doesn't exit for those).
  */
+static void set_timer(uint64_t tsc_ticks)
+{
+	vmcs_write(VMCS_PREEMPTION_TIMER_VALUE,
+		   MIN(MAX(tsc_ticks >> vmx_caps.timer_shift, 1UL), (uint64_t)UINT32_MAX));
+}
+
 static void restart_timer(void)
 {
-	uint64_t ticks = (tsc_hz() / PREEMPTION_HZ) >> vmx_caps.timer_shift;
-
-	vmcs_write(VMCS_PREEMPTION_TIMER_VALUE, MIN(MAX(ticks, 1UL), (uint64_t)UINT32_MAX));
+	set_timer(tsc_hz() / PREEMPTION_HZ);
 }
 
 static void set_controls(struct vmx_vcpu *x)
@@ -131,14 +143,13 @@ static void set_controls(struct vmx_vcpu *x)
 	x->entry_controls = vmx_caps.ctl[CTL_ENTRY];
 	vmcs_write(VMCS_PIN_BASED_CONTROLS, vmx_caps.ctl[CTL_PIN]);
 	vmcs_write(VMCS_PROC_BASED_CONTROLS, x->proc_controls);
-	vmcs_write(VMCS_PROC_BASED_CONTROLS2, proc2_controls(x->base.vm));
+	x->proc2_controls = proc2_controls(x->base.vm);
 	vmcs_write(VMCS_EXIT_CONTROLS, vmx_caps.ctl[CTL_EXIT]);
 	vmcs_write(VMCS_ENTRY_CONTROLS, x->entry_controls);
 	vmcs_write(VMCS_EXCEPTION_BITMAP, EXCEPTIONS_INTERCEPTED);
 	vmcs_write(VMCS_PF_ERROR_MASK, 0);
 	vmcs_write(VMCS_PF_ERROR_MATCH, 0);
 	vmcs_write(VMCS_CR3_TARGET_COUNT, 0);
-	vmcs_write(VMCS_MSR_BITMAP, host_pa(x->base.vm->msr_map).v);
 	vmcs_write(VMCS_LINK_POINTER, UINT64_MAX);
 	vmcs_write(VMCS_TSC_OFFSET, 0);
 	if (has(CTL_PROC2, PROC2_XSAVES))
@@ -208,6 +219,7 @@ static enum status ops_vcpu_init(struct vcpu *v)
 	set_controls(x);
 	set_msr_areas(x);
 	set_host_state();
+	vmx_apic_vcpu_init(x);
 	vmx_regs_init(x);
 	vmx_scope_leave(s);
 	return OK;
@@ -244,7 +256,25 @@ static void set_host_cpu(struct pcpu *p)
 	vmcs_write(VMCS_HOST_GDTR_BASE, (uint64_t)p->gdt);
 }
 
-static void ops_vcpu_load(struct vcpu *v)
+/* The host's timer can't end the guest: the preemption timer does, when it would. */
+static void follow_deadline(uint64_t tsc)
+{
+	uint64_t now = rdtsc();
+
+	set_timer(tsc < now ? 0 : MIN(tsc - now, tsc_hz() / PREEMPTION_HZ));
+}
+
+/* From load to put: see vmx_caps.delivers_masked. The VMCS is current. */
+static void hold_host_interrupts(struct pcpu *p)
+{
+	uint64_t ns = timer_next_deadline();
+
+	write_cr8(CR8_MAX);
+	follow_deadline(ns == UINT64_MAX ? UINT64_MAX : time_ns_to_tsc_deadline(ns) + 1);
+	p->deadline_set = follow_deadline;
+}
+
+static void load(struct vcpu *v)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 	struct vmx_cpu *c = vmx_this_cpu();
@@ -273,10 +303,21 @@ static void ops_vcpu_load(struct vcpu *v)
 	vmx_live_load(x);
 }
 
+static void ops_vcpu_load(struct vcpu *v)
+{
+	load(v);
+	if (vmx_caps.delivers_masked)
+		hold_host_interrupts(this_pcpu());
+}
+
 /* The host runs on with the VMCS current: most of the time the same vCPU comes back. */
 static void ops_vcpu_put(struct vcpu *v)
 {
 	(void)v;
+	if (!vmx_caps.delivers_masked)
+		return;
+	this_pcpu()->deadline_set = NULL;
+	write_cr8(0);
 }
 
 static void ops_vcpu_unload(struct vcpu *v)
@@ -581,6 +622,8 @@ const struct hv_ops vmx_ops = {
     .inject = ops_inject,
     .interrupt_window = ops_interrupt_window,
     .nmi_window = ops_nmi_window,
+    .lapic_changed = vmx_lapic_changed,
+    .lapic_waits = vmx_lapic_waits,
     .tsc_offset = ops_tsc_offset,
     .npt_flush = ops_npt_flush,
     .describe_exit = vmx_describe_exit,

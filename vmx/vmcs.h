@@ -99,6 +99,11 @@
 
 #define VMCS_OPTIONAL_CONTROL_FIELDS(X)                                                                      \
 	X(VPID, 0x0000)                                                                                      \
+	X(GUEST_INTERRUPT_STATUS, 0x0810)                                                                    \
+	X(VIRTUAL_APIC_ADDRESS, 0x2012)                                                                      \
+	X(APIC_ACCESS_ADDRESS, 0x2014)                                                                       \
+	X(EOI_EXIT_BITMAP0, 0x201c)                                                                          \
+	X(TPR_THRESHOLD, 0x401c)                                                                             \
 	X(PREEMPTION_TIMER_VALUE, 0x482e)                                                                    \
 	X(XSS_EXITING_BITMAP, 0x202c)                                                                        \
 	X(PLE_GAP, 0x4020)                                                                                   \
@@ -178,9 +183,14 @@ enum vmcs_field {
 
 enum vmx_activity { VMX_ACTIVE, VMX_HLT, VMX_SHUTDOWN, VMX_WAIT_FOR_SIPI };
 
+/* "Guest Interrupt Status": the vectors that virtual-interrupt delivery asks for, and has in service */
+#define VMX_STATUS_RVI(s)    ((uint8_t)(s))
+#define VMX_STATUS_SVI(s)    ((uint8_t)((s) >> 8))
+#define VMX_STATUS(rvi, svi) ((uint16_t)((rvi) | (svi) << 8))
+
 /* EPT pointer, SDM Vol. 3C, "Extended-Page-Table Pointer (EPTP)" */
-#define EPTP_WRITE_BACK 6u
-#define EPTP_WALK_4     (3u << 3)
+#define EPTP_WRITE_BACK      6u
+#define EPTP_WALK_4          (3u << 3)
 
 /* An element of the MSR areas, SDM Vol. 3C, "VM-Exit Controls for MSRs" */
 struct vmx_msr_entry {

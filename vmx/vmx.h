@@ -33,7 +33,8 @@ struct vmx_vcpu {
 	uint64_t cache[CACHED_COUNT];
 	uint32_t cached; /* bit n: cache[n] is valid */
 
-	uint32_t proc_controls, entry_controls; /* as the VMCS holds them */
+	uint32_t proc_controls, proc2_controls, entry_controls; /* as the VMCS holds them */
+	uint8_t tpr_threshold;
 	uint64_t cr0_shadow, cr4_shadow, efer, pat;
 	uint64_t dr6, cr2;         /* while not loaded */
 	uint64_t live[LIVE_COUNT]; /* while not loaded */
@@ -98,6 +99,14 @@ static inline void vmx_scope_leave(struct vmx_scope s)
 	if (s.borrowed)
 		vmx_give_back(s.x);
 }
+
+/* vmx/apic.c; vm->msr_map has two pages, of which the first is filled in. */
+enum status vmx_apic_vm_init(struct vm *vm);
+void vmx_apic_vm_fini(struct vm *vm);
+/* x's VMCS is current, its controls are set. */
+void vmx_apic_vcpu_init(struct vmx_vcpu *x);
+void vmx_lapic_changed(struct vcpu *v);
+void vmx_lapic_waits(struct vcpu *v, int vector);
 
 /* vmx/regs.c */
 uint64_t vmx_reg_get(struct vcpu *v, enum vreg r);

@@ -11,6 +11,7 @@
 #include "hv/lib/util.h"
 
 #define FIRST_VECTOR 16 /* 0-15 are illegal in fixed interrupts */
+#define VECTOR_MAX   255
 
 #define LVT_RESET    LAPIC_LVT_MASKED
 #define SVR_RESET    0xffu
@@ -43,6 +44,11 @@ static int top_bit(const struct vlapic *l, uint32_t map, unsigned vector)
 	return -1;
 }
 
+int vlapic_in_service(const struct vlapic *l)
+{
+	return top_bit(l, LAPIC_ISR, VECTOR_MAX);
+}
+
 /* Vectors `got` of word n of IRR have arrived, those in `level` as levels. */
 static inline void arrive(struct vlapic *l, unsigned n, uint32_t got, uint32_t level)
 {
@@ -51,8 +57,10 @@ static inline void arrive(struct vlapic *l, unsigned n, uint32_t got, uint32_t l
 	int top = (int)(n * 32 + 31) - __builtin_clz(got);
 
 	*irr |= got;
-	if ((*tmr ^ level) & got)
+	if ((*tmr ^ level) & got) {
 		*tmr ^= (*tmr ^ level) & got;
+		l->tmr_changed = true;
+	}
 	if (top > l->irr_top)
 		l->irr_top = top;
 }
@@ -70,14 +78,39 @@ void vlapic_accept_posted(struct vlapic *l)
 	}
 }
 
-int vlapic_pending(struct vcpu *v)
+int vlapic_waiting(struct vcpu *v)
 {
 	struct vlapic *l = &v->lapic;
 
 	vlapic_take_posted(l);
-	if (l->irr_top < 0 || !vlapic_enabled(l) || ((uint32_t)l->irr_top & 0xf0) <= (vlapic_ppr(l) & 0xf0))
-		return -1;
+	if (l->delivers)
+		l->irr_top = top_bit(l, LAPIC_IRR, VECTOR_MAX);
 	return l->irr_top;
+}
+
+int vlapic_pending(struct vcpu *v)
+{
+	const struct vlapic *l = &v->lapic;
+	int vector = vlapic_waiting(v);
+
+	if (vector < 0 || !vlapic_enabled(l) || ((uint32_t)vector & 0xf0) <= (vlapic_ppr(l) & 0xf0))
+		return -1;
+	return vector;
+}
+
+/* Where the processor delivers: ISR or TPR was changed by software. It hears of that, and PPR follows. */
+static void tell_processor(struct vcpu *v)
+{
+	struct vlapic *l = &v->lapic;
+	uint32_t tpr = vlapic_tpr(l), in_service;
+
+	if (!l->delivers)
+		return;
+	l->isr_top = vlapic_in_service(l);
+	in_service = l->isr_top < 0 ? 0 : (uint32_t)l->isr_top & 0xf0;
+	vlapic_set_reg(l, LAPIC_PPR, (tpr & 0xf0) >= in_service ? tpr : in_service);
+	l->isr_changed = true;
+	event_reconsider(v);
 }
 
 void vlapic_accept(struct vcpu *v, uint8_t vector)
@@ -102,12 +135,13 @@ bool vlapic_eoi_is_local(struct vcpu *v)
 void vlapic_eoi(struct vcpu *v)
 {
 	struct vlapic *l = &v->lapic;
-	int vector = l->isr_top;
+	int vector = l->delivers ? vlapic_in_service(l) : l->isr_top;
 
 	if (vector < 0)
 		return;
 	bit_clear(l, LAPIC_ISR, (unsigned)vector);
 	l->isr_top = top_bit(l, LAPIC_ISR, (unsigned)vector);
+	tell_processor(v);
 	if (bit_test(l, LAPIC_TMR, (unsigned)vector))
 		vioapic_eoi(v->vm, (uint8_t)vector);
 	vlapic_unblocked(v);
@@ -124,8 +158,10 @@ void vlapic_write_tpr(struct vcpu *v, uint32_t tpr)
 	bool lower = tpr < vlapic_tpr(&v->lapic);
 
 	vlapic_set_reg(&v->lapic, LAPIC_TPR, tpr);
-	if (lower)
-		vlapic_unblocked(v);
+	tell_processor(v);
+	/* The hardware may have to hear of it (ops->lapic_waits), even where ISR still holds everything back. */
+	if (lower && vlapic_waiting(v) >= 0)
+		event_reconsider(v);
 }
 
 bool vlapic_take(struct vcpu *v, uint8_t vector, bool level)
@@ -265,6 +301,7 @@ static void reset_registers(struct vcpu *v)
 		__atomic_store_n(&l->level[i], 0, __ATOMIC_RELAXED);
 	}
 	l->irr_top = l->isr_top = -1;
+	l->isr_changed = l->tmr_changed = true;
 	l->eoi_offered = false;
 	l->esr_next = 0;
 	set_mode_registers(v);
@@ -289,6 +326,7 @@ void vlapic_reset(struct vcpu *v)
 
 	l->base = PLATFORM_LAPIC_BASE | APIC_BASE_ENABLE | (v->id == 0 ? APIC_BASE_BSP : 0);
 	reset_registers(v);
+	ops->lapic_changed(v);
 	if (v->id != 0)
 		return;
 	/* Virtual wire mode (MultiProcessor Specification, "Virtual Wire Mode"). */
@@ -307,7 +345,7 @@ bool vlapic_base_set(struct vcpu *v, uint64_t value, unsigned phys_bits)
 	struct vlapic *l = &v->lapic;
 	const uint64_t mode = APIC_BASE_ENABLE | APIC_BASE_X2APIC;
 	uint64_t allowed = (BITS(phys_bits - 1, PAGE_SHIFT)) | mode | APIC_BASE_BSP;
-	uint64_t from = l->base & mode, to = value & mode;
+	uint64_t before = l->base, from = before & mode, to = value & mode;
 
 	if (value & ~allowed)
 		return false;
@@ -323,6 +361,8 @@ bool vlapic_base_set(struct vcpu *v, uint64_t value, unsigned phys_bits)
 		reset_registers(v);
 	else if (to == mode && from != mode)
 		set_mode_registers(v);
+	if (to != from || ((l->base ^ before) & APIC_BASE_ADDR))
+		ops->lapic_changed(v);
 	event_reconsider(v); /* the PIC may reach this CPU now */
 	return true;
 }

@@ -37,7 +37,12 @@ struct vlapic {
 	 */
 	uint32_t posted[LAPIC_MAP_WORDS], level[LAPIC_MAP_WORDS], posted_words;
 	int32_t irr_top, isr_top; /* highest bits of IRR and ISR, or -1 */
-	uint32_t esr_next;        /* atomic: errors since the last write of ESR */
+	/*
+	 * The back end's choice: the processor delivers what is in IRR and ends it by itself, while the guest runs. Then
+	 * irr_top and isr_top are old, and what software changes in ISR and TMR is noted, for the back end to tell it.
+	 */
+	bool delivers, isr_changed, tmr_changed;
+	uint32_t esr_next; /* atomic: errors since the last write of ESR */
 	/* What the timer runs by; the registers follow it. */
 	uint32_t timer_lvt, timer_divide, timer_initial;
 	uint64_t timer_start_ns; /* guest time at which the count began */
@@ -73,8 +78,12 @@ void vlapic_reset(struct vcpu *v);
 /* The state after an INIT: IA32_APIC_BASE and the ID stay. */
 void vlapic_init_signal(struct vcpu *v);
 
-/* What has been posted goes into IRR; the highest vector that could be delivered now (above PPR), or -1. v's CPU only. */
+/* What has been posted goes into IRR; the highest vector in it, or -1. v's CPU only. */
+int vlapic_waiting(struct vcpu *v);
+/* The same; the highest vector that could be delivered now (above PPR), or -1. v's CPU only. */
 int vlapic_pending(struct vcpu *v);
+/* The highest vector in ISR, or -1. */
+int vlapic_in_service(const struct vlapic *l);
 /* The CPU takes `vector`, which vlapic_pending returned: IRR to ISR. */
 void vlapic_accept(struct vcpu *v, uint8_t vector);
 /* Ends the highest interrupt in service, if there is one. v's CPU only. */
@@ -102,9 +111,14 @@ static inline bool vlapic_owns(const struct vlapic *l, uint64_t a)
 /* One access at offset 0-4095 of the page; size 1, 2, 4 or 8 bytes. */
 uint64_t vlapic_mmio_read(struct vcpu *v, uint32_t offset, unsigned size);
 void vlapic_mmio_write(struct vcpu *v, uint32_t offset, unsigned size, uint64_t value);
+/* The guest has written the register at this offset of v's page, in the page: does what a write of it does. */
+void vlapic_page_written(struct vcpu *v, uint32_t offset);
 /* MSRs 800h-8FFh. False: #GP(0). */
 bool vlapic_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
 bool vlapic_msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
+/* Calls allow(arg, msr, rights) for the MSRs that a processor may access in the page by itself: enum msr_rights. */
+void vlapic_msrs_in_page(bool all_reads, bool delivers,
+			 void (*allow)(void *arg, uint32_t msr, uint8_t rights), void *arg);
 /* IA32_APIC_BASE; phys_bits: the guest's physical address width. False: #GP(0). */
 static inline uint64_t vlapic_base_get(const struct vlapic *l)
 {

@@ -34,11 +34,13 @@ static inline uint32_t vlapic_nth(uint32_t first, unsigned n)
 	return first + n * 0x10;
 }
 
-/* Processor-priority register (SDM Vol. 3A, "Task and Processor Priorities"). */
+/* Processor-priority register (SDM Vol. 3A, "Task and Processor Priorities"). Any CPU. */
 static inline uint32_t vlapic_ppr(const struct vlapic *l)
 {
 	uint32_t in_service = l->isr_top < 0 ? 0 : (uint32_t)l->isr_top & 0xf0, tpr = vlapic_tpr(l);
 
+	if (l->delivers)
+		return vlapic_reg(l, LAPIC_PPR); /* the processor writes it */
 	return (tpr & 0xf0) >= in_service ? tpr : in_service;
 }
 

@@ -113,6 +113,9 @@ static void reg_write(struct vcpu *v, uint32_t offset, uint32_t value)
 	struct vlapic *l = &v->lapic;
 
 	switch (offset) {
+	case LAPIC_ID: /* not writable; but the page may have been written */
+		vlapic_set_reg(l, offset, v->id << LAPIC_ID_SHIFT);
+		break;
 	case LAPIC_TPR:
 		vlapic_write_tpr(v, value & TPR_BITS);
 		break;
@@ -191,6 +194,33 @@ void vlapic_mmio_write(struct vcpu *v, uint32_t offset, unsigned size, uint64_t 
 		vlapic_eoi(v);
 	else if (in_page(v, offset))
 		reg_write(v, offset, (uint32_t)value);
+}
+
+void vlapic_page_written(struct vcpu *v, uint32_t offset)
+{
+	struct vlapic *l = &v->lapic;
+	uint32_t reg = offset & ~0xfu;
+
+	settle_eoi(v);
+	if (reg == LAPIC_SELF_IPI)
+		vlapic_self_ipi(v, (uint8_t)vlapic_reg(l, reg));
+	else if (reg >> 4 < REG_COUNT && (xapic_regs & REG(reg)))
+		reg_write(v, reg, vlapic_reg(l, reg));
+	if (reg == LAPIC_EOI) /* which holds nothing */
+		vlapic_set_reg(l, reg, 0);
+}
+
+void vlapic_msrs_in_page(bool all_reads, bool delivers,
+			 void (*allow)(void *arg, uint32_t msr, uint8_t rights), void *arg)
+{
+	/* The count is computed; PPR is in the page only where the processor writes it. */
+	uint64_t computed = REG(LAPIC_TIMER_CURRENT) | (delivers ? 0 : REG(LAPIC_PPR));
+	uint64_t reads = all_reads ? x2apic_readable & ~computed : REG(LAPIC_TPR);
+	uint64_t writes = REG(LAPIC_TPR) | (delivers ? REG(LAPIC_EOI) | REG(LAPIC_SELF_IPI) : 0);
+
+	for (uint32_t n = 0; n < REG_COUNT; n++)
+		allow(arg, MSR_X2APIC_BASE + n,
+		      (reads & BIT(n) ? MSR_READ : 0) | (writes & BIT(n) ? MSR_WRITE : 0));
 }
 
 bool vlapic_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)

@@ -26,6 +26,7 @@
 #define CR3_PDPT       0xffffffe0UL /* PAE outside long mode: where the four entries are */
 #define CR3_NOFLUSH    (1UL << 63)  /* MOV to CR3 with CR4.PCIDE: keep this PCID's translations */
 
+#define CR8_MAX        15 /* the task priority: nothing gets through */
 #define CR4_VME        (1UL << 0)
 #define CR4_PVI        (1UL << 1)
 #define CR4_TSD        (1UL << 2)

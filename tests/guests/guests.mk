@@ -6,7 +6,7 @@ TINY_NAMES := $(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))
 TINY_LIB := tests/guests/lib/guest.c tests/guests/lib/mode32.c hv/lib/fmt.c hv/lib/string.c hv/lib/str.c
 TINY_OBJ := $(BUILD)/guests/obj/start.o $(TINY_LIB:%.c=$(BUILD)/guests/obj/%.o)
 # Guests of several vCPUs.
-TINY_SMP := smp storm pv clocks race kicks
+TINY_SMP := smp storm pv clocks race kicks apic
 TINY_SMP_OBJ := $(BUILD)/guests/obj/ap.o $(BUILD)/guests/obj/tests/guests/lib/smp.o
 # Guests whose output is compared with their own on the bare machine.
 TINY_SAME := same_insn same_paging same_events

@@ -118,6 +118,27 @@ static void check_timer(void)
 	EXPECT("irq/lapic-timer-periodic", count == 6);
 }
 
+/* While the guest's interrupts are off, the host's go on, and let nothing through. */
+static void check_host_interrupts(void)
+{
+	unsigned let_through = 0;
+
+	GUEST_LAPIC(LAPIC_LVT_TIMER) = VECTOR_TIMER | LAPIC_LVT_TIMER_PERIODIC;
+	GUEST_LAPIC(LAPIC_TIMER_INITIAL) = 100000;
+	for (unsigned round = 0; round < 50; round++) {
+		asm volatile("sti\n\tnop\n\tcli" ::: "memory");
+		count = 0;
+		self_ipi(VECTOR_IPI);
+		for (unsigned i = 0; i < 10000; i++)
+			asm volatile("" ::: "memory");
+		let_through += count;
+	}
+	GUEST_LAPIC(LAPIC_LVT_TIMER) = LAPIC_LVT_MASKED;
+	asm volatile("sti\n\tnop\n\tcli" ::: "memory");
+	guest_expect_equal("irq/held-over-host-interrupts", let_through, 0);
+	EXPECT("irq/delivered-then", count > 0);
+}
+
 static void check_pic(void)
 {
 	guest_set_handler(VECTOR_PIC, on_pic);
@@ -157,6 +178,7 @@ void test_main(void)
 	check_windows();
 	check_priorities();
 	check_timer();
+	check_host_interrupts();
 	check_pic();
 	check_nmi();
 }

@@ -15,7 +15,7 @@ static uint32_t blocking;
 static struct guest_event injected;
 static unsigned injections, triple_faults;
 static bool interrupt_window, nmi_window, pic_pending;
-static int lapic_vector, accepted;
+static int lapic_vector, accepted, waiting;
 
 static uint32_t fake_blocking(struct vcpu *x)
 {
@@ -52,7 +52,13 @@ static void fake_nmi_window(struct vcpu *x, bool on)
 	nmi_window = on;
 }
 
+static void fake_lapic_waits(struct vcpu *x, int vector)
+{
+	waiting = vector;
+}
+
 static const struct hv_ops fake_ops = {
+    .lapic_waits = fake_lapic_waits,
     .reg_get = fake_reg_get,
     .reg_set = fake_reg_set,
     .blocking = fake_blocking,
@@ -63,6 +69,11 @@ static const struct hv_ops fake_ops = {
 const struct hv_ops *ops = &fake_ops;
 
 int vlapic_pending(struct vcpu *x)
+{
+	return lapic_vector;
+}
+
+int vlapic_waiting(struct vcpu *x)
 {
 	return lapic_vector;
 }
@@ -108,7 +119,7 @@ static int setup(void **state)
 	injected = (struct guest_event){};
 	injections = triple_faults = 0;
 	interrupt_window = nmi_window = pic_pending = false;
-	lapic_vector = accepted = -1;
+	lapic_vector = accepted = waiting = -1;
 	return 0;
 }
 
@@ -170,6 +181,28 @@ static void test_pic_goes_before_lapic(void **state)
 	event_inject_next(&v);
 	assert_int_equal(injected.vector, 0x20);
 	assert_true(interrupt_window);
+}
+
+/* Where the processor delivers, the core injects the PIC's interrupts alone, and tells what waits. */
+static void test_processor_delivers(void **state)
+{
+	v.lapic.delivers = true;
+	lapic_vector = 0x40;
+	event_inject_next(&v);
+	assert_int_equal(injections, 0);
+	assert_int_equal(waiting, 0x40);
+	assert_false(interrupt_window);
+	assert_true(event_pending(&v)); /* it ends a HLT all the same */
+	pic_pending = true;
+	blocking = BLOCK_IF;
+	event_inject_next(&v);
+	assert_int_equal(injections, 0);
+	assert_true(interrupt_window);
+	blocking = 0;
+	event_inject_next(&v);
+	assert_int_equal(injected.vector, 0x20);
+	assert_int_equal(accepted, -1);
+	assert_false(interrupt_window);
 }
 
 static void test_blocked(void **state)
@@ -290,6 +323,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_order, setup),
 	    cmocka_unit_test_setup(test_resume_flag, setup),
 	    cmocka_unit_test_setup(test_pic_goes_before_lapic, setup),
+	    cmocka_unit_test_setup(test_processor_delivers, setup),
 	    cmocka_unit_test_setup(test_blocked, setup),
 	    cmocka_unit_test_setup(test_nmi_blocked, setup),
 	    cmocka_unit_test_setup(test_halt_ends, setup),

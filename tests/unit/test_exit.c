@@ -108,6 +108,15 @@ void vlapic_set_tpr(struct vcpu *v, uint64_t cr8)
 	assert_true(cr8 <= 15);
 }
 
+void vlapic_page_written(struct vcpu *v, uint32_t offset)
+{
+	assert_true(offset < PAGE_SIZE);
+}
+
+void vioapic_eoi(struct vm *vm, uint8_t vector)
+{
+}
+
 static void new_vcpu(void)
 {
 	fake_vcpu_new();

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "hv/isolation.h"
 #include "hv/lib/util.h"
+#include "hv/vdev/platform.h"
 #include "hv/vm.h"
 #include "hv/x86/image.h"
 #include "mm/host_map.h"
@@ -35,6 +36,11 @@ bool host_map_check(uint64_t *bad_va)
 {
 	*bad_va = 0x1234000;
 	return host_ok;
+}
+
+hpa_t host_pa(const void *p)
+{
+	return hpa((uint64_t)p - ((uint64_t)arena - HOST_BASE));
 }
 
 static void *table_alloc(void)
@@ -156,6 +162,29 @@ static void test_free_frame(void **state)
 	expect_wrong("which is not memory of a guest");
 }
 
+/* What stands for local APICs' registers may be there, and nowhere else, and nothing else in its place. */
+static void test_apic_page(void **state)
+{
+	void *page = page_alloc(0), *other = page_alloc(0);
+	struct isolation r;
+
+	vm[1].apic_page = page;
+	give(1, PLATFORM_LAPIC_BASE, host_pa(page).v, PAGE_SIZE);
+	assert_int_equal(isolation_check(&r), OK);
+	assert_int_equal(r.frames, 2 * 513);
+	give(0, PLATFORM_LAPIC_BASE, host_pa(page).v, PAGE_SIZE);
+	expect_wrong("vm a reaches");
+	pt_unmap_leaf(&vm[0].npt, PLATFORM_LAPIC_BASE);
+	give(1, PLATFORM_LAPIC_BASE + PAGE_SIZE, host_pa(page).v, PAGE_SIZE);
+	expect_wrong("vm b reaches");
+	pt_unmap_leaf(&vm[1].npt, PLATFORM_LAPIC_BASE + PAGE_SIZE);
+	assert_int_equal(isolation_check(&r), OK);
+	vm[1].apic_page = other;
+	expect_wrong("vm b reaches");
+	vm[1].apic_page = NULL;
+	expect_wrong("vm b reaches");
+}
+
 static void test_foreign_frame(void **state)
 {
 	struct pt_leaf leaf;
@@ -217,6 +246,7 @@ int main(void)
 	    CASE(test_hole),
 	    CASE(test_beyond_the_zone),
 	    CASE(test_free_frame),
+	    CASE(test_apic_page),
 	    CASE(test_foreign_frame),
 	    CASE(test_part_of_a_large_page),
 	    CASE(test_twice_in_one_guest),

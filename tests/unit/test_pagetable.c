@@ -174,6 +174,29 @@ static void test_protect(void **state)
 	}
 }
 
+/* A page that comes and goes keeps its tables. */
+static void test_unmap_leaf(void **state)
+{
+	struct pt_leaf leaf;
+
+	(void)state;
+	for (unsigned f = 0; f < ARRAY_SIZE(formats); f++) {
+		uint32_t tables;
+
+		start(formats[f]);
+		pt_unmap_leaf(&pt, GIB(3)); /* nothing is there */
+		assert_int_equal(pt_map(&pt, GIB(3), MIB(2), 0x1000, RWX, PT_WB), OK);
+		tables = pt.tables;
+		pt_unmap_leaf(&pt, GIB(3));
+		assert_false(pt_lookup(&pt, GIB(3), &leaf));
+		assert_int_equal(pt.tables, tables);
+		assert_int_equal(pt_map(&pt, GIB(3), MIB(2), 0x1000, RWX, PT_WB), OK);
+		assert_int_equal(pt.tables, tables);
+		assert_true(pt_lookup(&pt, GIB(3), &leaf));
+		end();
+	}
+}
+
 static void test_exists(void **state)
 {
 	struct pt_leaf leaf;
@@ -365,10 +388,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_entry_bits),     cmocka_unit_test(test_round_trip),
 	    cmocka_unit_test(test_largest_leaves), cmocka_unit_test(test_split_and_unmap),
-	    cmocka_unit_test(test_protect),        cmocka_unit_test(test_exists),
-	    cmocka_unit_test(test_no_memory),      cmocka_unit_test(test_kept_top),
-	    cmocka_unit_test(test_walk),           cmocka_unit_test(test_refused),
-	    cmocka_unit_test(test_random_model),
+	    cmocka_unit_test(test_protect),        cmocka_unit_test(test_unmap_leaf),
+	    cmocka_unit_test(test_exists),         cmocka_unit_test(test_no_memory),
+	    cmocka_unit_test(test_kept_top),       cmocka_unit_test(test_walk),
+	    cmocka_unit_test(test_refused),        cmocka_unit_test(test_random_model),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

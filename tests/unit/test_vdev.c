@@ -48,7 +48,12 @@ void vm_end(struct vm *vm, enum vm_end how, int status)
 	ended_status = status;
 }
 
-const struct hv_ops *ops;
+static void fake_lapic_changed(struct vcpu *v)
+{
+}
+
+static const struct hv_ops fake_ops = {.lapic_changed = fake_lapic_changed};
+const struct hv_ops *ops = &fake_ops;
 const struct load_format load_flat; /* which the fake VM was not started from */
 static unsigned crashes;
 

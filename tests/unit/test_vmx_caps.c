@@ -198,6 +198,34 @@ static void test_fallbacks(void **state)
 	assert_true(vmx_caps_has(&c, CTL_PROC, PROC_CR3_LOAD_EXITING));
 }
 
+static void test_apic(void **state)
+{
+	struct vmx_msrs m = full();
+	struct vmx_caps c = accepted(&m);
+	const uint32_t cr8 = PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING;
+
+	assert_int_equal(c.ctl[CTL_PROC2] & PROC2_APIC, PROC2_APIC);
+	assert_int_equal(c.ctl[CTL_PROC] & (PROC_TPR_SHADOW | cr8), PROC_TPR_SHADOW);
+	assert_false(c.delivers_masked);
+	/* The shadow alone. */
+	take_away(&m, CTL_PROC2, PROC2_APIC);
+	c = accepted(&m);
+	assert_int_equal(c.ctl[CTL_PROC2] & PROC2_APIC, 0);
+	assert_int_equal(c.ctl[CTL_PROC] & (PROC_TPR_SHADOW | cr8), PROC_TPR_SHADOW);
+	/* Without it the rest is of no use, and CR8 must exit. */
+	m = full();
+	take_away(&m, CTL_PROC, PROC_TPR_SHADOW);
+	c = accepted(&m);
+	assert_int_equal(c.ctl[CTL_PROC2] & PROC2_APIC, 0);
+	assert_int_equal(c.ctl[CTL_PROC] & (PROC_TPR_SHADOW | cr8), cr8);
+	/* Bochs, whose delivery looks past RFLAGS.IF. */
+	m = full();
+	m.basic = (m.basic & ~VMX_BASIC_REVISION) | 0x2b;
+	assert_true(accepted(&m).delivers_masked);
+	take_away(&m, CTL_PROC2, PROC2_VIRTUAL_INTERRUPTS);
+	assert_false(accepted(&m).delivers_masked);
+}
+
 static void test_match(void **state)
 {
 	struct vmx_msrs m = full();
@@ -318,10 +346,15 @@ static void test_msr_bitmap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_full),       cmocka_unit_test(test_presence),
-	    cmocka_unit_test(test_required),   cmocka_unit_test(test_dynamic_must_clear),
-	    cmocka_unit_test(test_fallbacks),  cmocka_unit_test(test_ept_capabilities),
-	    cmocka_unit_test(test_match),      cmocka_unit_test(test_capture),
+	    cmocka_unit_test(test_full),
+	    cmocka_unit_test(test_presence),
+	    cmocka_unit_test(test_required),
+	    cmocka_unit_test(test_dynamic_must_clear),
+	    cmocka_unit_test(test_fallbacks),
+	    cmocka_unit_test(test_apic),
+	    cmocka_unit_test(test_ept_capabilities),
+	    cmocka_unit_test(test_match),
+	    cmocka_unit_test(test_capture),
 	    cmocka_unit_test(test_msr_bitmap),
 	};
 

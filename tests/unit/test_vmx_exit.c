@@ -116,6 +116,34 @@ static void test_npf(void **state)
 	assert_false(e.npf.table_walk || e.npf.write);
 }
 
+/* "Exit Qualification for APIC-Access VM Exits", and those behind an access. */
+static void test_apic(void **state)
+{
+	decode((struct vmx_raw){.reason = REASON_APIC_ACCESS, .qualification = 0x390, .gpa = 7});
+	assert_int_equal(e.kind, EXIT_NPF);
+	assert_int_equal(e.npf.gpa.v, 0xfee00390);
+	assert_false(e.npf.write || e.npf.fetch || e.npf.table_walk || e.npf.present || fix.requeue.valid);
+	decode((struct vmx_raw){.reason = REASON_APIC_ACCESS, .qualification = 0x1300});
+	assert_true(e.npf.write);
+	decode((struct vmx_raw){.reason = REASON_APIC_ACCESS, .qualification = 0x2000});
+	assert_true(e.npf.fetch && !e.npf.write);
+	decode((struct vmx_raw){
+	    .reason = REASON_APIC_ACCESS, .qualification = 0x3ff8, .idt_info = INFO(EVENT_INTERRUPT, 0x41)});
+	assert_true(fix.requeue.valid && !e.npf.table_walk);
+	assert_int_equal(e.npf.gpa.v, 0xfee00ff8);
+	decode((struct vmx_raw){.reason = REASON_APIC_ACCESS, .qualification = 0xf000});
+	assert_true(e.npf.table_walk);
+	decode((struct vmx_raw){.reason = REASON_APIC_WRITE, .qualification = 0xfffff300});
+	assert_int_equal(e.kind, EXIT_APIC_WRITE);
+	assert_int_equal(e.apic.offset, 0x300);
+	decode((struct vmx_raw){.reason = REASON_VIRTUALIZED_EOI, .qualification = 0x41});
+	assert_int_equal(e.kind, EXIT_EOI);
+	assert_int_equal(e.apic.vector, 0x41);
+	decode((struct vmx_raw){.reason = REASON_TPR_BELOW_THRESHOLD});
+	assert_int_equal(e.kind, EXIT_TPR);
+	assert_int_equal(e.insn_len, 0); /* the instruction is done */
+}
+
 static void test_requeue(void **state)
 {
 	struct vmx_raw raw = {.reason = REASON_EPT_VIOLATION,
@@ -374,12 +402,12 @@ static void test_state_bad(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_plain),     cmocka_unit_test(test_every_reason),
-	    cmocka_unit_test(test_io),        cmocka_unit_test(test_registers),
-	    cmocka_unit_test(test_npf),       cmocka_unit_test(test_requeue),
-	    cmocka_unit_test(test_exception), cmocka_unit_test(test_task_switch),
-	    cmocka_unit_test(test_text),      cmocka_unit_test(test_state_good),
-	    cmocka_unit_test(test_state_bad),
+	    cmocka_unit_test(test_plain),       cmocka_unit_test(test_every_reason),
+	    cmocka_unit_test(test_io),          cmocka_unit_test(test_registers),
+	    cmocka_unit_test(test_npf),         cmocka_unit_test(test_apic),
+	    cmocka_unit_test(test_requeue),     cmocka_unit_test(test_exception),
+	    cmocka_unit_test(test_task_switch), cmocka_unit_test(test_text),
+	    cmocka_unit_test(test_state_good),  cmocka_unit_test(test_state_bad),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
