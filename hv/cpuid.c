@@ -340,6 +340,21 @@ static void set_identity(struct cpuid_policy *p, uint64_t tsc_hz)
 	*entry_of(p, CPUID_LEAF_FREQUENCY, 0) = (struct cpuid_regs){mhz, mhz, BUS_MHZ, 0};
 }
 
+/* Basic leaves that patch() changes, below. */
+#define PATCHED                                                                                              \
+	(BIT(CPUID_LEAF_FEATURES) | BIT(CPUID_LEAF_STRUCTURED) | BIT(CPUID_LEAF_TOPOLOGY) |                  \
+	 BIT(CPUID_LEAF_XSTATE))
+
+static void set_constant(struct cpuid_policy *p)
+{
+	for (uint32_t leaf = 0; leaf < CPUID_BASIC_MAX; leaf++) {
+		const struct cpuid_leaf *l = &p->basic[leaf];
+		bool constant = l->count == 1 && l->last_repeats && !(PATCHED >> leaf & 1);
+
+		p->constant[leaf] = constant ? l->first : CPUID_VARIES;
+	}
+}
+
 enum status cpuid_policy_build(struct cpuid_policy *p, cpuid_fn host, uint64_t host_xcr0,
 			       const struct cpuid_choice *choice, uint32_t vcpus, uint64_t tsc_hz)
 {
@@ -361,6 +376,7 @@ enum status cpuid_policy_build(struct cpuid_policy *p, cpuid_fn host, uint64_t h
 	set_xsave(p, host);
 	set_topology(p);
 	set_register_masks(p);
+	set_constant(p);
 	return OK;
 }
 
@@ -392,8 +408,8 @@ static const struct cpuid_regs *hypervisor_leaf(const struct cpuid_policy *p, ui
 	}
 }
 
-static inline const struct cpuid_regs *pick(const struct cpuid_policy *p, const struct cpuid_leaf *l,
-					    uint32_t subleaf)
+static const struct cpuid_regs *pick(const struct cpuid_policy *p, const struct cpuid_leaf *l,
+				     uint32_t subleaf)
 {
 	if (subleaf >= l->count) {
 		if (!l->last_repeats)
@@ -478,11 +494,6 @@ struct cpuid_regs cpuid_query(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 	return r;
 }
 
-/* Basic leaves that patch() changes. */
-#define PATCHED                                                                                              \
-	(BIT(CPUID_LEAF_FEATURES) | BIT(CPUID_LEAF_STRUCTURED) | BIT(CPUID_LEAF_TOPOLOGY) |                  \
-	 BIT(CPUID_LEAF_XSTATE))
-
 static void answer(struct vcpu *v, const struct cpuid_regs *r)
 {
 	v->gpr[RAX] = r->eax;
@@ -503,10 +514,11 @@ static void answer(struct vcpu *v, const struct cpuid_regs *r)
 enum exit_action cpuid_handle(struct vcpu *v)
 {
 	const struct cpuid_policy *p = &v->vm->cpuid;
-	uint32_t leaf = (uint32_t)v->gpr[RAX], subleaf = (uint32_t)v->gpr[RCX];
+	uint32_t leaf = (uint32_t)v->gpr[RAX];
+	unsigned entry = leaf < CPUID_BASIC_MAX ? p->constant[leaf] : CPUID_VARIES;
 
-	if (leaf > p->max_basic || (PATCHED >> leaf & 1))
-		return handle_any(v, leaf, subleaf);
-	answer(v, pick(p, &p->basic[leaf], subleaf));
+	if (entry == CPUID_VARIES)
+		return handle_any(v, leaf, (uint32_t)v->gpr[RCX]);
+	answer(v, &p->entry[entry]);
 	return ACT_ADVANCE;
 }

@@ -18,6 +18,7 @@ struct vcpu;
 typedef void (*cpuid_fn)(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out);
 
 #define CPUID_ENTRY_MAX        80
+#define CPUID_VARIES           0xff
 #define CPUID_XSAVE_COMPONENTS 10 /* up to PKRU */
 #define CPUID_HV_BASE          0x40000000u
 #define CPUID_SIGNATURE        "IngotIngotHV" /* EBX, ECX, EDX of CPUID_HV_BASE */
@@ -39,6 +40,8 @@ struct cpuid_policy {
 	uint64_t cr4_mask;  /* bits that it may set in CR4, by its features */
 	uint64_t efer_mask; /* bits that it may set in EFER */
 	struct cpuid_leaf basic[CPUID_BASIC_MAX], ext[CPUID_EXT_MAX];
+	/* The entry of a basic leaf that reads the same for every subleaf and in whatever state; else CPUID_VARIES. */
+	uint8_t constant[CPUID_BASIC_MAX];
 	/* Of XSAVE components, in the standard format; in the compacted one. */
 	uint16_t xsave_offset[CPUID_XSAVE_COMPONENTS], xsave_size[CPUID_XSAVE_COMPONENTS];
 	bool xsave_align[CPUID_XSAVE_COMPONENTS];

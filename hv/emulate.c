@@ -205,24 +205,34 @@ static inline bool plan_fits(const struct vcpu *v, const struct vm_exit *e, cons
 	       e->npf.write == (p->kind != PLAN_LOAD);
 }
 
-static inline void plan_run(struct vcpu *v, uint64_t at, const struct insn_known *k)
+/* Not inlined, as with what follows: each has just the frame that it needs. */
+[[gnu::noinline]] static enum exit_action plan_load(struct vcpu *v, uint64_t at, const struct insn_plan *p)
 {
-	bool lapic = vlapic_owns(&v->lapic, at);
-	uint32_t value;
+	uint32_t value =
+	    (uint32_t)(vlapic_owns(&v->lapic, at) ? vlapic_mmio_read(v, at & PAGE_OFFSET, sizeof(value))
+						  : part_read(v, at, sizeof(value)));
 
-	if (k->plan.kind == PLAN_LOAD) {
-		v->gpr[k->plan.reg] = (uint32_t)(lapic ? vlapic_mmio_read(v, at & PAGE_OFFSET, sizeof(value))
-						       : part_read(v, at, sizeof(value)));
-		return;
-	}
-	value = (uint32_t)(k->plan.kind == PLAN_STORE ? v->gpr[k->plan.reg] : k->insn.imm);
-	if (lapic)
+	v->gpr[p->reg] = value;
+	return ACT_ADVANCE;
+}
+
+[[gnu::noinline]] static enum exit_action plan_store(struct vcpu *v, uint64_t at, uint32_t value)
+{
+	if (vlapic_owns(&v->lapic, at))
 		vlapic_mmio_write(v, at & PAGE_OFFSET, sizeof(value), value);
 	else
 		part_write(v, at, sizeof(value), value);
+	return ACT_ADVANCE;
 }
 
-enum exit_action emulate_mmio(struct vcpu *v, struct vm_exit *e)
+static inline enum exit_action plan_run(struct vcpu *v, uint64_t at, const struct insn_known *k)
+{
+	if (k->plan.kind == PLAN_LOAD)
+		return plan_load(v, at, &k->plan);
+	return plan_store(v, at, (uint32_t)(k->plan.kind == PLAN_STORE ? v->gpr[k->plan.reg] : k->insn.imm));
+}
+
+[[gnu::noinline]] static enum exit_action emulate_unmet(struct vcpu *v, struct vm_exit *e)
 {
 	struct insn_known *k = insn_known_at_rip(v);
 
@@ -232,9 +242,18 @@ enum exit_action emulate_mmio(struct vcpu *v, struct vm_exit *e)
 		make_plan(k);
 	if (k->plan.kind == PLAN_LONG_WAY || !plan_fits(v, e, &k->plan))
 		return emulate_any(v, e, k);
-	plan_run(v, e->npf.gpa.v, k);
 	e->insn_len = k->len;
-	return ACT_ADVANCE;
+	return plan_run(v, e->npf.gpa.v, k);
+}
+
+enum exit_action emulate_mmio(struct vcpu *v, struct vm_exit *e)
+{
+	const struct insn_known *k = e->npf.known;
+
+	if (!k || k->plan.kind <= PLAN_LONG_WAY || !plan_fits(v, e, &k->plan))
+		return emulate_unmet(v, e);
+	e->next_rip = k->next;
+	return plan_run(v, e->npf.gpa.v, k);
 }
 
 enum exit_action emulate_string_io(struct vcpu *v, struct vm_exit *e)
@@ -248,7 +267,7 @@ enum exit_action emulate_string_io(struct vcpu *v, struct vm_exit *e)
 	s = recognise(&m, insn_known_at_rip(v));
 	if (s == OK || s == ERR_UNSUPPORTED) { /* the exit tells the rest */
 		m.form = e->io.in ? &form_ins : &form_outs;
-		m.size = e->io.size;
+		m.size = (uint8_t)exit_io_size(e);
 		s = string_run(&m);
 	}
 	return finish(&m, s);

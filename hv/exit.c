@@ -63,6 +63,8 @@ static const char *const kind_names[EXIT_KIND_COUNT] = {
     [EXIT_UNKNOWN] = "unknown",
 };
 
+static_assert(sizeof((struct vm_exit){}.io) == sizeof(uint32_t));
+
 const char *exit_kind_name(enum exit_kind k)
 {
 	return k < EXIT_KIND_COUNT && kind_names[k] ? kind_names[k] : "?";
@@ -92,13 +94,32 @@ HANDLER handle_interrupt(const struct vm_exit *e)
 	return ACT_RESUME;
 }
 
-HANDLER handle_in(struct vcpu *v, struct vm_exit *e)
+HANDLER handle_window(struct vcpu *v)
 {
-	uint64_t mask = BITS(e->io.size * 8U - 1, 0);
-	uint64_t value = io_bus_read(&v->vm->ports, v, e->io.port, e->io.size);
+	event_reconsider(v);
+	return ACT_RESUME;
+}
 
-	/* A 32-bit result clears the upper half, as for every 32-bit operand. */
-	v->gpr[RAX] = e->io.size == 4 ? value : (v->gpr[RAX] & ~mask) | value;
+HANDLER handle_in(struct vcpu *v, const struct vm_exit *e)
+{
+	unsigned size = exit_io_size(e);
+	const struct io_range *r = io_bus_look_up(&v->vm->ports, e->io.port);
+	uint64_t value = io_range_holds(r, e->io.port, size)
+			     ? r->read(r->dev, v, e->io.port, size)
+			     : io_bus_read(&v->vm->ports, v, e->io.port, size);
+
+	if (size == 1)
+		v->gpr[RAX] = (v->gpr[RAX] & ~0xffUL) | (uint8_t)value;
+	else if (size == 2)
+		v->gpr[RAX] = (v->gpr[RAX] & ~0xffffUL) | (uint16_t)value;
+	else /* clears the upper half, as every 32-bit result does */
+		v->gpr[RAX] = (uint32_t)value;
+	return ACT_ADVANCE;
+}
+
+HANDLER handle_out(struct vcpu *v, const struct vm_exit *e)
+{
+	io_bus_write(&v->vm->ports, v, e->io.port, exit_io_size(e), v->gpr[RAX]);
 	return ACT_ADVANCE;
 }
 
@@ -108,8 +129,10 @@ HANDLER handle_io(struct vcpu *v, struct vm_exit *e)
 		return emulate_string_io(v, e);
 	if (e->io.in)
 		return handle_in(v, e);
-	io_bus_write(&v->vm->ports, v, e->io.port, e->io.size, v->gpr[RAX]);
-	return ACT_ADVANCE;
+	/* Many are only made for the time that they take. */
+	if (e->io.last == 0 && !io_bus_look_up(&v->vm->ports, e->io.port))
+		return ACT_ADVANCE;
+	return handle_out(v, e);
 }
 
 HANDLER handle_rdtsc(struct vcpu *v, bool rdtscp)
@@ -175,6 +198,24 @@ HANDLER handle_triple_fault(struct vcpu *v)
 	return ACT_STOPPED;
 }
 
+HANDLER handle_eoi(struct vcpu *v, const struct vm_exit *e)
+{
+	vioapic_eoi(v->vm, e->apic.vector);
+	return ACT_RESUME;
+}
+
+HANDLER handle_apic_write(struct vcpu *v, const struct vm_exit *e)
+{
+	vlapic_page_written(v, e->apic.offset);
+	return ACT_RESUME;
+}
+
+HANDLER handle_machine_check(struct vcpu *v)
+{
+	mce_log();
+	panic("machine check while %s ran", v->vm->cfg->name);
+}
+
 HANDLER handle_report(struct vcpu *v, const char *what)
 {
 	vm_crash(v, "%s", what);
@@ -199,8 +240,7 @@ enum exit_action exit_dispatch(struct vcpu *v)
 	case EXIT_INTR_WINDOW:
 	case EXIT_NMI_WINDOW:
 	case EXIT_TPR:
-		event_reconsider(v);
-		return ACT_RESUME;
+		return handle_window(v);
 	case EXIT_CPUID:
 		return cpuid_handle(v);
 	case EXIT_HLT:
@@ -244,14 +284,11 @@ enum exit_action exit_dispatch(struct vcpu *v)
 	case EXIT_ENTRY_FAILED:
 		return handle_report(v, "the CPU refused to enter the guest's state");
 	case EXIT_MACHINE_CHECK:
-		mce_log();
-		panic("machine check while %s ran", v->vm->cfg->name);
+		return handle_machine_check(v);
 	case EXIT_EOI:
-		vioapic_eoi(v->vm, e->apic.vector);
-		return ACT_RESUME;
+		return handle_eoi(v, e);
 	case EXIT_APIC_WRITE:
-		vlapic_page_written(v, e->apic.offset);
-		return ACT_RESUME;
+		return handle_apic_write(v, e);
 	case EXIT_UNKNOWN:
 	case EXIT_KIND_COUNT:
 		return handle_report(v, "an exit that nobody knows");
@@ -259,8 +296,21 @@ enum exit_action exit_dispatch(struct vcpu *v)
 	return handle_report(v, "an exit that nobody knows");
 }
 
-/* Kept apart, so that the short way saves no registers for it. */
-[[gnu::noinline]] bool exit_find_length(struct vcpu *v)
+/*
+ * Moves RIP and ends what lasts for one instruction: the STI and MOV-SS shadow, RFLAGS.RF, and the single step, whose
+ * trap the hardware would have raised.
+ */
+static void complete(struct vcpu *v, uint64_t rip)
+{
+	v->rip = rip;
+	if (ops->insn_completed(v)) {
+		vcpu_reg_set(v, VREG_DR6, vcpu_reg_get(v, VREG_DR6) | DR6_BS);
+		event_raise(v, EXC_DB);
+	}
+}
+
+/* Finds v->last_exit.insn_len, where the hardware didn't tell it. False: a fault was raised, or v's VM was ended. */
+static bool find_length(struct vcpu *v)
 {
 	enum status s = insn_length(v, &v->last_exit.insn_len);
 
@@ -269,13 +319,29 @@ enum exit_action exit_dispatch(struct vcpu *v)
 	return s == OK;
 }
 
+/* RIP goes behind the instruction of v->last_exit. False: a fault was raised instead. */
+static bool advance(struct vcpu *v)
+{
+	uint64_t rip;
+
+	if (exit_advance_quick(v))
+		return true;
+	if (!v->last_exit.insn_len && !find_length(v))
+		return false;
+	rip = v->rip + v->last_exit.insn_len;
+	if ((uint32_t)rip < v->last_exit.insn_len && vcpu_mode(v) != MODE_LONG)
+		rip = (uint32_t)rip;
+	complete(v, rip);
+	return true;
+}
+
 enum exit_action exit_advance_and(struct vcpu *v, enum exit_action act)
 {
 	if (act == ACT_BRANCH) {
-		exit_complete(v, v->last_exit.branch_to);
+		complete(v, v->last_exit.branch_to);
 		return ACT_RESUME;
 	}
-	if (!exit_advance(v))
+	if (!advance(v))
 		return ACT_RESUME;
 	if (act == ACT_YIELD)
 		return ACT_YIELD;

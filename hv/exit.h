@@ -10,6 +10,7 @@
 #include "hv/lib/types.h"
 
 struct vcpu;
+struct insn_known;
 
 enum exit_kind {
 	EXIT_NONE,      /* nothing for the core: the back end dealt with it, or the entry was not made */
@@ -33,7 +34,7 @@ enum exit_kind {
 	EXIT_WBINVD, /* and INVD, WBNOINVD */
 	EXIT_INVLPG,
 	EXIT_MONITOR,        /* MONITOR, MWAIT */
-	EXIT_HYPERCALL,      /* VMCALL, VMMCALL */
+	EXIT_HYPERCALL,      /* VMCALL, VMMCALL: call */
 	EXIT_UNDEFINED_INSN, /* an instruction of a feature that guests don't have: #UD */
 	EXIT_NPF,            /* npf */
 	EXIT_EXCEPTION,      /* exc */
@@ -56,9 +57,12 @@ enum cr_access { CR_READ, CR_WRITE, CR_CLTS, CR_LMSW };
 
 struct vm_exit {
 	enum exit_kind kind;
-	uint8_t insn_len; /* bytes of the instruction that caused it; 0: unknown */
-	/* RFLAGS.TF or RF is 1, or a shadow of STI or MOV SS is on: ask ops->insn_completed. True is always right. */
-	bool odd;
+	uint8_t insn_len; /* bytes of the instruction that caused it; 0: unknown, or next_rip tells */
+	/*
+	 * RIP behind the instruction, where it is known and to go there is all that completes it: no shadow of STI or
+	 * MOV SS ends, RFLAGS.RF is 0, no single step is due. Else 0.
+	 */
+	uint64_t next_rip;
 	/* As the hardware gave them, for the report; what it gave none of is undefined. */
 	uint64_t reason, qual[3];
 	uint64_t branch_to; /* a handler's, for ACT_BRANCH */
@@ -67,11 +71,18 @@ struct vm_exit {
 			uint8_t vector;
 			bool acknowledged;
 		} irq;
-		struct {
-			uint16_t port;
-			uint8_t size; /* 1, 2, 4 */
-			bool in, string, rep;
+		union {
+			uint32_t word; /* as SDM Vol. 3C, "Exit Qualification for I/O Instructions" has it */
+			struct {
+				uint32_t last : 3; /* bytes, less one: 0, 1, 3 */
+				uint32_t in : 1, string : 1, rep : 1, : 10;
+				uint32_t port : 16;
+			};
 		} io;
+		struct {
+			uint8_t cpl;
+			bool long_mode; /* 64-bit mode */
+		} call;
 		struct {
 			uint8_t number; /* 0, 3, 4, 8 */
 			uint8_t gpr;    /* 0-15 or EXIT_GPR_DECODE */
@@ -85,8 +96,17 @@ struct vm_exit {
 		} dr;
 		struct {
 			gpa_t gpa;
-			bool write, fetch, present;
-			bool table_walk; /* the access was of the guest's own paging structures */
+			union {
+				uint32_t word; /* the lower bits as in a page fault's error code */
+				struct {
+					uint32_t present : 1, write : 1, : 2, fetch : 1, : 26;
+					uint32_t
+					    table_walk : 1; /* the access was of the guest's own paging structures */
+				};
+			};
+			/* The instruction, where the back end found it among the known and nothing is against
+			 * next_rip; NULL: look for it. */
+			struct insn_known *known;
 		} npf;
 		struct {
 			uint8_t vector;
@@ -107,6 +127,12 @@ struct vm_exit {
 	};
 };
 
+/* Bytes of a port access: 1, 2 or 4. */
+static inline unsigned exit_io_size(const struct vm_exit *e)
+{
+	return e->io.last + 1;
+}
+
 /* What the dispatcher does after a handler. */
 enum exit_action {
 	ACT_ADVANCE,      /* move RIP behind the instruction, then enter again */
@@ -121,9 +147,7 @@ enum exit_action {
 
 /* Handles v->last_exit: accounts for it and calls the handler. */
 enum exit_action exit_dispatch(struct vcpu *v);
-/* exit_advance (hv/exit_advance.h), then what act asks for; returns what is left of it, as ACT_RESUME or ACT_YIELD. */
+/* Completes the instruction, then does what act asks for; returns what is left of it, as ACT_RESUME or ACT_YIELD. */
 enum exit_action exit_advance_and(struct vcpu *v, enum exit_action act);
-/* Finds v->last_exit.insn_len, where the hardware didn't tell it. False: a fault was raised, or v's VM was ended. */
-bool exit_find_length(struct vcpu *v);
 /* The field's name for a kind, "CPUID", "I/O". */
 const char *exit_kind_name(enum exit_kind k);

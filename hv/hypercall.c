@@ -39,26 +39,31 @@ static int64_t send_ipi(struct vm *vm, uint64_t low, uint64_t high, unsigned per
 	return vlapic_deliver_set(vm, set, &m);
 }
 
-static int64_t perform(struct vcpu *v, uint64_t mask)
+static int64_t perform(struct vcpu *v, uint64_t number, uint64_t mask)
 {
 	uint64_t a[] = {v->gpr[RBX] & mask, v->gpr[RCX] & mask, v->gpr[RDX] & mask, v->gpr[RSI] & mask};
 
-	switch (v->gpr[RAX] & mask) {
-	case KVM_HC_KICK_CPU:
+	if (number == KVM_HC_KICK_CPU)
 		return kick(v->vm, a[1]);
-	case KVM_HC_SEND_IPI:
-		return send_ipi(v->vm, a[0], a[1], mask == UINT64_MAX ? 64 : 32, a[2], (uint32_t)a[3]);
-	default:
-		return -KVM_ENOSYS;
-	}
+	return send_ipi(v->vm, a[0], a[1], mask == UINT64_MAX ? 64 : 32, a[2], (uint32_t)a[3]);
+}
+
+/* Not inlined, so that a call that is refused has no frame. */
+[[gnu::noinline]] static enum exit_action answer(struct vcpu *v, uint64_t number, uint64_t mask)
+{
+	v->gpr[RAX] = (uint64_t)perform(v, number, mask) & mask;
+	return ACT_ADVANCE;
 }
 
 enum exit_action hypercall_handle(struct vcpu *v)
 {
+	const struct vm_exit *e = &v->last_exit;
 	/* Outside 64-bit mode registers have 32 bits, and the result has. */
-	uint64_t mask = ops->long_mode(v) ? UINT64_MAX : UINT32_MAX;
-	int64_t result = vcpu_cpl(v) == 0 ? perform(v, mask) : -KVM_EPERM;
+	uint64_t mask = e->call.long_mode ? UINT64_MAX : UINT32_MAX, number = v->gpr[RAX] & mask;
+	bool allowed = e->call.cpl == 0;
 
-	v->gpr[RAX] = (uint64_t)result & mask;
+	if (allowed && (number == KVM_HC_KICK_CPU || number == KVM_HC_SEND_IPI))
+		return answer(v, number, mask);
+	v->gpr[RAX] = (uint64_t)(allowed ? -KVM_ENOSYS : -KVM_EPERM) & mask;
 	return ACT_ADVANCE;
 }

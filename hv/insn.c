@@ -41,7 +41,8 @@ static enum insn_mode decode_mode(enum cpu_mode mode)
 
 /*
  * Translates k->rip by 4-level paging without any check of rights, noting the entries on the way. False: tables
- * not in memory or not present. *slot is where the instruction probably lies in memory.
+ * not in memory or not present. k->all: they are as many as there can be. *slot is where the instruction probably
+ * lies in memory.
  */
 static bool walk(const struct gmem *m, struct insn_known *k, const struct gmem_slot **slot)
 {
@@ -61,6 +62,7 @@ static bool walk(const struct gmem *m, struct insn_known *k, const struct gmem_s
 			continue;
 		k->at = gpa((entry & PTE_ADDR & ~(BIT(shift) - 1)) | (k->rip & (BIT(shift) - 1)));
 		*slot = &m->slot[m->count - 1];
+		k->all = i == INSN_KNOWN_LEVELS;
 		for (; i < INSN_KNOWN_LEVELS; i++)
 			k->path[i] = k->path[i - 1];
 		return true;
@@ -134,6 +136,9 @@ bool insn_known_take(struct vcpu *v, struct insn_known *k)
 	k->len = length_fast(k->bytes[0]);
 	if (!k->len && insn_known_decode(k))
 		k->len = k->insn.len;
+	k->next = k->len ? k->rip + k->len : 0;
+	/* What an instruction is, its own bytes say. */
+	k->all |= !k->len || k->len > sizeof(k->bytes[0]);
 	return true;
 }
 

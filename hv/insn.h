@@ -26,17 +26,22 @@ struct insn_plan {
 	uint64_t disp;
 };
 
+/* A paging entry, and where it lies. */
+struct insn_step {
+	gpa_t at;
+	uint64_t entry;
+};
+
 /* An instruction that a vCPU met, and the way to it: hv/insn_known.h. */
 struct insn_known {
 	uint64_t rip, cr3;
-	struct {
-		gpa_t at;
-		uint64_t entry;
-	} path
-	    [INSN_KNOWN_LEVELS]; /* paging entries from the top; the last one repeated where there are fewer */
+	struct insn_step
+	    path[INSN_KNOWN_LEVELS]; /* from the top; the last one repeated where there are fewer */
 	gpa_t at;
 	uint64_t bytes[2];
-	uint8_t len;      /* 0: no instruction, or nothing known */
+	uint64_t next;    /* RIP behind it; 0: no instruction, or nothing known */
+	uint8_t len;      /* 0: the same */
+	bool all;         /* the last paging entry and the second half of the bytes matter too */
 	struct insn insn; /* len 0: not decoded */
 	struct insn_plan plan;
 } __attribute__((aligned(256))); /* so that they are quickly found */

@@ -24,31 +24,39 @@ static inline uint64_t insn_known_read(const struct gmem *m, gpa_t a)
 	return *(const gpa_unaligned64 *)(m->base + a.v);
 }
 
+static inline uint64_t insn_known_differs(const struct gmem *m, const struct insn_step *step)
+{
+	return insn_known_read(m, step->at) ^ step->entry;
+}
+
 /* Every address in k was found to be memory when k was taken, and a VM's memory stays where it is. */
 static inline bool insn_known_holds(struct vcpu *v, const struct insn_known *k, uint64_t cr3)
 {
 	const struct gmem *m = &v->vm->mem;
 	uint64_t changed = (k->rip ^ v->rip) | (k->cr3 ^ cr3);
 
-#pragma GCC unroll 4
-	for (unsigned i = 0; i < INSN_KNOWN_LEVELS; i++)
-		changed |= insn_known_read(m, k->path[i].at) ^ k->path[i].entry;
-	changed |= insn_known_read(m, k->at) ^ k->bytes[0];
-	changed |= insn_known_read(m, gpa(k->at.v + sizeof(k->bytes[0]))) ^ k->bytes[1];
+	changed |= insn_known_differs(m, &k->path[0]) | insn_known_differs(m, &k->path[1]) |
+		   insn_known_differs(m, &k->path[2]) | (insn_known_read(m, k->at) ^ k->bytes[0]);
+	if (k->all)
+		changed |= insn_known_differs(m, &k->path[3]) |
+			   (insn_known_read(m, gpa(k->at.v + sizeof(k->bytes[0]))) ^ k->bytes[1]);
 	return !changed;
 }
 
 static inline struct insn_known *insn_known_place(struct vcpu *v)
 {
-	return &v->known[(uint32_t)v->rip * INSN_HASH_FACTOR >> INSN_HASH_SHIFT];
+	uint32_t n = (uint32_t)v->rip * INSN_HASH_FACTOR >> INSN_HASH_SHIFT;
+
+	/* The offset in bytes at once: the compiler would work it out several times. */
+	return (struct insn_known *)((char *)v->known + n * sizeof(struct insn_known));
 }
 
-/* For a back end: the length of the instruction at RIP in 64-bit mode, fetched anew; 0: it is none of the known. */
-static inline uint8_t insn_known_length(struct vcpu *v, uint64_t cr3)
+/* For a back end, in 64-bit mode: the instruction at RIP, fetched anew, or NULL: it is none of the known. */
+static inline struct insn_known *insn_known_find(struct vcpu *v, uint64_t cr3)
 {
-	const struct insn_known *k = insn_known_place(v);
+	struct insn_known *k = insn_known_place(v);
 
-	return k->len && insn_known_holds(v, k, cr3) ? k->len : 0;
+	return k->next && insn_known_holds(v, k, cr3) ? k : NULL;
 }
 
 /* The instruction at RIP; len 0: the bytes there are none. NULL: the short way doesn't go, insn_at_rip must do it. */

@@ -104,70 +104,28 @@ static const struct io_range *search(const struct io_bus *b, uint64_t addr)
 	return below && addr - r->base < r->size ? r : NULL;
 }
 
-/* The same below it. */
-static inline const struct io_range *look_up(const struct io_bus *b, uint64_t addr)
+uint64_t io_bus_read(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size)
 {
-	uint8_t who = b->who[b->leaf[addr / IO_LEAF_SIZE]][addr % IO_LEAF_SIZE];
-
-	return who ? &b->range[who - 1] : NULL;
-}
-
-static inline bool holds(const struct io_range *r, uint64_t addr, unsigned size)
-{
-	return r && r->size - (addr - r->base) >= size;
-}
-
-/* Any access; not inlined, so that those to ports don't pay for its frame. */
-[[gnu::noinline]] static uint64_t read_any(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size)
-{
-	const struct io_range *r = addr < IO_INDEXED ? look_up(b, addr) : search(b, addr);
+	const struct io_range *r = addr < IO_INDEXED ? io_bus_look_up(b, addr) : search(b, addr);
 	uint64_t value = 0;
 
-	if (holds(r, addr, size))
+	if (io_range_holds(r, addr, size))
 		return r->read(r->dev, v, addr, size) & all_ones(size);
 	if (size == 1)
 		return all_ones(1);
 	for (unsigned i = 0; i < size; i++)
-		value |= read_any(b, v, addr + i, 1) << (8 * i);
+		value |= io_bus_read(b, v, addr + i, 1) << (8 * i);
 	return value;
-}
-
-[[gnu::noinline]] static void write_any(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size,
-					uint64_t value)
-{
-	const struct io_range *r = addr < IO_INDEXED ? look_up(b, addr) : search(b, addr);
-
-	if (holds(r, addr, size)) {
-		r->write(r->dev, v, addr, size, value & all_ones(size));
-		return;
-	}
-	for (unsigned i = 0; size > 1 && i < size; i++)
-		write_any(b, v, addr + i, 1, value >> (8 * i));
-}
-
-uint64_t io_bus_read(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size)
-{
-	const struct io_range *r;
-
-	if (addr >= IO_INDEXED)
-		return read_any(b, v, addr, size);
-	r = look_up(b, addr);
-	if (holds(r, addr, size))
-		return r->read(r->dev, v, addr, size) & all_ones(size);
-	return size == 1 ? all_ones(1) : read_any(b, v, addr, size);
 }
 
 void io_bus_write(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size, uint64_t value)
 {
-	const struct io_range *r;
+	const struct io_range *r = addr < IO_INDEXED ? io_bus_look_up(b, addr) : search(b, addr);
 
-	if (addr >= IO_INDEXED) {
-		write_any(b, v, addr, size, value);
+	if (io_range_holds(r, addr, size)) {
+		r->write(r->dev, v, addr, size, value & all_ones(size));
 		return;
 	}
-	r = look_up(b, addr);
-	if (holds(r, addr, size))
-		r->write(r->dev, v, addr, size, value & all_ones(size));
-	else if (size > 1)
-		write_any(b, v, addr, size, value);
+	for (unsigned i = 0; size > 1 && i < size; i++)
+		io_bus_write(b, v, addr + i, 1, value >> (8 * i));
 }

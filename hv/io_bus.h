@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "hv/lib/status.h"
 
@@ -50,3 +51,17 @@ enum status io_bus_add(struct io_bus *b, uint64_t base, uint64_t size, struct vd
  */
 uint64_t io_bus_read(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size);
 void io_bus_write(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size, uint64_t value);
+
+/* For ports, in line. The range that addr, below IO_INDEXED, lies in; NULL: nobody's. */
+static inline const struct io_range *io_bus_look_up(const struct io_bus *b, uint64_t addr)
+{
+	uint8_t who = b->who[b->leaf[addr / IO_LEAF_SIZE]][addr % IO_LEAF_SIZE];
+
+	return who ? &b->range[who - 1] : NULL;
+}
+
+/* True: r is a range, and has what of the access begins in it to its end. */
+static inline bool io_range_holds(const struct io_range *r, uint64_t addr, unsigned size)
+{
+	return r && r->size - (addr - r->base) >= size;
+}

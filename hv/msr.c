@@ -27,7 +27,7 @@ enum vendor { BOTH, INTEL, AMD };
 enum kind {
 	CONST,     /* reads as `value`; a write is #GP */
 	IGNORED,   /* reads as `value`; writes have no effect */
-	STORED,    /* msr_state at `offset`; writes of bits outside `value` are #GP */
+	STORED,    /* in struct vcpu at `offset`; writes of bits outside `value` are #GP */
 	VENDOR,    /* ops->msr_get/set of enum vmsr `offset`; bits outside `value` are #GP */
 	CANONICAL, /* the same; the value must be a canonical address */
 	FUNCTION,
@@ -47,7 +47,7 @@ struct row {
 	bool host_bits;     /* but they do where the host keeps bits of it set */
 	bool (*read)(struct vcpu *v, uint32_t msr, uint64_t *value);
 	bool (*write)(struct vcpu *v, uint32_t msr, uint64_t value);
-};
+} __attribute__((aligned(128))); /* so that one is quickly found */
 
 #define INTEL_MICROCODE         (1UL << 32) /* revision 1, in the upper half */
 #define AMD_PATCH_LEVEL         0x01000065UL
@@ -144,13 +144,6 @@ static bool tsc_deadline_write(struct vcpu *v, uint32_t msr, uint64_t value)
 }
 
 /* --- APIC, EFER --- */
-
-static bool apic_base_read(struct vcpu *v, uint32_t msr, uint64_t *value)
-{
-	(void)msr;
-	*value = vlapic_base_get(&v->lapic);
-	return true;
-}
 
 static bool apic_base_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
@@ -347,7 +340,7 @@ static bool debugctl_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	return true;
 }
 
-#define STATE(field)  .offset = offsetof(struct msr_state, field)
+#define STATE(field)  .offset = offsetof(struct vcpu, msr.field)
 #define ONE(msr)      .first = (msr), .last = (msr)
 #define WITH(feature) .with = {FEATURE_##feature}
 #define PASS          .pass = MSR_READ | MSR_WRITE
@@ -384,7 +377,7 @@ static const struct row table[] = {
 	{ONE(MSR_KVM_PV_EOI), BOTH, STORED, WITH(KVM_PV_EOI), STATE(pv_eoi), .write = pv_eoi_msr_write},
 	/* nobody polls at a HLT */
 	{ONE(MSR_KVM_POLL_CONTROL), BOTH, STORED, KVM_POLL_ENABLE, STATE(poll_control), WITH(KVM_POLL_CONTROL)},
-	{ONE(MSR_IA32_APIC_BASE), BOTH, FUNCTION, .read = apic_base_read, .write = apic_base_write},
+	{ONE(MSR_IA32_APIC_BASE), BOTH, STORED, .offset = offsetof(struct vcpu, lapic.base), .write = apic_base_write},
 	{ONE(MSR_IA32_PAT), BOTH, FUNCTION, WITH(PAT), .read = pat_read, .write = pat_write},
 	{ONE(MSR_IA32_MTRRCAP), BOTH, CONST, WITH(MTRR), .value = MTRRCAP_VALUE},
 	{MSR_IA32_MTRR_PHYSBASE(0), MSR_IA32_MTRR_PHYSMASK(MSR_MTRR_VAR_COUNT - 1), BOTH, FUNCTION, WITH(MTRR),
@@ -483,7 +476,7 @@ static inline const struct row *find(struct vcpu *v, uint32_t msr)
 {
 	uint32_t place = place_of(msr);
 
-	return &table[place < INDEX_SIZE ? v->vm->msr_rows[row_of[v->vm->cpuid.vendor][place]] : 0];
+	return &table[place < INDEX_SIZE ? v->vm->msr_rows[v->vm->msr_index[place]] : 0];
 }
 
 static bool is_there(const struct cpuid_policy *p, const struct row *r)
@@ -499,6 +492,7 @@ static bool is_there(const struct cpuid_policy *p, const struct row *r)
 
 void msr_choose(struct vm *vm)
 {
+	vm->msr_index = row_of[vm->cpuid.vendor];
 	for (size_t n = 0; n < ARRAY_SIZE(table); n++)
 		vm->msr_rows[n] = is_there(&vm->cpuid, &table[n]) ? (uint8_t)n : 0;
 }
@@ -517,13 +511,11 @@ void msr_passthrough(const struct vm *vm, void *map, void (*allow)(void *map, ui
 
 static uint64_t *stored(struct vcpu *v, const struct row *r)
 {
-	return (uint64_t *)((uint8_t *)&v->msr + r->offset);
+	return (uint64_t *)((uint8_t *)v + r->offset);
 }
 
-bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+static bool row_read(struct vcpu *v, const struct row *r, uint32_t msr, uint64_t *value)
 {
-	const struct row *r = find(v, msr);
-
 	switch (r->kind) {
 	case CONST:
 	case IGNORED:
@@ -540,6 +532,11 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 		return r->read && r->read(v, msr, value);
 	}
 	return false;
+}
+
+bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	return row_read(v, find(v, msr), msr, value);
 }
 
 static bool is_canonical(const struct cpuid_policy *p, uint64_t a)
@@ -602,17 +599,32 @@ void msr_reset(struct vcpu *v)
 	    MTRR_PHYSMASK_VALID;
 }
 
-enum exit_action msr_read_handle(struct vcpu *v)
+static inline enum exit_action answer(struct vcpu *v, uint64_t value)
 {
-	uint64_t value;
-
-	if (!msr_read(v, (uint32_t)v->gpr[RCX], &value)) {
-		event_raise_error(v, EXC_GP, 0);
-		return ACT_RESUME;
-	}
 	v->gpr[RAX] = (uint32_t)value;
 	v->gpr[RDX] = value >> 32;
 	return ACT_ADVANCE;
+}
+
+/* Not inlined, so that the other way has no frame. */
+[[gnu::noinline]] static enum exit_action read_any(struct vcpu *v, const struct row *r, uint32_t msr)
+{
+	uint64_t value;
+
+	if (row_read(v, r, msr, &value))
+		return answer(v, value);
+	event_raise_error(v, EXC_GP, 0);
+	return ACT_RESUME;
+}
+
+enum exit_action msr_read_handle(struct vcpu *v)
+{
+	uint32_t msr = (uint32_t)v->gpr[RCX];
+	const struct row *r = find(v, msr);
+
+	if (r->kind != STORED)
+		return read_any(v, r, msr);
+	return answer(v, *stored(v, r));
 }
 
 enum exit_action msr_write_handle(struct vcpu *v)

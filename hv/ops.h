@@ -91,7 +91,10 @@ struct hv_ops {
 	void (*vcpu_put)(struct vcpu *v);
 	/* After vcpu_put, on that CPU: what was left in the hardware goes to memory, so that any CPU may touch v. */
 	void (*vcpu_unload)(struct vcpu *v);
-	/* One entry and one exit, decoded into v->last_exit; v->gpr and v->rip go in and out. */
+	/*
+	 * One entry and one exit, decoded into v->last_exit; v->gpr and v->rip go in and out. The world switch: it keeps no
+	 * register but RSP and RBP, and is called as hv/vcpu.c's run_guest does it.
+	 */
 	void (*vcpu_run)(struct vcpu *v);
 
 	uint64_t (*reg_get)(struct vcpu *v, enum vreg r);
@@ -100,7 +103,7 @@ struct hv_ops {
 	void (*seg_set)(struct vcpu *v, enum vseg s, const struct vseg_desc *d);
 	/* 64-bit mode (EFER.LMA and CS.L)? Asked at each exit whose length must be decoded. */
 	bool (*long_mode)(struct vcpu *v);
-	/* Current privilege level, 0-3. Asked at each hypercall and each emulated access. */
+	/* Current privilege level, 0-3. Asked at each emulated access. */
 	unsigned (*cpl)(struct vcpu *v);
 	uint64_t (*msr_get)(struct vcpu *v, enum vmsr m);
 	void (*msr_set)(struct vcpu *v, enum vmsr m, uint64_t value);

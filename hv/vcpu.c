@@ -250,11 +250,45 @@ static bool take_requests(struct vcpu *v, enum vcpu_leave *why)
 	return true;
 }
 
+/* Somebody wants something of v or of its CPU. False: v isn't to be entered now. */
+[[gnu::noinline]] static bool answer_requests(struct vcpu *v, enum vcpu_leave *why)
+{
+	return !__atomic_load_n(&v->cpu->requests, __ATOMIC_SEQ_CST) && take_requests(v, why);
+}
+
+static inline bool may_enter(struct vcpu *v, enum vcpu_leave *why)
+{
+	volatile const uint32_t *of_cpu = &v->cpu->requests, *own = &v->requests;
+
+	return !(*of_cpu | *own) || answer_requests(v, why);
+}
+
+/* Calls ops->vcpu_run, after which only RSP and RBP are what they were. */
+static inline void run_guest(struct vcpu *v)
+{
+	const struct hv_ops *o = ops;
+
+	asm volatile("call *%c[run](%%rax)"
+		     : "+a"(o), "+D"(v)
+		     : [run] "i"(offsetof(struct hv_ops, vcpu_run))
+		     : "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc",
+		       "memory");
+}
+
+/* What an exit asks for, where that is more than to go on. False: v isn't to be entered again now. */
+[[gnu::noinline]] static bool finish_exit(struct vcpu *v, enum exit_action act, enum vcpu_leave *why)
+{
+	if (act <= ACT_ADVANCE_LAST)
+		act = exit_advance_and(v, act);
+	if (act == ACT_YIELD)
+		*why = LEAVE_YIELD;
+	return act == ACT_RESUME;
+}
+
 enum vcpu_leave vcpu_execute(struct vcpu *v)
 {
 	struct pcpu *p = this_pcpu();
 	enum vcpu_leave why = LEAVE_READY;
-	enum exit_action act = ACT_RESUME;
 
 	boot_cost_guest_enters();
 	if (p->current && p->current != v)
@@ -268,22 +302,16 @@ enum vcpu_leave vcpu_execute(struct vcpu *v)
 	ops->vcpu_load(v);
 	__atomic_fetch_or(&v->requests, VREQ_EVENT, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&p->in_guest, true, __ATOMIC_SEQ_CST);
-	do {
-		if (__atomic_load_n(&p->requests, __ATOMIC_SEQ_CST))
-			break;
-		if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) && !take_requests(v, &why))
-			break;
-		ops->vcpu_run(v);
+	while (may_enter(v, &why)) {
+		enum exit_action act;
+
+		run_guest(v);
 		act = exit_dispatch(v);
-		if (act == ACT_ADVANCE) {
-			(void)exit_advance(v);
-			act = ACT_RESUME;
-		} else if (act <= ACT_ADVANCE_LAST) {
-			act = exit_advance_and(v, act);
-		}
-	} while (act == ACT_RESUME);
-	if (act == ACT_YIELD)
-		why = LEAVE_YIELD;
+		if (act == ACT_ADVANCE && exit_advance_quick(v))
+			continue;
+		if (!finish_exit(v, act, &why))
+			break;
+	}
 	__atomic_store_n(&p->in_guest, false, __ATOMIC_SEQ_CST);
 	ops->vcpu_put(v);
 	if (why == LEAVE_PARKED) {

@@ -89,9 +89,9 @@ struct vm {
 	uint32_t vcpu_count;
 	struct sched_cap cap;
 	struct cpuid_policy cpuid;
-	uint8_t msr_rows
-	    [MSR_ROW_MAX]; /* of hv/msr.c's table: the row itself, or 0 where the VM doesn't have it */
-	void *msr_map;     /* the back end's map of MSRs that don't exit */
+	const uint8_t *msr_index;      /* hv/msr.c: MSRs to rows of its table, by the CPU's vendor */
+	uint8_t msr_rows[MSR_ROW_MAX]; /* of these: the row itself, or 0 where the VM doesn't have it */
+	void *msr_map;                 /* the back end's map of MSRs that don't exit */
 	/*
 	 * A page that hardware which knows local APICs takes for their registers (vmx/apic.c), or NULL; nothing is in
 	 * it. In npt at PLATFORM_LAPIC_BASE, while all vCPUs have their registers there.

@@ -103,7 +103,7 @@ int svm_describe_exit(struct vcpu *v, const struct vm_exit *e, char *buf, size_t
 	case EXIT_IO:
 		return fmt_snprintf(buf, size, "%s (0x%lx): %s%s port 0x%x, %u bytes%s", n, e->reason,
 				    e->io.rep ? "REP " : "", e->io.in ? "IN from" : "OUT to", e->io.port,
-				    e->io.size, e->io.string ? ", string" : "");
+				    exit_io_size(e), e->io.string ? ", string" : "");
 	case EXIT_RDMSR:
 	case EXIT_WRMSR:
 		return fmt_snprintf(buf, size, "%s (0x%lx): %s of MSR 0x%x", n, e->reason,

@@ -11,19 +11,15 @@
 ;
 ; In:  RDI the vCPU; GIF 0, IF 1 (with V_INTR_MASKING the host's IF at VMRUN lets its interrupts end the guest).
 ; Out: the guest's registers in the vCPU; goes on in svm_exited(v), which returns to the caller. GIF 0, IF 1.
-; Clobbers what the ABI allows. No guest value stays in a register that isn't restored or an argument.
+; Clobbers all but RSP and RBP: hv/ops.h, vcpu_run. Every other register that isn't an argument is zeroed, so that no
+; value of a guest's is left for speculation.
 ;
 ; VMRUN loads the interrupt shadow from the VMCB (APM Vol. 2, "Interrupt Shadows"), but QEMU's TCG doesn't: there
 ; the guest inherits the host's. So where one is wanted an STI goes directly before VMRUN, and else no STI may.
 	extern	svm_exited
 	global	svm_enter
 svm_enter:
-	push	rbx
 	push	rbp
-	push	r12
-	push	r13
-	push	r14
-	push	r15
 	push	rdi
 	mov	rax, [rdi + SVM_VMCB_PA]
 	test	byte [rdi + SVM_INT_STATE], INT_STATE_SHADOW	; ZF lasts: MOV leaves the flags alone
@@ -62,16 +58,16 @@ svm_enter:
 	mov	[rax + VCPU_R15], r15
 	xor	ecx, ecx
 	xor	edx, edx
+	xor	ebx, ebx
 	xor	esi, esi
 	xor	r8d, r8d
 	xor	r9d, r9d
 	xor	r10d, r10d
 	xor	r11d, r11d
+	xor	r12d, r12d
+	xor	r13d, r13d
+	xor	r14d, r14d
+	xor	r15d, r15d
 	pop	rdi
-	pop	r15
-	pop	r14
-	pop	r13
-	pop	r12
 	pop	rbp
-	pop	rbx
 	jmp	svm_exited

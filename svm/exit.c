@@ -4,47 +4,47 @@
 #include "hv/x86/cr.h"
 #include "hv/x86/desc.h"
 
-/* Those not marked EXIT_QUICK have details to decode; what isn't named is EXIT_NONE (0) and becomes EXIT_UNKNOWN. */
+/* What isn't named is EXIT_NONE (0) and becomes EXIT_UNKNOWN. */
 const uint8_t svm_exit_kinds[VMEXIT_LOW_COUNT] = {
-    [VMEXIT_CR0_READ... VMEXIT_CR0_READ + 15] = EXIT_CR,
-    [VMEXIT_CR0_WRITE... VMEXIT_CR0_WRITE + 15] = EXIT_CR,
-    [VMEXIT_DR0_READ... VMEXIT_DR0_READ + 15] = EXIT_DR,
-    [VMEXIT_DR0_WRITE... VMEXIT_DR0_WRITE + 15] = EXIT_DR,
-    [VMEXIT_EXCP0... VMEXIT_EXCP0 + EXC_MC - 1] = EXIT_EXCEPTION,
-    [VMEXIT_EXCP0 + EXC_MC] = EXIT_MACHINE_CHECK | EXIT_QUICK,
-    [VMEXIT_EXCP0 + EXC_MC + 1 ... VMEXIT_EXCP0 + EXC_COUNT - 1] = EXIT_EXCEPTION,
-    [VMEXIT_INTR] = EXIT_INTERRUPT,
-    [VMEXIT_NMI] = EXIT_NMI,       /* taken when GIF is 1 again */
-    [VMEXIT_SMI] = EXIT_INTERRUPT, /* taken like one */
-    [VMEXIT_INIT] = EXIT_INIT | EXIT_QUICK,
-    [VMEXIT_VINTR] = EXIT_INTR_WINDOW | EXIT_QUICK,
-    [VMEXIT_CR0_SEL_WRITE] = EXIT_CR,
-    [VMEXIT_RDTSC] = EXIT_RDTSC | EXIT_QUICK,
-    [VMEXIT_RDPMC] = EXIT_RDPMC | EXIT_QUICK,
-    [VMEXIT_CPUID] = EXIT_CPUID | EXIT_QUICK,
-    [VMEXIT_INVD] = EXIT_WBINVD | EXIT_QUICK,
-    [VMEXIT_PAUSE] = EXIT_PAUSE | EXIT_QUICK,
-    [VMEXIT_HLT] = EXIT_HLT | EXIT_QUICK,
-    [VMEXIT_INVLPG] = EXIT_INVLPG | EXIT_QUICK,
-    [VMEXIT_INVLPGA] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
-    [VMEXIT_IOIO] = EXIT_IO | EXIT_QUICK,
-    [VMEXIT_MSR] = EXIT_RDMSR | EXIT_QUICK, /* or EXIT_WRMSR: EXITINFO1 tells */
-    [VMEXIT_SHUTDOWN] = EXIT_TRIPLE_FAULT | EXIT_QUICK,
-    [VMEXIT_VMRUN] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
-    [VMEXIT_VMMCALL] = EXIT_HYPERCALL | EXIT_QUICK,
-    [VMEXIT_VMLOAD] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
-    [VMEXIT_VMSAVE] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
-    [VMEXIT_STGI] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
-    [VMEXIT_CLGI] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
-    [VMEXIT_SKINIT] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
-    [VMEXIT_RDTSCP] = EXIT_RDTSCP | EXIT_QUICK,
-    [VMEXIT_WBINVD] = EXIT_WBINVD | EXIT_QUICK,
-    [VMEXIT_MONITOR] = EXIT_MONITOR | EXIT_QUICK,
-    [VMEXIT_MWAIT] = EXIT_MONITOR | EXIT_QUICK,
-    [VMEXIT_MWAIT_CONDITIONAL] = EXIT_MONITOR | EXIT_QUICK,
-    [VMEXIT_XSETBV] = EXIT_XSETBV | EXIT_QUICK,
-    [VMEXIT_RDPRU] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
-    [VMEXIT_INVPCID] = EXIT_UNDEFINED_INSN | EXIT_QUICK,
+    [VMEXIT_CR0_READ... VMEXIT_CR0_READ + 15] = EXIT_CR | EXIT_DETAILS,
+    [VMEXIT_CR0_WRITE... VMEXIT_CR0_WRITE + 15] = EXIT_CR | EXIT_DETAILS,
+    [VMEXIT_DR0_READ... VMEXIT_DR0_READ + 15] = EXIT_DR | EXIT_DETAILS,
+    [VMEXIT_DR0_WRITE... VMEXIT_DR0_WRITE + 15] = EXIT_DR | EXIT_DETAILS,
+    [VMEXIT_EXCP0... VMEXIT_EXCP0 + EXC_MC - 1] = EXIT_EXCEPTION | EXIT_DETAILS,
+    [VMEXIT_EXCP0 + EXC_MC] = EXIT_MACHINE_CHECK,
+    [VMEXIT_EXCP0 + EXC_MC + 1 ... VMEXIT_EXCP0 + EXC_COUNT - 1] = EXIT_EXCEPTION | EXIT_DETAILS,
+    [VMEXIT_INTR] = EXIT_INTERRUPT | EXIT_DETAILS,
+    [VMEXIT_NMI] = EXIT_NMI | EXIT_DETAILS,       /* taken when GIF is 1 again */
+    [VMEXIT_SMI] = EXIT_INTERRUPT | EXIT_DETAILS, /* taken like one */
+    [VMEXIT_INIT] = EXIT_INIT,
+    [VMEXIT_VINTR] = EXIT_INTR_WINDOW,
+    [VMEXIT_CR0_SEL_WRITE] = EXIT_CR | EXIT_DETAILS,
+    [VMEXIT_RDTSC] = EXIT_RDTSC,
+    [VMEXIT_RDPMC] = EXIT_RDPMC,
+    [VMEXIT_CPUID] = EXIT_CPUID,
+    [VMEXIT_INVD] = EXIT_WBINVD,
+    [VMEXIT_PAUSE] = EXIT_PAUSE,
+    [VMEXIT_HLT] = EXIT_HLT,
+    [VMEXIT_INVLPG] = EXIT_INVLPG,
+    [VMEXIT_INVLPGA] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_IOIO] = EXIT_IO | EXIT_DETAILS,
+    [VMEXIT_MSR] = EXIT_RDMSR | EXIT_DETAILS, /* or EXIT_WRMSR: EXITINFO1 tells */
+    [VMEXIT_SHUTDOWN] = EXIT_TRIPLE_FAULT,
+    [VMEXIT_VMRUN] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_VMMCALL] = EXIT_HYPERCALL | EXIT_DETAILS,
+    [VMEXIT_VMLOAD] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_VMSAVE] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_STGI] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_CLGI] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_SKINIT] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_RDTSCP] = EXIT_RDTSCP,
+    [VMEXIT_WBINVD] = EXIT_WBINVD,
+    [VMEXIT_MONITOR] = EXIT_MONITOR,
+    [VMEXIT_MWAIT] = EXIT_MONITOR,
+    [VMEXIT_MWAIT_CONDITIONAL] = EXIT_MONITOR,
+    [VMEXIT_XSETBV] = EXIT_XSETBV,
+    [VMEXIT_RDPRU] = EXIT_UNDEFINED_INSN,
+    [VMEXIT_INVPCID] = EXIT_UNDEFINED_INSN,
 };
 
 /* DR6 bits that VMX's exit qualification has at the same places, and BT. */
@@ -78,7 +78,6 @@ static void decode_exception(const struct vmcb *b, struct vm_exit *e)
 
 	e->qual[0] = b->exit_info1;
 	e->qual[1] = b->exit_info2;
-	e->insn_len = 0;
 	e->exc.vector = vector;
 	e->exc.has_error = EXC_WITH_ERROR >> vector & 1;
 	e->exc.error = e->exc.has_error ? (uint32_t)b->exit_info1 : 0;
@@ -91,6 +90,7 @@ static void decode_exception(const struct vmcb *b, struct vm_exit *e)
 
 static void decode_other(const struct vmcb *b, struct vm_exit *e)
 {
+	e->reason = b->exit_code;
 	e->insn_len = 0;
 	e->qual[0] = b->exit_info1;
 	e->qual[1] = b->exit_info2;
@@ -104,6 +104,15 @@ static void decode_details(const struct vmcb *b, struct vm_exit *e)
 	case EXIT_NMI:
 		e->irq.acknowledged = false;
 		break;
+	case EXIT_IO:
+		svm_exit_decode_io(b, e);
+		break;
+	case EXIT_RDMSR:
+		svm_exit_decode_msr(b, e);
+		break;
+	case EXIT_HYPERCALL:
+		svm_exit_decode_call(b, e);
+		break;
 	case EXIT_CR:
 		decode_cr(b, e);
 		break;
@@ -116,13 +125,23 @@ static void decode_details(const struct vmcb *b, struct vm_exit *e)
 	}
 }
 
+/* IOIO's EXITINFO2 is the next RIP, NRIPS or not. What is an event and no instruction has none. */
+static uint8_t length(const struct vmcb *b, bool nrips, const struct vm_exit *e)
+{
+	uint64_t next = 0;
+
+	if (e->kind == EXIT_IO)
+		next = svm_exit_next(b, b->exit_info2);
+	else if (nrips && e->kind != EXIT_EXCEPTION)
+		next = svm_exit_next(b, b->next_rip);
+	return next ? (uint8_t)(next - b->rip) : 0;
+}
+
 void svm_exit_decode(const struct vmcb *b, bool nrips, struct vm_exit *e)
 {
 	uint64_t code = b->exit_code;
 
-	if (svm_exit_decode_quick(b, nrips, e))
-		return;
-	e->reason = code;
+	e->next_rip = 0;
 	if (code == VMEXIT_NPF) {
 		svm_exit_decode_npf(b, e);
 		return;
@@ -131,9 +150,12 @@ void svm_exit_decode(const struct vmcb *b, bool nrips, struct vm_exit *e)
 		decode_other(b, e);
 		return;
 	}
-	e->kind = svm_exit_kinds[code];
-	e->insn_len = nrips ? svm_exit_length(b, b->next_rip) : 0;
-	decode_details(b, e);
+	svm_exit_decode_plain(b, e);
+	if (!svm_exit_is_plain(code)) {
+		e->kind = svm_exit_kinds[code] & ~EXIT_DETAILS;
+		decode_details(b, e);
+	}
+	e->insn_len = length(b, nrips, e);
 }
 
 bool svm_exit_interrupted(const struct vmcb *b, struct guest_event *ev)

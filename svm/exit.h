@@ -9,33 +9,59 @@
 #include "hv/x86/cr.h"
 #include "svm/vmcb.h"
 
-#define EXIT_QUICK 0x80u /* decoded by svm_exit_decode_quick */
-static_assert(EXIT_KIND_COUNT < EXIT_QUICK);
+#define EXIT_DETAILS 0x80u /* there is more to an exit than its kind */
+static_assert(EXIT_KIND_COUNT < EXIT_DETAILS);
 
-/* Kinds of the low exit codes, with EXIT_QUICK or without. */
+/* Kinds of the low exit codes, with EXIT_DETAILS or without. */
 extern const uint8_t svm_exit_kinds[VMEXIT_LOW_COUNT];
 
-/* Bytes between RIP and next, 0 where that can't be one instruction. */
-static inline uint8_t svm_exit_length(const struct vmcb *b, uint64_t next)
+/* next, if the instruction at RIP can end there; else 0. */
+static inline uint64_t svm_exit_next(const struct vmcb *b, uint64_t next)
 {
-	uint64_t len = next - b->rip;
+	return next - b->rip - 1 < INSN_MAX ? next : 0;
+}
 
-	return len <= INSN_MAX ? (uint8_t)len : 0;
+/* The parts of the decoder that are in line for the short way. They leave next_rip to the caller. */
+static inline bool svm_exit_is_plain(uint64_t code)
+{
+	/* Neither EXIT_NONE nor with the uppermost bit. */
+	return code < VMEXIT_LOW_COUNT && (int8_t)svm_exit_kinds[code] > 0;
+}
+
+static inline void svm_exit_decode_plain(const struct vmcb *b, struct vm_exit *e)
+{
+	e->kind = svm_exit_kinds[b->exit_code];
+	e->reason = b->exit_code;
+	e->insn_len = 0;
 }
 
 static inline void svm_exit_decode_io(const struct vmcb *b, struct vm_exit *e)
 {
 	uint64_t info = b->exit_info1;
 
-	e->qual[0] = info;
-	e->qual[1] = b->exit_info2;
-	/* EXITINFO2 is the next RIP, NRIPS or not. */
-	e->insn_len = svm_exit_length(b, b->exit_info2);
-	e->io.port = (uint16_t)(info >> IOIO_PORT_SHIFT);
-	e->io.size = (info >> IOIO_SIZE_SHIFT) & IOIO_SIZE;
-	e->io.in = info & IOIO_IN;
-	e->io.string = info & IOIO_STRING;
-	e->io.rep = info & IOIO_REP;
+	e->kind = EXIT_IO;
+	e->reason = VMEXIT_IOIO;
+	e->insn_len = 0;
+	/* The bits are the same, at other places: hv/exit.h. One of three bits says the size. */
+	e->io.word = (uint32_t)(info & IOIO_PORT) | (info & IOIO_IN) << 3 |
+		     (info & (IOIO_STRING | IOIO_REP)) << 2 | (((info >> IOIO_SIZE_SHIFT) - 1) & IOIO_SIZE);
+}
+
+static inline void svm_exit_decode_msr(const struct vmcb *b, struct vm_exit *e)
+{
+	e->kind = b->exit_info1 & MSR_INFO_WRITE ? EXIT_WRMSR : EXIT_RDMSR;
+	e->reason = VMEXIT_MSR;
+	e->insn_len = 0;
+	e->qual[0] = b->exit_info1;
+}
+
+static inline void svm_exit_decode_call(const struct vmcb *b, struct vm_exit *e)
+{
+	e->kind = EXIT_HYPERCALL;
+	e->reason = VMEXIT_VMMCALL;
+	e->insn_len = 0;
+	e->call.cpl = b->cpl;
+	e->call.long_mode = vmcb_long_mode(b);
 }
 
 static inline void svm_exit_decode_npf(const struct vmcb *b, struct vm_exit *e)
@@ -48,32 +74,9 @@ static inline void svm_exit_decode_npf(const struct vmcb *b, struct vm_exit *e)
 	e->qual[0] = info;
 	e->qual[1] = b->exit_info2;
 	e->npf.gpa = gpa(b->exit_info2);
-	e->npf.present = info & PFERR_P;
-	e->npf.write = info & PFERR_W;
-	e->npf.fetch = info & PFERR_I;
-	e->npf.table_walk = info & NPF_TABLE_WALK;
-}
-
-/* The short way, in line: fills e and returns true for port and MSR accesses, and where there is nothing but a kind. */
-static inline bool svm_exit_decode_quick(const struct vmcb *b, bool nrips, struct vm_exit *e)
-{
-	uint64_t code = b->exit_code;
-
-	if (code >= VMEXIT_LOW_COUNT || !(svm_exit_kinds[code] & EXIT_QUICK))
-		return false;
-	e->reason = code;
-	e->kind = svm_exit_kinds[code] & ~EXIT_QUICK;
-	if (e->kind == EXIT_IO) {
-		svm_exit_decode_io(b, e);
-		return true;
-	}
-	e->insn_len = nrips ? svm_exit_length(b, b->next_rip) : 0;
-	if (e->kind == EXIT_RDMSR) {
-		e->qual[0] = b->exit_info1;
-		if (b->exit_info1 & MSR_INFO_WRITE)
-			e->kind = EXIT_WRMSR;
-	}
-	return true;
+	e->npf.word = (uint32_t)info & (PFERR_P | PFERR_W | PFERR_I);
+	e->npf.table_walk = info / NPF_TABLE_WALK;
+	e->npf.known = NULL;
 }
 
 /*

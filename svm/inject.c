@@ -121,7 +121,7 @@ void svm_interrupt_end(struct svm_vcpu *s)
 {
 	struct vmcb *b = &s->vmcb;
 
-	s->watch &= ~(uint32_t)WATCH_INTERRUPT;
+	s->watch &= ~(uint64_t)WATCH_INTERRUPT;
 	if ((b->int_ctl & INT_CTL_V_IRQ) && s->base.rip == s->interrupt_rip)
 		event_requeue(&s->base,
 			      &(struct guest_event){.type = EVENT_INTERRUPT, .vector = s->interrupt});
@@ -187,7 +187,7 @@ void svm_step_end(struct svm_vcpu *s, struct vm_exit *e)
 		       !(b->dr6 & ~s->step_dr6 & DR6_BREAKPOINTS);
 	bool iret_done = s->nmi == NMI_IRET && s->base.rip != s->iret_rip;
 
-	s->watch &= ~(uint32_t)WATCH_STEP;
+	s->watch &= ~(uint64_t)WATCH_STEP;
 	nmi_look(s);
 	/* IRET has loaded the flags from its frame. */
 	if (!iret_done)

@@ -360,6 +360,7 @@ void svm_state_reset(struct svm_vcpu *s)
 	b->rflags = RFLAGS_FIXED;
 	b->rsp = 0;
 	b->int_ctl = INT_CTL_V_INTR_MASKING;
+	s->tpr = 0;
 	b->int_state = 0;
 	b->event_inj = 0;
 	b->exit_int_info = 0;

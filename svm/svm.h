@@ -59,7 +59,8 @@ struct svm_vcpu {
 	struct vcpu base;
 	uint64_t vmcb_pa;
 	uint32_t pending;      /* enum svm_pending */
-	uint32_t watch;        /* enum svm_watch */
+	uint64_t watch;        /* enum svm_watch */
+	uint32_t tpr;          /* the local APIC's, as int_ctl has it */
 	struct svm_cpu *cpu;   /* where it is loaded; NULL: nowhere */
 	struct svm_cpu *clean; /* the CPU that may have parts of the VMCB cached */
 	struct asid asid;

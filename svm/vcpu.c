@@ -188,25 +188,49 @@ static void handle_own_exit(struct svm_vcpu *s, struct vm_exit *e)
 	svm_enter(&s->base);
 }
 
+static void load_tpr(struct svm_vcpu *s)
+{
+	struct vmcb *b = &s->vmcb;
+
+	s->tpr = vlapic_tpr(&s->base.lapic);
+	b->int_ctl = (b->int_ctl & ~INT_CTL_V_TPR) | (uint8_t)s->tpr >> V_TPR_SHIFT;
+	b->clean &= ~CLEAN_TPR;
+}
+
 void svm_vcpu_run(struct vcpu *v)
 {
 	struct svm_vcpu *s = to_svm(v);
 	struct vmcb *b = &s->vmcb;
-	uint8_t v_tpr = (uint8_t)vlapic_tpr(&v->lapic) >> V_TPR_SHIFT;
 
 	b->rip = v->rip;
 	b->rax = v->gpr[RAX];
-	if ((uint8_t)b->int_ctl != v_tpr) {
-		b->int_ctl = (b->int_ctl & ~INT_CTL_V_TPR) | v_tpr;
-		b->clean &= ~CLEAN_TPR;
-	}
+	if (s->tpr != vlapic_tpr(&v->lapic))
+		load_tpr(s);
 	if (s->pending)
 		run_prepared(s);
 	else
 		svm_enter(v);
 }
 
-[[gnu::noinline]] static void exited_slowly(struct svm_vcpu *s)
+/* There is more to the completion of an instruction than RIP. */
+static inline uint64_t completes_oddly(const struct vmcb *b)
+{
+	return b->int_state | (b->rflags & (RFLAGS_TF | RFLAGS_RF));
+}
+
+/* More is to be looked at than why the exit came. */
+static inline bool exited_oddly(const struct svm_vcpu *s)
+{
+	return completes_oddly(&s->vmcb) | (s->vmcb.exit_int_info & EVENT_VALID) | s->watch;
+}
+
+/* The instruction at RIP by its bytes, if it is one of the last few. */
+static inline struct insn_known *known(struct svm_vcpu *s)
+{
+	return vmcb_long_mode(&s->vmcb) ? insn_known_find(&s->base, s->vmcb.cr3) : NULL;
+}
+
+[[gnu::noinline]] static void take_any_exit(struct svm_vcpu *s)
 {
 	struct vm_exit *e = &s->base.last_exit;
 
@@ -215,7 +239,7 @@ void svm_vcpu_run(struct vcpu *v)
 	if (s->watch & WATCH_INTERRUPT)
 		svm_interrupt_end(s);
 	if (s->watch & WATCH_EVENT) {
-		s->watch &= ~(uint32_t)WATCH_EVENT;
+		s->watch &= ~(uint64_t)WATCH_EVENT;
 		event_reconsider(&s->base);
 	}
 	svm_exit_decode(&s->vmcb, svm_caps.nrips, e);
@@ -223,33 +247,49 @@ void svm_vcpu_run(struct vcpu *v)
 		svm_step_end(s, e);
 	if (e->kind == EXIT_UNKNOWN || e->kind == EXIT_DR || e->kind == EXIT_ENTRY_FAILED)
 		handle_own_exit(s, e);
+	if (e->kind == EXIT_NPF && !completes_oddly(&s->vmcb))
+		e->npf.known = known(s);
 }
 
-/* The length of the instruction at RIP by its bytes, if it is one of the last few; else the core finds it. */
-static inline uint8_t known_length(struct svm_vcpu *s)
+/* RIP behind the instruction, where the CPU tells it or it is known; 0: the core has to find it. */
+static inline uint64_t next_rip(struct svm_vcpu *s)
 {
-	const struct vmcb *b = &s->vmcb;
+	const struct insn_known *k;
 
-	if (!vmcb_long_mode(b))
-		return 0;
-	return insn_known_length(&s->base, b->cr3);
+	if (svm_caps.nrips)
+		return svm_exit_next(&s->vmcb, s->vmcb.next_rip);
+	k = known(s);
+	return k ? k->next : 0;
 }
 
 void svm_exited(struct vcpu *v)
 {
 	struct svm_vcpu *s = to_svm(v);
 	struct vmcb *b = &s->vmcb;
+	struct vm_exit *e = &v->last_exit;
 
 	v->rip = b->rip;
 	v->gpr[RAX] = b->rax;
-	v->last_exit.odd = b->int_state | (b->rflags & (RFLAGS_TF | RFLAGS_RF));
 	b->clean = CLEAN_ALL;
-	if ((b->exit_int_info & EVENT_VALID) || s->watch)
-		exited_slowly(s);
-	else if (b->exit_code == VMEXIT_NPF)
-		svm_exit_decode_npf(b, &v->last_exit);
-	else if (!svm_exit_decode_quick(b, svm_caps.nrips, &v->last_exit))
-		exited_slowly(s);
-	else if (!v->last_exit.insn_len)
-		v->last_exit.insn_len = known_length(s);
+	if (exited_oddly(s)) {
+		take_any_exit(s);
+	} else if (svm_exit_is_plain(b->exit_code)) {
+		svm_exit_decode_plain(b, e);
+		e->next_rip = next_rip(s);
+	} else if (b->exit_code == VMEXIT_NPF) {
+		svm_exit_decode_npf(b, e);
+		e->npf.known = known(s);
+		e->next_rip = 0;
+	} else if (b->exit_code == VMEXIT_IOIO) {
+		svm_exit_decode_io(b, e);
+		e->next_rip = svm_exit_next(b, b->exit_info2);
+	} else if (b->exit_code == VMEXIT_MSR) {
+		svm_exit_decode_msr(b, e);
+		e->next_rip = next_rip(s);
+	} else if (b->exit_code == VMEXIT_VMMCALL) {
+		svm_exit_decode_call(b, e);
+		e->next_rip = next_rip(s);
+	} else {
+		take_any_exit(s);
+	}
 }

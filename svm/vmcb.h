@@ -169,7 +169,7 @@ enum vmexit_code {
 #define IOIO_REP         (1u << 3)
 #define IOIO_SIZE_SHIFT  4
 #define IOIO_SIZE        7u
-#define IOIO_PORT_SHIFT  16
+#define IOIO_PORT        0xffff0000u
 
 #define MSR_INFO_WRITE   1u
 

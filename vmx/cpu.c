@@ -8,6 +8,7 @@
 #include "hv/x86/msr.h"
 #include "mm/host_map.h"
 #include "mm/page_alloc.h"
+#include "vmx/exit.h"
 #include "vmx/insn.h"
 #include "vmx/vmx.h"
 
@@ -42,6 +43,7 @@ enum status vmx_probe(const char **why)
 	if (s != OK)
 		return s;
 	pt_ept.max_leaf_level = vmx_caps.ept_leaf_level;
+	vmx_exit_init();
 	nmi_window_register(vmx_nmi_window_start, vmx_nmi_window_end, vmx_nmi_restart);
 	/* On Bochs 2.7 a guest with IF 0 is not left for an external interrupt. And an NMI wants no EOI. */
 	pcpu_kick_by_nmi = true;

@@ -7,6 +7,22 @@
 default rel
 section .text
 
+; Nothing of the guest's is left in a register but RDI, RSI, RBP and RSP.
+%macro ZERO_GUEST 0
+	xor eax, eax
+	xor ecx, ecx
+	xor edx, edx
+	xor ebx, ebx
+	xor r8d, r8d
+	xor r9d, r9d
+	xor r10d, r10d
+	xor r11d, r11d
+	xor r12d, r12d
+	xor r13d, r13d
+	xor r14d, r14d
+	xor r15d, r15d
+%endmacro
+
 ; Where the guest's register number %1 is kept, off the struct vmx_vcpu in %2.
 %define GPR(v, n) qword [v + VCPU_GPR + 8 * (n)]
 
@@ -15,16 +31,11 @@ section .text
 
 ; void vmx_enter(struct vmx_vcpu *x, struct pcpu *p)
 ; In: RDI x, RSI p; x's VMCS is current, interrupts are disabled. Out: goes on in vmx_exited(x), or where the guest
-; did not run in vmx_not_entered(x, why); these return to the caller. Clobbers what the C ABI lets it, all of it
+; did not run in vmx_not_entered(x, why); these return to the caller. Clobbers all but RSP and RBP (hv/ops.h, vcpu_run),
 ; zeroed after a guest ran, so that no value of a guest's is left for speculation.
 global vmx_enter
 vmx_enter:
 	push rbp
-	push rbx
-	push r12
-	push r13
-	push r14
-	push r15
 	push rdi		; x, for the way out
 
 	cmp rsp, [rdi + VMX_HOST_RSP]
@@ -77,8 +88,10 @@ vmx_nmi_restart:
 
 ; In: ESI why; RSP as vmx_enter left it.
 not_entered:
-	lea rax, [vmx_not_entered]
-	jmp leave_guest
+	ZERO_GUEST
+	pop rdi			; x
+	pop rbp
+	jmp vmx_not_entered
 
 ; VMCS_HOST_RIP. In: RSP is VMCS_HOST_RSP, general registers are the guest's, RFLAGS is 2.
 global vmx_exit_entry
@@ -101,22 +114,8 @@ vmx_exit_entry:
 	mov GPR(rdi, 15), r15
 	pop GPR(rdi, GPR_RDI)
 	mov byte [rdi + VMX_LAUNCHED], 1
-	lea rax, [vmx_exited]
+	ZERO_GUEST
 	xor esi, esi
-
-; In: RAX where to go on, ESI for it; RSP as vmx_enter left it.
-leave_guest:
-	xor ecx, ecx
-	xor edx, edx
-	xor r8d, r8d
-	xor r9d, r9d
-	xor r10d, r10d
-	xor r11d, r11d
 	pop rdi			; x
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rbx
 	pop rbp
-	jmp rax
+	jmp vmx_exited

@@ -6,11 +6,12 @@
 #include "hv/x86/cr.h"
 #include "vmx/vmcs.h"
 
-#define LEN  FIELD_LENGTH
-#define QUAL FIELD_QUALIFICATION
-#define INTR FIELD_INTR
-#define GPA  FIELD_GPA
-#define IDT  FIELD_IDT
+#define LEN    FIELD_LENGTH
+#define QUAL   FIELD_QUALIFICATION
+#define INTR   FIELD_INTR
+#define GPA    FIELD_GPA
+#define IDT    FIELD_IDT
+#define CALLER FIELD_CALLER
 
 /*
  * IDT-vectoring information is valid only where an exit can happen while an event is delivered: SDM Vol. 3C,
@@ -35,7 +36,7 @@ const struct vmx_reason_info vmx_reasons[REASON_COUNT + 1] = {
     [REASON_RDPMC] = {"RDPMC", EXIT_RDPMC, LEN},
     [REASON_RDTSC] = {"RDTSC", EXIT_RDTSC, LEN},
     [REASON_RSM] = {"RSM", EXIT_UNDEFINED_INSN, LEN},
-    [REASON_VMCALL] = {"VMCALL", EXIT_HYPERCALL, LEN},
+    [REASON_VMCALL] = {"VMCALL", EXIT_HYPERCALL, LEN | CALLER},
     [REASON_VMCLEAR] = {"VMCLEAR", EXIT_UNDEFINED_INSN, LEN},
     [REASON_VMLAUNCH] = {"VMLAUNCH", EXIT_UNDEFINED_INSN, LEN},
     [REASON_VMPTRLD] = {"VMPTRLD", EXIT_UNDEFINED_INSN, LEN},
@@ -84,6 +85,15 @@ const struct vmx_reason_info vmx_reasons[REASON_COUNT + 1] = {
     [REASON_COUNT] = {NULL, EXIT_UNKNOWN, 0},
 };
 
+uint8_t vmx_plain_kinds[REASON_COUNT];
+
+void vmx_exit_init(void)
+{
+	for (unsigned r = 0; r < REASON_COUNT; r++)
+		vmx_plain_kinds[r] =
+		    vmx_reasons[r].fields == FIELD_LENGTH ? (uint8_t)vmx_reasons[r].kind : EXIT_NONE;
+}
+
 /* SDM Vol. 3C, "Exit Qualification for Control-Register Accesses" */
 static void decode_cr(uint64_t q, struct vm_exit *e)
 {
@@ -116,10 +126,12 @@ static void decode_npf(const struct vmx_raw *raw, struct vm_exit *e, struct vmx_
 	uint64_t q = raw->qualification;
 
 	e->npf.gpa = gpa(raw->gpa);
-	e->npf.write = q & EPT_QUAL_WRITE;
-	e->npf.fetch = q & EPT_QUAL_FETCH;
-	e->npf.present = q & EPT_QUAL_PRESENT;
+	e->npf.word = 0;
+	e->npf.write = (q & EPT_QUAL_WRITE) != 0;
+	e->npf.fetch = (q & EPT_QUAL_FETCH) != 0;
+	e->npf.present = (q & EPT_QUAL_PRESENT) != 0;
 	e->npf.table_walk = (q & EPT_QUAL_LINEAR_VALID) && !(q & EPT_QUAL_FINAL);
+	e->npf.known = NULL;
 	/* The bit is undefined where an event's delivery was cut short. */
 	fix->block_nmi = (q & EPT_QUAL_NMI_UNBLOCKING) && !(raw->idt_info & VMX_INTR_VALID);
 }
@@ -211,10 +223,7 @@ void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *e, struct vmx_fi
 	const struct vmx_reason_info *r = vmx_reason_info(raw->reason);
 
 	*fix = (struct vmx_fixup){0};
-	if (vmx_exit_is_plain(raw->reason)) {
-		vmx_exit_decode_plain(raw->reason, raw->length, e);
-		return;
-	}
+	e->next_rip = 0;
 	e->kind = r->kind;
 	e->reason = raw->reason;
 	e->insn_len = r->fields & FIELD_LENGTH ? (uint8_t)raw->length : 0;
@@ -251,6 +260,10 @@ void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *e, struct vmx_fi
 		break;
 	case REASON_IO:
 		vmx_exit_decode_io(raw->qualification, e);
+		break;
+	case REASON_VMCALL:
+		e->call.cpl = raw->cpl;
+		e->call.long_mode = raw->long_mode;
 		break;
 	case REASON_EPT_VIOLATION:
 		decode_npf(raw, e, fix);

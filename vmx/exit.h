@@ -84,9 +84,10 @@ enum vmx_reason {
 enum vmx_exit_field {
 	FIELD_LENGTH = 1 << 0, /* exit instruction length */
 	FIELD_QUALIFICATION = 1 << 1,
-	FIELD_INTR = 1 << 2, /* exit interruption information, and error code where valid */
-	FIELD_GPA = 1 << 3,  /* guest-physical address */
-	FIELD_IDT = 1 << 4,  /* IDT-vectoring information; error code and length where valid */
+	FIELD_INTR = 1 << 2,   /* exit interruption information, and error code where valid */
+	FIELD_GPA = 1 << 3,    /* guest-physical address */
+	FIELD_IDT = 1 << 4,    /* IDT-vectoring information; error code and length where valid */
+	FIELD_CALLER = 1 << 5, /* CPL and mode */
 };
 
 struct vmx_reason_info {
@@ -111,6 +112,8 @@ struct vmx_raw {
 	uint32_t intr_info, intr_error;
 	uint32_t idt_info, idt_error;
 	uint64_t qualification, gpa;
+	uint8_t cpl;
+	bool long_mode;
 };
 
 /* What the back end has to put right before the next entry. */
@@ -122,28 +125,22 @@ struct vmx_fixup {
 
 void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *e, struct vmx_fixup *fix);
 
-/* Most exits by an instruction have nothing but its length. With the bit for a failed entry, reason is none of them. */
-static inline bool vmx_exit_is_plain(uint32_t reason)
-{
-	return reason < REASON_COUNT && vmx_reasons[reason].fields == FIELD_LENGTH;
-}
+/* Most exits by an instruction have nothing but its length: their kinds; EXIT_NONE: the reason is none of them. */
+extern uint8_t vmx_plain_kinds[REASON_COUNT];
+/* Fills it from vmx_reasons. Once, before the first VM. */
+void vmx_exit_init(void);
 
-static inline void vmx_exit_decode_plain(uint32_t reason, uint32_t length, struct vm_exit *e)
+/* With the bit for a failed entry, reason is none. */
+static inline bool vmx_exit_is_plain(uint64_t reason)
 {
-	e->kind = vmx_reasons[reason].kind;
-	e->insn_len = (uint8_t)length;
-	e->reason = reason;
+	return reason < REASON_COUNT && vmx_plain_kinds[reason] != EXIT_NONE;
 }
 
 /* SDM Vol. 3C, "Exit Qualification for I/O Instructions" */
 static inline void vmx_exit_decode_io(uint64_t q, struct vm_exit *e)
 {
 	e->qual[0] = q;
-	e->io.size = (uint8_t)((q & 7) + 1);
-	e->io.in = q & BIT(3);
-	e->io.string = q & BIT(4);
-	e->io.rep = q & BIT(5);
-	e->io.port = (uint16_t)(q >> 16);
+	e->io.word = (uint32_t)q;
 }
 
 /* The vendor's part of a crash report: exit name, qualification in words. Returns as fmt_snprintf. */

@@ -54,7 +54,7 @@ static int describe_io(const struct vm_exit *e, char *buf, size_t size)
 			    e->io.in       ? e->io.string ? "INS" : "IN"
 			    : e->io.string ? "OUTS"
 					   : "OUT",
-			    e->io.port, e->io.size, e->io.size == 1 ? "" : "s");
+			    e->io.port, exit_io_size(e), e->io.last ? "s" : "");
 }
 
 static int describe_cr(const struct vm_exit *e, char *buf, size_t size)

@@ -12,6 +12,13 @@
 
 [[gnu::noreturn]] void vmcs_access_failed(enum vmcs_field f, bool write);
 
+/* A jump and not a call: what accesses the VMCS in an exit's way needs no frame for it. */
+[[gnu::noreturn]] static inline void vmcs_jump_failed(enum vmcs_field f, bool write)
+{
+	asm volatile("jmp vmcs_access_failed" : : "D"(f), "S"((uint32_t)write));
+	__builtin_unreachable();
+}
+
 static inline uint64_t vmcs_read(enum vmcs_field f)
 {
 	uint64_t value;
@@ -24,7 +31,7 @@ static inline uint64_t vmcs_read(enum vmcs_field f)
 			  : failed);
 	return value;
 failed:
-	vmcs_access_failed(f, false);
+	vmcs_jump_failed(f, false);
 }
 
 static inline void vmcs_write(enum vmcs_field f, uint64_t value)
@@ -37,7 +44,7 @@ static inline void vmcs_write(enum vmcs_field f, uint64_t value)
 			  : failed);
 	return;
 failed:
-	vmcs_access_failed(f, true);
+	vmcs_jump_failed(f, true);
 }
 
 /* Each takes the physical address of a VMXON region or a VMCS. False: VMfail. */

@@ -406,5 +406,4 @@ void vmx_regs_reset(struct vmx_vcpu *x)
 	vmx_seg_set(v, SEG_IDTR, &table);
 	v->rip = 0xfff0;
 	x->nmi_delivered = false;
-	x->injected.valid = false;
 }

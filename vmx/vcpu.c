@@ -3,6 +3,7 @@
  * vmx_ops: a vCPU's VMCS from its creation on, its loading onto a CPU, entry and exit, injection. The registers
  * are vmx/regs.c's, the meaning of an exit vmx/exit.c's.
  */
+#include "hv/insn_known.h"
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
 #include "hv/timer.h"
@@ -213,7 +214,6 @@ static enum status ops_vcpu_init(struct vcpu *v)
 	*(uint32_t *)x->vmcs = vmx_caps.revision;
 	x->last_cpu = NO_CPU;
 	x->hw_rip = UINT64_MAX; /* the field holds nothing yet */
-	x->injected.valid = false;
 	clear_vmcs(x);
 	s = vmx_scope_enter(x);
 	set_controls(x);
@@ -400,7 +400,8 @@ static void settle(struct vmx_vcpu *x, const struct vm_exit *e, const struct vmx
 [[gnu::cold]] static void entry_not_made(struct vmx_vcpu *x, struct vm_exit *e)
 {
 	*e = (struct vm_exit){.kind = EXIT_NONE};
-	if (!x->injected.valid)
+	/* Every exit clears the bit: SDM Vol. 3C, "Information for VM Exits Due to Vectored Events". */
+	if (!(vmcs_read(VMCS_ENTRY_INTR_INFO) & VMX_INTR_VALID))
 		return;
 	vmcs_write(VMCS_ENTRY_INTR_INFO, 0);
 	event_requeue(&x->base, &x->injected);
@@ -415,8 +416,27 @@ static void settle(struct vmx_vcpu *x, const struct vm_exit *e, const struct vmx
 
 static inline void count_exit(struct vmx_vcpu *x)
 {
-	if (++x->full_exits % EXITS_PER_WINDOW == 0)
-		__atomic_fetch_or(&this_pcpu()->requests, PCPU_TIMER, __ATOMIC_RELAXED);
+	static_assert(EXITS_PER_WINDOW == 1 << 8 * sizeof(x->full_exits));
+	if (!++x->full_exits)
+		__atomic_fetch_or(&x->base.cpu->requests, PCPU_TIMER, __ATOMIC_RELAXED);
+}
+
+/* Whether there is more to completing the instruction than RIP. */
+static inline bool completion_is_odd(struct vmx_vcpu *x)
+{
+	uint64_t state = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY), flags = vmcs_read(VMCS_GUEST_RFLAGS);
+
+	x->cache[CACHED_INTERRUPTIBILITY] = state;
+	x->cache[CACHED_RFLAGS] = flags;
+	x->cached = 1u << CACHED_INTERRUPTIBILITY | 1u << CACHED_RFLAGS;
+	return (state & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS)) | (flags & (RFLAGS_TF | RFLAGS_RF));
+}
+
+/* The instruction of an EPT violation, if it is one of the last few. */
+static void find_known(struct vmx_vcpu *x, struct vm_exit *e)
+{
+	if (!completion_is_odd(x) && vmx_long_mode(&x->base))
+		e->npf.known = insn_known_find(&x->base, vmcs_read(VMCS_GUEST_CR3));
 }
 
 /* Not inlined, so that plain exits don't pay for its frame. */
@@ -430,57 +450,74 @@ static inline void count_exit(struct vmx_vcpu *x)
 	capture(&raw, vmx_reason_info(reason)->fields);
 	vmx_exit_decode(&raw, e, &fix);
 	settle(x, e, &fix);
-	e->odd = true;
 	if (e->kind == EXIT_PREEMPT_TIMER)
 		restart_timer();
+	else if (e->kind == EXIT_NPF)
+		find_known(x, e);
 	count_exit(x);
 }
 
-/* Whether there is more to completing the instruction than RIP: read while it is known that nothing is cached. */
-static inline bool completion_is_odd(struct vmx_vcpu *x)
+/* An exit by an instruction, decoded but for its length. Outside 64-bit mode RIP might wrap: the core knows how. */
+static inline void take_length(struct vmx_vcpu *x, uint64_t rip)
 {
-	uint64_t state = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY), flags = vmcs_read(VMCS_GUEST_RFLAGS);
+	struct vm_exit *e = &x->base.last_exit;
+	uint64_t length = vmcs_read(VMCS_EXIT_INSN_LENGTH), next = rip + length;
 
-	x->cache[CACHED_INTERRUPTIBILITY] = state;
-	x->cache[CACHED_RFLAGS] = flags;
-	x->cached = 1u << CACHED_INTERRUPTIBILITY | 1u << CACHED_RFLAGS;
-	return (state & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS)) | (flags & (RFLAGS_TF | RFLAGS_RF));
+	if (completion_is_odd(x) || (uint32_t)next < length) {
+		e->insn_len = (uint8_t)length;
+		next = 0;
+	}
+	e->next_rip = next;
+}
+
+[[gnu::noinline]] static void take_hypercall(struct vmx_vcpu *x)
+{
+	struct vm_exit *e = &x->base.last_exit;
+
+	e->call.cpl = (uint8_t)vmx_cpl(&x->base);
+	e->call.long_mode = vmx_long_mode(&x->base);
+	e->kind = EXIT_HYPERCALL;
+	e->reason = REASON_VMCALL;
+	take_length(x, x->base.rip);
 }
 
 void vmx_exited(struct vmx_vcpu *x)
 {
 	struct vm_exit *e = &x->base.last_exit;
-	uint32_t reason;
+	uint64_t rip = vmcs_read(VMCS_GUEST_RIP), reason = vmcs_read(VMCS_EXIT_REASON);
 
-	x->injected.valid = false;
-	x->base.rip = x->hw_rip = vmcs_read(VMCS_GUEST_RIP);
-	reason = (uint32_t)vmcs_read(VMCS_EXIT_REASON);
-	if (vmx_exit_is_plain(reason) || reason == REASON_IO) {
-		vmx_exit_decode_plain(reason, (uint32_t)vmcs_read(VMCS_EXIT_INSN_LENGTH), e);
-		if (reason == REASON_IO) {
-			vmx_exit_decode_io(vmcs_read(VMCS_EXIT_QUALIFICATION), e);
-			count_exit(x);
-		}
-		e->odd = completion_is_odd(x);
+	x->base.rip = x->hw_rip = rip;
+	if (vmx_exit_is_plain(reason)) {
+		e->kind = vmx_plain_kinds[reason];
+		e->reason = reason;
+		take_length(x, rip);
+	} else if (reason == REASON_IO) {
+		e->kind = EXIT_IO;
+		e->reason = reason;
+		vmx_exit_decode_io(vmcs_read(VMCS_EXIT_QUALIFICATION), e);
+		count_exit(x);
+		take_length(x, rip);
+	} else if (reason == REASON_VMCALL) {
+		take_hypercall(x);
 	} else {
 		x->cached = 0;
-		take_full_exit(x, reason);
+		take_full_exit(x, (uint32_t)reason);
 	}
 }
 
 void vmx_not_entered(struct vmx_vcpu *x, enum vmx_no_entry why)
 {
+	x->hw_rip = x->base.rip;
 	if (why == VMX_ENTRY_REQUESTED)
 		entry_not_made(x, &x->base.last_exit);
 	else
 		entry_failed(&x->base.last_exit);
-	x->injected.valid = false;
 }
 
 [[gnu::noinline]] static void flush_and_run(struct vmx_vcpu *x)
 {
 	flush(x);
-	vmx_enter(x, this_pcpu());
+	vmx_enter(x, x->base.cpu);
 }
 
 /* Ends in entry.asm, which saves the registers, and that in vmx_exited: neither has a frame. */
@@ -488,14 +525,12 @@ static void ops_vcpu_run(struct vcpu *v)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 
-	if (v->rip != x->hw_rip) {
+	if (v->rip != x->hw_rip)
 		vmcs_write(VMCS_GUEST_RIP, v->rip);
-		x->hw_rip = v->rip;
-	}
 	if (x->flush_ept || x->flush_vpid)
 		flush_and_run(x);
 	else
-		vmx_enter(x, this_pcpu());
+		vmx_enter(x, v->cpu);
 }
 
 static uint32_t ops_blocking(struct vcpu *v)

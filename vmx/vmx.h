@@ -26,7 +26,7 @@ struct vmx_vcpu {
 	struct vcpu base;
 	void *vmcs;
 	uint64_t host_rsp; /* as VMCS_HOST_RSP holds it */
-	uint64_t hw_rip;   /* as VMCS_GUEST_RIP holds it */
+	uint64_t hw_rip;   /* as VMCS_GUEST_RIP held it at the last exit */
 	uint8_t launched;  /* VMRESUME, not VMLAUNCH */
 	bool loaded; /* on the CPU that asks, since a vCPU is accessed where it is loaded or else parked */
 
@@ -39,12 +39,12 @@ struct vmx_vcpu {
 	uint64_t dr6, cr2;         /* while not loaded */
 	uint64_t live[LIVE_COUNT]; /* while not loaded */
 
-	struct guest_event injected; /* programmed for the entry that is being made */
+	struct guest_event injected; /* what VMCS_ENTRY_INTR_INFO has, while that is valid */
 	bool nmi_delivered;          /* the guest may be between an NMI and its IRET */
 
-	uint32_t full_exits; /* exits that are not plain (vmx/exit.h) */
-	uint32_t last_cpu;   /* where it was loaded last */
-	uint16_t vpid;       /* of vpid_cpu's generation vpid_generation */
+	uint8_t full_exits; /* exits that are not plain (vmx/exit.h), modulo 256 */
+	uint32_t last_cpu;  /* where it was loaded last */
+	uint16_t vpid;      /* of vpid_cpu's generation vpid_generation */
 	uint64_t vpid_generation;
 	bool flush_vpid, flush_ept; /* before the next entry */
 

@@ -176,7 +176,7 @@ static void rx_put(struct vuart *u, uint8_t byte)
 	u->rx_count++;
 }
 
-static uint8_t rx_get(struct vuart *u)
+static uint8_t read_rbr(struct vuart *u)
 {
 	uint8_t byte = u->rx[u->rx_head];
 
@@ -189,6 +189,7 @@ static uint8_t rx_get(struct vuart *u)
 		u->rx_refused = false;
 		console_guest_input_ready(u->dev.vm);
 	}
+	update_irq(u);
 	return byte;
 }
 
@@ -298,15 +299,23 @@ static void reg_write(struct vuart *u, enum uart_reg reg, uint8_t value)
 	}
 }
 
-static uint8_t read_lsr(struct vuart *u)
+/* What reading LSR changes: overruns are forgotten, and the transmitter notices that the console has room. */
+[[gnu::noinline]] static void lsr_was_read(struct vuart *u)
 {
-	uint8_t lsr = u->errors | (u->rx_count ? LSR_DR : 0);
-
 	u->errors = 0;
 	if (u->tx_held && console_guest_ready(u->dev.vm)) {
 		u->tx_held = false;
 		u->thre_pending = true;
 	}
+	update_irq(u);
+}
+
+static uint8_t read_lsr(struct vuart *u)
+{
+	uint8_t lsr = u->errors | (u->rx_count ? LSR_DR : 0);
+
+	if (u->errors || u->tx_held)
+		lsr_was_read(u);
 	return u->tx_held ? lsr : lsr | LSR_THRE | LSR_TEMT;
 }
 
@@ -314,8 +323,10 @@ static uint8_t read_iir(struct vuart *u)
 {
 	uint8_t id = interrupt_id(u);
 
-	if (id == IIR_THRI)
+	if (id == IIR_THRI) {
 		u->thre_pending = false;
+		update_irq(u);
+	}
 	return fifo_on(u) ? id | IIR_FIFOS : id;
 }
 
@@ -324,16 +335,18 @@ static uint8_t read_msr(struct vuart *u)
 	uint8_t msr = modem_lines(u) | u->msr_delta;
 
 	u->msr_delta = 0;
+	update_irq(u);
 	return msr;
 }
 
+/* A register whose reading changes something drives the line itself. */
 static uint8_t reg_read(struct vuart *u, enum uart_reg reg)
 {
 	bool dlab = u->lcr & LCR_DLAB;
 
 	switch (reg) {
 	case RBR_THR:
-		return dlab ? (uint8_t)u->divisor : rx_get(u);
+		return dlab ? (uint8_t)u->divisor : read_rbr(u);
 	case IER:
 		return dlab ? (uint8_t)(u->divisor >> 8) : u->ier;
 	case IIR_FCR:
@@ -351,16 +364,27 @@ static uint8_t reg_read(struct vuart *u, enum uart_reg reg)
 	}
 }
 
+static uint64_t uart_read(struct vdev *d, struct vcpu *v, uint64_t port, unsigned size);
+
+/* Byte by byte, as a PC's bridge does it. */
+[[gnu::noinline]] static uint64_t read_wide(struct vdev *d, struct vcpu *v, uint64_t port, unsigned size)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < size; i++)
+		value |= uart_read(d, v, port + i, 1) << (8 * i);
+	return value;
+}
+
 static uint64_t uart_read(struct vdev *d, struct vcpu *v, uint64_t port, unsigned size)
 {
 	struct vuart *u = container_of(d, struct vuart, dev);
-	uint64_t value = 0;
+	uint8_t value;
 
-	(void)v;
+	if (size > 1)
+		return read_wide(d, v, port, size);
 	spin_lock(&d->lock);
-	for (unsigned i = 0; i < size; i++)
-		value |= (uint64_t)reg_read(u, (enum uart_reg)(port + i - PLATFORM_COM1_PORT)) << (8 * i);
-	update_irq(u);
+	value = reg_read(u, (enum uart_reg)(port - PLATFORM_COM1_PORT));
 	spin_unlock(&d->lock);
 	return value;
 }

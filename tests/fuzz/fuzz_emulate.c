@@ -164,8 +164,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (in.kind & 1) {
 		e.kind = EXIT_IO;
 		e.io.port = in.port;
-		e.io.size = 1 << (in.access % 3);
-		e.io.in = in.access & 4;
+		e.io.last = (1u << (in.access % 3)) - 1;
+		e.io.in = in.access >> 2 & 1;
 		e.io.string = true;
 		act = emulate_string_io(&vcpu, &e);
 	} else {

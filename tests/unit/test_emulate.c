@@ -472,8 +472,7 @@ static void test_stack_16(void **state)
 
 static void test_string_io(void **state)
 {
-	struct vm_exit e = {.kind = EXIT_IO,
-			    .io = {.port = 0x60, .size = 1, .in = true, .string = true, .rep = true}};
+	struct vm_exit e = {.kind = EXIT_IO, .io = {.port = 0x60, .in = true, .string = true, .rep = true}};
 
 	fake_poke(CODE, "\xf3\x6c", 2); /* rep insb */
 	fake_vcpu.rip = CODE;
@@ -496,7 +495,7 @@ static void test_string_io(void **state)
 	assert_int_equal(port_count, 1000);
 	assert_int_equal(*gpr(RSI), DATA + 1000);
 	/* Backwards, without REP. */
-	e.io = (typeof(e.io)){.port = 0x60, .size = 2, .in = true, .string = true};
+	e.io = (typeof(e.io)){.port = 0x60, .last = 1, .in = true, .string = true};
 	fake_poke(CODE, "\x66\x6d", 2);
 	fake_reg[VREG_RFLAGS] |= RFLAGS_DF;
 	*gpr(RDI) = DATA + 0x100;

@@ -83,7 +83,9 @@ enum exit_action emulate_mmio(struct vcpu *v, struct vm_exit *e)
 
 enum exit_action emulate_string_io(struct vcpu *v, struct vm_exit *e)
 {
-	assert_true(e->io.size == 1 || e->io.size == 2 || e->io.size == 4);
+	unsigned size = exit_io_size(e);
+
+	assert_true(size == 1 || size == 2 || size == 4);
 	return other_handler();
 }
 
@@ -136,7 +138,6 @@ static void dispatch(struct vm_exit *e)
 	enum exit_action act;
 
 	fake_vcpu.last_exit = *e;
-	fake_vcpu.last_exit.odd = true;
 	assert_true(e->kind < EXIT_KIND_COUNT);
 	fake_forget();
 	if (e->kind == EXIT_MACHINE_CHECK) {
@@ -258,14 +259,14 @@ static void test_kinds_have_names(void **state)
 
 static void test_in_keeps_rax(void **state)
 {
-	struct vm_exit e = {.kind = EXIT_IO, .insn_len = 1, .io = {.port = 0x80, .size = 2, .in = true}};
+	struct vm_exit e = {.kind = EXIT_IO, .insn_len = 1, .io = {.port = 0x80, .last = 1, .in = true}};
 
 	new_vcpu();
 	fake_vcpu.gpr[RAX] = 0xaaaaaaaaaaaaaaaa;
 	dispatch(&e);
 	assert_int_equal(fake_vcpu.gpr[RAX], 0xaaaaaaaaaaaa1122);
 	assert_int_equal(fake_vcpu.rip, CODE + 1);
-	e.io.size = 4;
+	e.io.last = 3;
 	dispatch(&e);
 	assert_int_equal(fake_vcpu.gpr[RAX], 0x11223344);
 }

@@ -66,6 +66,8 @@ static uint64_t call(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d
 	fake_vcpu.gpr[RCX] = b;
 	fake_vcpu.gpr[RDX] = c;
 	fake_vcpu.gpr[RSI] = d;
+	fake_vcpu.last_exit.call.cpl = (uint8_t)fake_cpl;
+	fake_vcpu.last_exit.call.long_mode = fake_mode == MODE_LONG;
 	assert_int_equal(hypercall_handle(&fake_vcpu), ACT_ADVANCE);
 	return fake_vcpu.gpr[RAX];
 }

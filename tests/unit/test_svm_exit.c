@@ -49,20 +49,35 @@ static void test_io(void **state)
 	decode(VMEXIT_IOIO, 0x01f0002d, RIP + 3, false);
 	assert_int_equal(e.kind, EXIT_IO);
 	assert_int_equal(e.io.port, 0x1f0);
-	assert_int_equal(e.io.size, 2);
+	assert_int_equal(exit_io_size(&e), 2);
 	assert_true(e.io.in && e.io.string && e.io.rep);
 	assert_int_equal(e.insn_len, 3);
 	/* OUT 0x80, AL. */
 	decode(VMEXIT_IOIO, 0x00800010, RIP + 2, true);
 	assert_int_equal(e.io.port, 0x80);
-	assert_int_equal(e.io.size, 1);
+	assert_int_equal(exit_io_size(&e), 1);
 	assert_false(e.io.in || e.io.string || e.io.rep);
 	assert_int_equal(e.insn_len, 2);
 	/* IN EAX, DX at port 0xffff. */
 	decode(VMEXIT_IOIO, 0xffff0041, RIP + 1, false);
 	assert_int_equal(e.io.port, 0xffff);
-	assert_int_equal(e.io.size, 4);
+	assert_int_equal(exit_io_size(&e), 4);
 	assert_true(e.io.in);
+}
+
+static void test_hypercall(void **state)
+{
+	b.cpl = 3;
+	decode(VMEXIT_VMMCALL, 0, 0, false);
+	assert_int_equal(e.kind, EXIT_HYPERCALL);
+	assert_int_equal(e.call.cpl, 3);
+	assert_false(e.call.long_mode);
+	b.cpl = 0;
+	b.efer = EFER_LMA;
+	b.cs.attrib = VMCB_ATTR_L;
+	decode(VMEXIT_VMMCALL, 0, 0, false);
+	assert_int_equal(e.call.cpl, 0);
+	assert_true(e.call.long_mode);
 }
 
 static void test_msr(void **state)
@@ -218,11 +233,11 @@ static void test_interrupted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup(test_cpuid, setup),       cmocka_unit_test_setup(test_io, setup),
-	    cmocka_unit_test_setup(test_msr, setup),         cmocka_unit_test_setup(test_cr, setup),
-	    cmocka_unit_test_setup(test_exceptions, setup),  cmocka_unit_test_setup(test_npf, setup),
-	    cmocka_unit_test_setup(test_plain_kinds, setup), cmocka_unit_test_setup(test_every_code, setup),
-	    cmocka_unit_test_setup(test_interrupted, setup),
+	    cmocka_unit_test_setup(test_cpuid, setup),      cmocka_unit_test_setup(test_io, setup),
+	    cmocka_unit_test_setup(test_hypercall, setup),  cmocka_unit_test_setup(test_msr, setup),
+	    cmocka_unit_test_setup(test_cr, setup),         cmocka_unit_test_setup(test_exceptions, setup),
+	    cmocka_unit_test_setup(test_npf, setup),        cmocka_unit_test_setup(test_plain_kinds, setup),
+	    cmocka_unit_test_setup(test_every_code, setup), cmocka_unit_test_setup(test_interrupted, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,31 @@ static void test_plain(void **state)
 	assert_true(e.irq.acknowledged);
 }
 
+static void test_hypercall(void **state)
+{
+	decode((struct vmx_raw){.reason = REASON_VMCALL, .length = 3, .cpl = 3, .long_mode = true});
+	assert_int_equal(e.kind, EXIT_HYPERCALL);
+	assert_int_equal(e.insn_len, 3);
+	assert_int_equal(e.call.cpl, 3);
+	assert_true(e.call.long_mode);
+	decode((struct vmx_raw){.reason = REASON_VMCALL, .length = 3});
+	assert_int_equal(e.call.cpl, 0);
+	assert_false(e.call.long_mode);
+}
+
+/* The kinds of the short way: those reasons that have the instruction's length and nothing else. */
+static void test_plain_kinds(void **state)
+{
+	vmx_exit_init();
+	assert_true(vmx_exit_is_plain(REASON_CPUID));
+	assert_int_equal(vmx_plain_kinds[REASON_CPUID], EXIT_CPUID);
+	assert_false(vmx_exit_is_plain(REASON_IO));
+	assert_false(vmx_exit_is_plain(REASON_VMCALL));
+	assert_false(vmx_exit_is_plain(REASON_EXTERNAL_INTERRUPT));
+	assert_false(vmx_exit_is_plain(REASON_COUNT));
+	assert_false(vmx_exit_is_plain(VMX_REASON_ENTRY_FAILED | REASON_CPUID));
+}
+
 static void test_every_reason(void **state)
 {
 	char text[200];
@@ -48,6 +73,7 @@ static void test_every_reason(void **state)
 		struct vmx_raw raw;
 
 		memset(&raw, 0xff, sizeof(raw));
+		raw.long_mode = true;
 		raw.reason = r;
 		decode(raw);
 		assert_in_range(e.kind, EXIT_NONE, EXIT_UNKNOWN);
@@ -70,11 +96,11 @@ static void test_io(void **state)
 	decode((struct vmx_raw){.reason = REASON_IO, .qualification = 0x03f80000, .length = 1});
 	assert_int_equal(e.kind, EXIT_IO);
 	assert_int_equal(e.io.port, 0x3f8);
-	assert_int_equal(e.io.size, 1);
+	assert_int_equal(exit_io_size(&e), 1);
 	assert_false(e.io.in || e.io.string || e.io.rep);
 	decode((struct vmx_raw){.reason = REASON_IO, .qualification = 0xffff003b, .length = 2});
 	assert_int_equal(e.io.port, 0xffff);
-	assert_int_equal(e.io.size, 4);
+	assert_int_equal(exit_io_size(&e), 4);
 	assert_true(e.io.in && e.io.string && e.io.rep);
 }
 
@@ -402,7 +428,8 @@ static void test_state_bad(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_plain),       cmocka_unit_test(test_every_reason),
+	    cmocka_unit_test(test_plain),       cmocka_unit_test(test_hypercall),
+	    cmocka_unit_test(test_plain_kinds), cmocka_unit_test(test_every_reason),
 	    cmocka_unit_test(test_io),          cmocka_unit_test(test_registers),
 	    cmocka_unit_test(test_npf),         cmocka_unit_test(test_apic),
 	    cmocka_unit_test(test_requeue),     cmocka_unit_test(test_exception),
