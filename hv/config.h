@@ -58,6 +58,7 @@ struct vm_config {
 	uint32_t max_restarts; /* a minute */
 	int32_t debug_exit;    /* port, -1: none */
 	struct cpuid_choice cpuid;
+	uint64_t tsc_frequency; /* Hz; 0: the host's */
 };
 
 struct host_config {

@@ -87,6 +87,8 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 	   .help = "a port; writing v to it ends the guest with status (v << 1) | 1"),
 	VM(CPUID, "cpuid", "host", cpuid,
 	   .help = "CPU features to take away (-avx512f) or to insist on (+x2apic), divided by commas"),
+	VM(HZ, "tsc_frequency", "host", tsc_frequency, .min = 1000000, .max = 1000000000000,
+	   .help = "ticks a second of its time stamp counter, as in 2400M"),
 	LATER("disk", "a virtual disk"),
 	LATER("net", "a virtual network card"),
 	LATER("pci", "a host PCI device for the guest alone"),
@@ -125,7 +127,8 @@ const struct config_synonym config_synonyms[] = {
 	{SECTION_VM, "nic", "net"},              {SECTION_VM, "interface", "net"},
 	{SECTION_VM, "netdev", "net"},           {SECTION_VM, "hostdev", "pci"},
 	{SECTION_VM, "passthru", "pci"},         {SECTION_VM, "weight", "cpu_weight"},
-	{SECTION_VM, "shares", "cpu_weight"},
+	{SECTION_VM, "shares", "cpu_weight"},    {SECTION_VM, "tsc", "tsc_frequency"},
+	{SECTION_VM, "tsc_khz", "tsc_frequency"}, {SECTION_VM, "tsc_mode", "tsc_frequency"},
 };
 /* clang-format on */
 const size_t config_synonym_count = ARRAY_SIZE(config_synonyms);

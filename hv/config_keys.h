@@ -20,6 +20,7 @@ enum key_type {
 	KEY_FILE,    /* char[CONFIG_FILE_MAX + 1]; "none", where that is the default, gives "" */
 	KEY_MODULE,  /* struct config_module[]; repeats */
 	KEY_TEXT,    /* char[CONFIG_CMDLINE_MAX + 1]; repeats, joined by blanks */
+	KEY_HZ,      /* uint64_t, ticks a second, min to max; "host" gives 0 */
 	KEY_PORT,    /* int32_t, -1: none */
 	KEY_ESCAPE,  /* uint8_t, a control character as ^X */
 	KEY_CONSOLE, /* struct host_config's console fields */
@@ -45,7 +46,7 @@ struct config_key {
 	const struct config_word *words;
 };
 
-#define CONFIG_KEY_COUNT 30
+#define CONFIG_KEY_COUNT 31
 
 extern const struct config_key config_keys[CONFIG_KEY_COUNT];
 

@@ -109,6 +109,30 @@ static bool set_size(const struct config_key *k, uint64_t *out, const char *text
 	return true;
 }
 
+/* A factor of 1000 for each unit. */
+static bool set_hz(const struct config_key *k, uint64_t *out, const char *text, char *why)
+{
+	static const char units[] = "KMG";
+	const char *s = text, *unit;
+	uint64_t v;
+
+	if (strcmp(text, "host") == 0) {
+		*out = 0;
+		return true;
+	}
+	if (!take_decimal(&s, &v) || *s == '\0' || (unit = strchr(units, *s)) == NULL || s[1] != '\0')
+		return WHY("'%.*s' is not a frequency, as in 2400M, nor host", SHOWN_MAX, text);
+	for (const char *u = units; u <= unit; u++) {
+		if (v > k->max / 1000)
+			return WHY("'%.*s' is too much: at most %luG", SHOWN_MAX, text, k->max / 1000000000);
+		v *= 1000;
+	}
+	if (v < k->min)
+		return WHY("'%.*s' is too little: at least %luM", SHOWN_MAX, text, k->min / 1000000);
+	*out = v;
+	return true;
+}
+
 static bool set_uint(const struct config_key *k, uint32_t *out, const char *text, char *why)
 {
 	const char *s = text;
@@ -422,6 +446,8 @@ bool config_value_set(const struct config_key *k, void *base, const char *text, 
 		return set_module(base, text, line, why);
 	case KEY_TEXT:
 		return append_text(field, text, why);
+	case KEY_HZ:
+		return set_hz(k, field, text, why);
 	case KEY_PORT:
 		return set_port(field, text, why);
 	case KEY_ESCAPE:
@@ -441,6 +467,19 @@ static void print_size(uint64_t v, char *buf, size_t size)
 	unsigned shift = IS_ALIGNED(v, GIB(1)) ? 30 : IS_ALIGNED(v, MIB(1)) ? 20 : 10;
 
 	fmt_snprintf(buf, size, "%lu%c", v >> shift, "KMG"[shift / 10 - 1]);
+}
+
+static void print_hz(uint64_t v, char *buf, size_t size)
+{
+	const char *unit = "KMG";
+
+	if (v == 0) {
+		str_copy(buf, size, "host");
+		return;
+	}
+	for (v /= 1000; unit[1] && v % 1000 == 0; unit++)
+		v /= 1000;
+	fmt_snprintf(buf, size, "%lu%c", v, *unit);
 }
 
 static void print_cpus(const struct cpu_set *set, char *buf, size_t size)
@@ -572,6 +611,9 @@ void config_value_print(const struct config_key *k, const void *base, uint32_t i
 		return;
 	case KEY_TEXT:
 		print_text(field, buf, size);
+		return;
+	case KEY_HZ:
+		print_hz(*(const uint64_t *)field, buf, size);
 		return;
 	case KEY_PORT:
 		port = *(const int32_t *)field;

@@ -137,7 +137,7 @@ HANDLER handle_io(struct vcpu *v, struct vm_exit *e)
 
 HANDLER handle_rdtsc(struct vcpu *v, bool rdtscp)
 {
-	uint64_t tsc = __builtin_ia32_rdtsc() + (uint64_t)v->tsc_offset;
+	uint64_t tsc = vcpu_tsc(v);
 
 	v->gpr[RAX] = (uint32_t)tsc;
 	v->gpr[RDX] = tsc >> 32;

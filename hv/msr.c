@@ -80,14 +80,14 @@ static void set_tsc_offset(struct vcpu *v, int64_t offset)
 static bool tsc_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	(void)msr;
-	*value = rdtsc() + (uint64_t)v->tsc_offset;
+	*value = vcpu_tsc(v);
 	return true;
 }
 
 /* SDM Vol. 3B, "IA32_TSC_ADJUST Register Support": writing either register moves the other. */
 static bool tsc_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-	uint64_t delta = value - (rdtsc() + (uint64_t)v->tsc_offset);
+	uint64_t delta = value - vcpu_tsc(v);
 
 	(void)msr;
 	v->msr.tsc_adjust += delta;

@@ -125,6 +125,8 @@ struct hv_ops {
 	/* Before an entry: the highest vector in IRR of v's local APIC, or -1; whether it is held back, the TPR decides, or ISR. */
 	void (*lapic_waits)(struct vcpu *v, int vector);
 	void (*tsc_offset)(struct vcpu *v, int64_t offset);
+	/* What the CPU makes of a multiplier other than 1 (hv/guest_tsc.h): the nearest below that it has; 0: it can't. */
+	uint64_t (*tsc_multiplier)(uint64_t wanted);
 	/*
 	 * What this CPU has cached of v's translations, the guest's and the second stage's, is dropped before v's next entry. It
 	 * is for the guest's own changes: second-stage mappings are never cut while a vCPU may run (hv/vm_memory.h).

@@ -49,7 +49,7 @@ static enum status set_version(struct vcpu *v, uint32_t version)
  */
 static enum status publish(struct vcpu *v)
 {
-	struct pvclock_scale scale = pvclock_scale(tsc_hz());
+	struct pvclock_scale scale = pvclock_scale(v->vm->tsc.hz);
 	struct kvm_clock t = {
 	    .version = v->msr.pvclock_version + 1,
 	    .tsc_timestamp = v->msr.tsc_adjust,

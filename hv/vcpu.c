@@ -339,5 +339,5 @@ enum cpu_mode vcpu_mode(struct vcpu *v)
 
 uint64_t vcpu_tsc(const struct vcpu *v)
 {
-	return __builtin_ia32_rdtsc() + (uint64_t)v->tsc_offset;
+	return tsc_scale(v->vm->tsc.multiplier, __builtin_ia32_rdtsc()) + (uint64_t)v->tsc_offset;
 }

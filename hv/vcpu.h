@@ -74,7 +74,7 @@ struct vcpu {
 	struct msr_state msr; /* values of emulated MSRs */
 	uint64_t xcr0;
 	void *xsave;        /* 64-byte aligned area of xsave_size() bytes */
-	int64_t tsc_offset; /* guest TSC = host TSC + tsc_offset */
+	int64_t tsc_offset; /* guest TSC = tsc_scale(vm->tsc.multiplier, host TSC) + tsc_offset */
 
 	struct insn_known known[INSN_KNOWN_COUNT];
 	uint64_t

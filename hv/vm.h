@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "hv/config.h"
 #include "hv/cpuid.h"
+#include "hv/guest_tsc.h"
 #include "hv/io_bus.h"
 #include "hv/lib/lock.h"
 #include "hv/lib/status.h"
@@ -115,6 +116,7 @@ struct vm {
 	struct vpci pci;
 	struct vdev debug_exit, debug_console, pvpanic, bios;
 
+	struct guest_tsc tsc;
 	uint64_t time_base_ns;      /* host clock minus guest clock */
 	uint64_t paused_at_ns;      /* host clock at which the guest clock stopped; 0: it runs */
 	uint64_t uptime_start_ns;   /* host clock at the last start */

@@ -19,6 +19,8 @@
 #include "hv/xstate.h"
 #include "mm/page_alloc.h"
 
+#define KHZ 1000UL
+
 static void step_to(struct vm *vm, enum vm_step step)
 {
 	vm->step = step;
@@ -74,6 +76,21 @@ static enum status check_features(struct vm *vm)
 	return ERR_UNSUPPORTED;
 }
 
+/* The host's, or what the configuration asks for. */
+static enum status choose_tsc(struct vm *vm)
+{
+	uint64_t host = tsc_hz(), hz = vm->cfg->tsc_frequency ? vm->cfg->tsc_frequency : host;
+	uint64_t multiplier = hz == host ? TSC_MULTIPLIER_ONE : ops->tsc_multiplier(tsc_multiplier(host, hz));
+
+	vm->tsc = (struct guest_tsc){hz, multiplier, clock_ratio(hz, NS_PER_S)};
+	if (multiplier)
+		return OK;
+	fmt_snprintf(vm->why, sizeof(vm->why),
+		     "tsc_frequency = %luK: the TSC has %luK here, and this CPU can't scale it", hz / KHZ,
+		     host / KHZ);
+	return ERR_UNSUPPORTED;
+}
+
 /* Everything that needs host memory; on failure all of it is given back. */
 static enum status build(struct vm *vm)
 {
@@ -83,8 +100,10 @@ static enum status build(struct vm *vm)
 		return s;
 	s = load_plan(&vm->load, &vm->mem, vm->cfg, 0, vm->why, sizeof(vm->why));
 	if (s == OK)
+		s = choose_tsc(vm);
+	if (s == OK)
 		s = cpuid_policy_build(&vm->cpuid, host_cpuid, xstate_supported(), &vm->cfg->cpuid,
-				       vm->cfg->vcpus, tsc_hz());
+				       vm->cfg->vcpus, vm->tsc.hz);
 	if (s == OK)
 		s = ops->vm_init(vm);
 	if (s == OK)

@@ -27,7 +27,7 @@ uint64_t vm_time_to_host_ns(const struct vm *vm, uint64_t t)
 
 void vm_time_start(struct vm *vm)
 {
-	uint64_t tsc = __builtin_ia32_rdtsc();
+	uint64_t tsc = tsc_scale(vm->tsc.multiplier, __builtin_ia32_rdtsc());
 
 	vm->time_base_ns = time_now_ns();
 	vm->paused_at_ns = 0;
@@ -45,13 +45,14 @@ void vm_time_stop(struct vm *vm)
 void vm_time_continue(struct vm *vm)
 {
 	uint64_t gap = time_now_ns() - vm->paused_at_ns;
+	uint64_t ticks = tsc_scale(vm->tsc.multiplier, ns_to_tsc(gap));
 
 	vm->time_base_ns += gap;
 	vm->paused_at_ns = 0;
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
 		struct vcpu *v = vm->vcpu[i];
 
-		v->tsc_offset -= (int64_t)ns_to_tsc(gap);
+		v->tsc_offset -= (int64_t)ticks;
 		ops->tsc_offset(v, v->tsc_offset);
 	}
 }

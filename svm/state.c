@@ -296,6 +296,25 @@ void svm_tsc_offset(struct vcpu *v, int64_t offset)
 	b->clean &= ~CLEAN_INTERCEPTS;
 }
 
+/*
+ * APM Vol. 2, "TSC Ratio MSR": 8 bits before the point and 32 behind it, for every vCPU on the CPU. Not tested: no emulator
+ * has it.
+ */
+#define TSC_RATIO_SHIFT (TSC_FRACTION_BITS - 32)
+#define TSC_RATIO_BITS  40
+
+uint64_t svm_tsc_multiplier(uint64_t wanted)
+{
+	if (!svm_caps.tsc_rate || wanted >> (TSC_RATIO_SHIFT + TSC_RATIO_BITS))
+		return 0;
+	return wanted & ~BITS(TSC_RATIO_SHIFT - 1, 0);
+}
+
+uint64_t svm_tsc_ratio(uint64_t multiplier)
+{
+	return multiplier >> TSC_RATIO_SHIFT;
+}
+
 void svm_debug_set_live(struct svm_vcpu *s, bool live)
 {
 	struct vmcb *b = &s->vmcb;

@@ -73,6 +73,7 @@ static const char *missing(struct svm_caps *caps)
 	    .pause_filter =
 		(r.edx & CPUID_8000000A_EDX_PAUSE_FILTER) && (r.edx & CPUID_8000000A_EDX_PAUSE_THRESHOLD),
 	    .lbrv = r.edx & CPUID_8000000A_EDX_LBRV,
+	    .tsc_rate = r.edx & CPUID_8000000A_EDX_TSC_RATE,
 	    .repeats_eventinj = is_tcg(),
 	};
 	return NULL;
@@ -145,6 +146,9 @@ static enum status svm_cpu_enable(const char **why)
 	wrmsr(MSR_VM_HSAVE_PA, host_pa(cpu->host_save).v);
 	cpu->host_pa = host_pa(&cpu->host).v;
 	asid_pool_init(&cpu->asids, caps.asids);
+	cpu->tsc_ratio = svm_tsc_ratio(TSC_MULTIPLIER_ONE);
+	if (caps.tsc_rate)
+		wrmsr(MSR_TSC_RATIO, cpu->tsc_ratio);
 	vmsave(cpu->host_pa);
 	svm_cpus[p->id] = cpu;
 	return OK;
@@ -225,6 +229,7 @@ const struct hv_ops svm_ops = {
     .lapic_changed = svm_lapic_changed,
     .lapic_waits = svm_lapic_waits,
     .tsc_offset = svm_tsc_offset,
+    .tsc_multiplier = svm_tsc_multiplier,
     .npt_flush = svm_npt_flush,
     .describe_exit = svm_describe_exit,
     .dump = svm_dump,

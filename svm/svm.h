@@ -15,7 +15,7 @@
 /* What the boot CPU has; every other CPU must have it too. */
 struct svm_caps {
 	uint32_t asids; /* the host's included */
-	bool nrips, flush_by_asid, pause_filter, lbrv;
+	bool nrips, flush_by_asid, pause_filter, lbrv, tsc_rate;
 	bool repeats_eventinj; /* QEMU's TCG: see svm_inject */
 };
 extern struct svm_caps svm_caps;
@@ -29,6 +29,7 @@ struct svm_cpu {
 	uint8_t host_save[PAGE_SIZE];         /* VM_HSAVE_PA: the CPU's own */
 	uint64_t host_pa;
 	struct asid_pool asids;
+	uint64_t tsc_ratio;      /* in its MSR_TSC_RATIO, if it has that */
 	struct svm_vcpu *loaded; /* between vcpu_load and vcpu_put; then GIF is 0 */
 };
 
@@ -102,6 +103,9 @@ void svm_seg_set(struct vcpu *v, enum vseg seg, const struct vseg_desc *d);
 uint64_t svm_msr_get(struct vcpu *v, enum vmsr m);
 void svm_msr_set(struct vcpu *v, enum vmsr m, uint64_t value);
 void svm_tsc_offset(struct vcpu *v, int64_t offset);
+uint64_t svm_tsc_multiplier(uint64_t wanted);
+/* MSR_TSC_RATIO for a multiplier that svm_tsc_multiplier gave, or for 1. */
+uint64_t svm_tsc_ratio(uint64_t multiplier);
 void svm_debug_set_live(struct svm_vcpu *s, bool live);
 /* Everything but the addresses of the maps and of the nested page table. */
 void svm_state_reset(struct svm_vcpu *s);

@@ -84,6 +84,17 @@ static void debug_save(struct vcpu *v)
 	v->dr[3] = read_dr3();
 }
 
+/* MSR_TSC_RATIO is for guests alone: the host's RDTSC doesn't look at it. */
+static void load_tsc_ratio(struct svm_cpu *cpu, const struct vm *vm)
+{
+	uint64_t ratio = svm_tsc_ratio(vm->tsc.multiplier);
+
+	if (ratio == cpu->tsc_ratio)
+		return;
+	wrmsr(MSR_TSC_RATIO, ratio);
+	cpu->tsc_ratio = ratio;
+}
+
 void svm_vcpu_load(struct vcpu *v)
 {
 	struct svm_vcpu *s = to_svm(v);
@@ -98,6 +109,7 @@ void svm_vcpu_load(struct vcpu *v)
 	s->cpu = cpu;
 	cpu->loaded = s;
 	s->pending |= PENDING_ASID;
+	load_tsc_ratio(cpu, v->vm);
 	vmload(s->vmcb_pa);
 	if (s->debug_live)
 		debug_load(v);

@@ -51,6 +51,7 @@ static const struct control controls[] = {
     {CTL_PROC2, PROC2_VPID, WANT_ON, NULL},               /* without: every entry and exit flushes the TLB */
     {CTL_PROC2, PROC2_INVPCID, WANT_ON, NULL},            /* without: INVPCID is #UD */
     {CTL_PROC2, PROC2_XSAVES, WANT_ON, NULL},             /* without: XSAVES and XRSTORS are #UD */
+    {CTL_PROC2, PROC2_TSC_SCALING, WANT_ON, NULL},        /* without: guests have the host's frequency */
     {CTL_PROC2, PROC2_WBINVD_EXITING, WANT_ON, NULL},     /* without: the guest's WBINVD is executed */
     {CTL_PROC2, PROC2_PAUSE_LOOP_EXITING, WANT_ON, NULL}, /* without: a spinning vCPU uses up its slice */
     /* Local APICs; without: they are the software's, hv/vdev/lapic.c. Which of the first two is on depends on the mode. */

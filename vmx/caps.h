@@ -47,6 +47,7 @@ enum vmx_ctl_word { CTL_PIN, CTL_PROC, CTL_PROC2, CTL_EXIT, CTL_ENTRY, CTL_WORDS
 #define PROC2_PAUSE_LOOP_EXITING       (1u << 10)
 #define PROC2_INVPCID                  (1u << 12)
 #define PROC2_XSAVES                   (1u << 20)
+#define PROC2_TSC_SCALING              (1u << 25)
 #define PROC2_APIC                                                                                           \
 	(PROC2_VIRTUALIZE_APIC_ACCESSES | PROC2_VIRTUALIZE_X2APIC | PROC2_APIC_REGISTERS |                   \
 	 PROC2_VIRTUAL_INTERRUPTS)

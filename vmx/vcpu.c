@@ -120,6 +120,8 @@ static uint32_t proc2_controls(const struct vm *vm)
 		if (!cpuid_has(&vm->cpuid, controlled[i].feature))
 			controls &= ~controlled[i].control;
 	}
+	if (vm->tsc.multiplier == TSC_MULTIPLIER_ONE)
+		controls &= ~PROC2_TSC_SCALING;
 	return controls;
 }
 
@@ -153,6 +155,8 @@ static void set_controls(struct vmx_vcpu *x)
 	vmcs_write(VMCS_CR3_TARGET_COUNT, 0);
 	vmcs_write(VMCS_LINK_POINTER, UINT64_MAX);
 	vmcs_write(VMCS_TSC_OFFSET, 0);
+	if (has(CTL_PROC2, PROC2_TSC_SCALING))
+		vmcs_write(VMCS_TSC_MULTIPLIER, x->base.vm->tsc.multiplier);
 	if (has(CTL_PROC2, PROC2_XSAVES))
 		vmcs_write(VMCS_XSS_EXITING_BITMAP, 0);
 	if (has(CTL_PROC2, PROC2_PAUSE_LOOP_EXITING)) {
@@ -623,6 +627,11 @@ static void ops_tsc_offset(struct vcpu *v, int64_t offset)
 	vmx_scope_leave(s);
 }
 
+static uint64_t ops_tsc_multiplier(uint64_t wanted)
+{
+	return has(CTL_PROC2, PROC2_TSC_SCALING) ? wanted : 0;
+}
+
 static void ops_npt_flush(struct vcpu *v)
 {
 	to_vmx(v)->flush_ept = true;
@@ -660,6 +669,7 @@ const struct hv_ops vmx_ops = {
     .lapic_changed = vmx_lapic_changed,
     .lapic_waits = vmx_lapic_waits,
     .tsc_offset = ops_tsc_offset,
+    .tsc_multiplier = ops_tsc_multiplier,
     .npt_flush = ops_npt_flush,
     .describe_exit = vmx_describe_exit,
     .dump = vmx_dump,

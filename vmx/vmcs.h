@@ -105,6 +105,7 @@
 	X(EOI_EXIT_BITMAP0, 0x201c)                                                                          \
 	X(TPR_THRESHOLD, 0x401c)                                                                             \
 	X(PREEMPTION_TIMER_VALUE, 0x482e)                                                                    \
+	X(TSC_MULTIPLIER, 0x2032)                                                                            \
 	X(XSS_EXITING_BITMAP, 0x202c)                                                                        \
 	X(PLE_GAP, 0x4020)                                                                                   \
 	X(PLE_WINDOW, 0x4022)

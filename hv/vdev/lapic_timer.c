@@ -112,7 +112,8 @@ void vlapic_timer_arm(struct vcpu *v)
 
 		if (delta < MAX_TSC_DELTA)
 			/* The conversion rounds down; never fire early. */
-			timer_arm(&l->timer, v->cpu->id, time_now_ns() + tsc_to_ns(delta) + 1);
+			timer_arm(&l->timer, v->cpu->id,
+				  time_now_ns() + clock_convert(v->vm->tsc.to_ns, delta) + 1);
 	} else if (l->timer_next_ns != NEVER) {
 		timer_arm(&l->timer, v->cpu->id, vm_time_to_host_ns(v->vm, l->timer_next_ns));
 	}

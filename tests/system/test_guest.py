@@ -135,9 +135,28 @@ def test_delivery(boot, tiny):
     run_tiny(boot, tiny, "delivery")
 
 
-def test_clocks(boot, tiny):
-    """TSC and KVM's clock never go back, whichever vCPU reads them, and stand still while the VM is paused."""
-    m = boot("[vm t]\nmemory = 16M\nvcpus = 2\nkernel = clocks\n", tiny("clocks"), cpus=2)
+TSC_GUEST = "[vm {}]\nmemory = 16M\nkernel = tsc\ntsc_frequency = {}M\ncmdline = mhz={}\n"
+
+
+@pytest.mark.only("intel", "this emulator has no TSC scaling: guest/tsc-not-scaled")
+def test_tsc_scaled(boot, tiny):
+    """TSCs of two frequencies on one CPU whose own is a third."""
+    m = boot(TSC_GUEST.format("fast", 2400, 2400) + TSC_GUEST.format("slow", 7, 7), tiny("tsc"))
+    m.expect("all guests have ended", 120)
+    assert m.log().count("| DONE 0 failed") == 2 and m.log().count("| PASS") > 20, m.log()[-900:]
+
+
+@pytest.mark.only("amd", "this emulator has TSC scaling: guest/tsc-scaled")
+def test_tsc_not_scaled(boot, tiny):
+    m = boot(TSC_GUEST.format("t", 2400, 2400) + "[vm u]\nmemory = 16M\nkernel = hello\n", tiny("tsc", "hello"))
+    m.expect(r"vm t: refused: tsc_frequency = 2400000K: the TSC has \d+K here, and this CPU can't scale it", 60)
+    m.expect(r"vm u: stopped: powered off", 60)
+
+
+def test_clocks(boot, tiny, vendor):
+    """TSC and KVM's clock never go back, whichever vCPU reads them, and stand still while the VM is paused; a scaled TSC too."""
+    scaled = "tsc_frequency = 900M\n" if vendor == "intel" else ""
+    m = boot("[vm t]\nmemory = 16M\nvcpus = 2\nkernel = clocks\n" + scaled, tiny("clocks"), cpus=2)
     for second in (1, 3):
         m.expect(rf"t\| second {second}\s", 90)
         m.send("vm pause t\r")

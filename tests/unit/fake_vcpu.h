@@ -105,6 +105,11 @@ enum cpu_mode vcpu_mode(struct vcpu *v)
 	return fake_mode;
 }
 
+uint64_t vcpu_tsc(const struct vcpu *v)
+{
+	return tsc_scale(v->vm->tsc.multiplier, __builtin_ia32_rdtsc()) + (uint64_t)v->tsc_offset;
+}
+
 void event_raise(struct vcpu *v, uint8_t vector)
 {
 	fake_raised = (struct fake_event){.vector = vector};

@@ -16,7 +16,7 @@
 #define FAKE_BASE_NS 5000000ULL
 #define FAKE_TIMERS  16
 
-static uint64_t fake_now = FAKE_BASE_NS; /* host clock; the guest's TSC runs at 1 GHz from 0 */
+static uint64_t fake_now = FAKE_BASE_NS; /* host clock; the guest's TSC runs from 0 */
 static struct timer *fake_timers[FAKE_TIMERS];
 static unsigned fake_fired;
 
@@ -34,11 +34,6 @@ uint64_t time_now_ns(void)
 	return fake_now;
 }
 
-uint64_t tsc_to_ns(uint64_t ticks)
-{
-	return ticks;
-}
-
 enum vcpu_place vcpu_place(const struct vcpu *v)
 {
 	return fake_place;
@@ -46,7 +41,7 @@ enum vcpu_place vcpu_place(const struct vcpu *v)
 
 uint64_t vcpu_tsc(const struct vcpu *v)
 {
-	return fake_now - FAKE_BASE_NS;
+	return clock_convert(clock_ratio(NS_PER_S, v->vm->tsc.hz), fake_now - FAKE_BASE_NS);
 }
 
 uint64_t vm_time_ns(const struct vm *vm)
@@ -153,6 +148,7 @@ static inline void fake_vm_new(uint32_t vcpus)
 	memset(fake_inits, 0, sizeof(fake_inits));
 	fake_vm.cfg = &fake_cfg;
 	fake_vm.vcpu_count = vcpus;
+	fake_vm.tsc = (struct guest_tsc){.hz = NS_PER_S, .to_ns = clock_ratio(NS_PER_S, NS_PER_S)};
 	for (uint32_t i = 0; i < vcpus; i++) {
 		fake_vcpu[i].id = i;
 		fake_vcpu[i].vm = &fake_vm;

@@ -196,6 +196,10 @@ static void test_vm_values(void **state)
 	assert_int_equal(vm->on_crash, END_RESTART);
 	assert_int_equal(vm->max_restarts, 0);
 	assert_int_equal(vm->debug_exit, 0xf4);
+	assert_true(good_vm("tsc_frequency = 2400M")->tsc_frequency == 2400000000);
+	assert_true(good_vm("tsc_frequency = 2095993K")->tsc_frequency == 2095993000);
+	assert_true(good_vm("tsc_frequency = 1000G")->tsc_frequency == 1000000000000);
+	assert_true(good_vm("tsc_frequency = host")->tsc_frequency == 0);
 	assert_string_equal(good_vm("cmdline =")->cmdline, "");
 	assert_string_equal(good_vm("cmdline = \"\"")->cmdline, "");
 }
@@ -228,6 +232,14 @@ static void test_vm_mistakes(void **state)
 	bad_vm("autostart = on", "'autostart' in [vm a]: 'on' is none of yes, no; did you mean 'no'?");
 	bad_vm("debug_exit = 0x10000",
 	       "'debug_exit' in [vm a]: '0x10000' is not a port, as in 0xf4, nor none");
+	bad_vm("tsc_frequency = 2.4G",
+	       "'tsc_frequency' in [vm a]: '2.4G' is not a frequency, as in 2400M, nor host");
+	bad_vm("tsc_frequency = 2400",
+	       "'tsc_frequency' in [vm a]: '2400' is not a frequency, as in 2400M, nor host");
+	bad_vm("tsc_frequency = 999K", "'tsc_frequency' in [vm a]: '999K' is too little: at least 1M");
+	bad_vm("tsc_frequency = 18446744073709551615G",
+	       "'tsc_frequency' in [vm a]: '18446744073709551615G' is too much: at most 1000G");
+	bad_vm("tsc_khz = 1", "unknown key 'tsc_khz' in [vm a]; did you mean 'tsc_frequency'?");
 	bad_vm("cmdline = \"abc", "'cmdline' in [vm a]: no closing '\"'");
 	bad_vm("cmdline = \"abc\" d", "'cmdline' in [vm a]: text after the closing '\"'");
 	bad_vm("cmdline = a\x01", "'cmdline' in [vm a]: the line has a control character");

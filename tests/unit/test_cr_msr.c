@@ -85,11 +85,6 @@ bool vlapic_msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	return msr == 0x80b;
 }
 
-uint64_t tsc_hz(void)
-{
-	return 2600000000;
-}
-
 uint64_t vm_time_to_host_ns(const struct vm *vm, uint64_t t)
 {
 	return t + 1500000000;
@@ -109,6 +104,7 @@ static void new_vcpu(enum cpuid_vendor vendor)
 	fake_vm.cpuid.cr4_mask = CR4_PAE | CR4_PGE | CR4_PSE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_DE;
 	fake_vm.cpuid.efer_mask = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
 	fake_vm.cpuid.xcr0_mask = 0xe7;
+	fake_vm.tsc = (struct guest_tsc){.hz = 2600000000, .multiplier = TSC_MULTIPLIER_ONE};
 	msr_init();
 	msr_choose(&fake_vm);
 	msr_reset(&fake_vcpu);
@@ -369,6 +365,10 @@ static void test_msr_others(void **state)
 	assert_true(msr_write(&fake_vcpu, MSR_IA32_TSC, 0));
 	assert_true(get(MSR_IA32_TSC) < 1UL << 40);
 	assert_true((int64_t)get(MSR_IA32_TSC_ADJUST) < 0);
+	/* They count guest ticks: what the host's count is makes no difference. */
+	fake_vm.tsc.multiplier = 3 * TSC_MULTIPLIER_ONE / 2;
+	assert_true(msr_write(&fake_vcpu, MSR_IA32_TSC, 5000));
+	assert_in_range(get(MSR_IA32_TSC), 5000, 1UL << 40);
 	/* Machine check banks take zeros. */
 	assert_true(msr_write(&fake_vcpu, MSR_IA32_MC_CTL(0), ~0UL));
 	assert_false(msr_write(&fake_vcpu, MSR_IA32_MC_STATUS(0), 1));
@@ -518,6 +518,7 @@ static void test_pvclock(void **state)
 	assert_int_equal(t.ns, 0);
 	assert_int_equal(t.shift, -1);
 	assert_int_equal(t.flags, 1);
+	assert_int_equal(t.mul, pvclock_scale(2600000000).mul); /* the guest's rate, not the host's */
 	/* A guest that writes its TSC gets a new record. */
 	assert_true(msr_write(&fake_vcpu, MSR_IA32_TSC, 0));
 	memcpy(&t, fake_vm.mem.base + 0x20000, sizeof(t));

@@ -839,6 +839,20 @@ static void test_tsc_deadline(void **state)
 	assert_false(took(v, 0x40));
 }
 
+/* The deadline is in the guest's ticks, whatever their rate. */
+static void test_tsc_deadline_scaled(void **state)
+{
+	struct vcpu *v = CPU(0);
+
+	fake_vm.tsc = (struct guest_tsc){.hz = 3 * NS_PER_S, .to_ns = clock_ratio(3 * NS_PER_S, NS_PER_S)};
+	wr(v, LAPIC_LVT_TIMER, 0x40040);
+	vlapic_tsc_deadline_set(v, 30000);
+	fake_run(9999);
+	assert_false(took(v, 0x40));
+	fake_run(3);
+	assert_true(took(v, 0x40));
+}
+
 static void test_timer_pause(void **state)
 {
 	struct vcpu *v = CPU(0);
@@ -991,6 +1005,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_timer_while_waiting, setup),
 	    cmocka_unit_test_setup(test_timer_after_move, setup),
 	    cmocka_unit_test_setup(test_tsc_deadline, setup),
+	    cmocka_unit_test_setup(test_tsc_deadline_scaled, setup),
 	    cmocka_unit_test_setup(test_timer_pause, setup),
 	    cmocka_unit_test_setup(test_random_access, setup),
 	};

@@ -165,6 +165,17 @@ static void test_clean_bits(void **state)
 	assert_false(s->vmcb.clean & CLEAN_NP);
 }
 
+/* A multiplier has 48 bits behind the point, MSR_TSC_RATIO 32, and 8 before it. */
+static void test_tsc_ratio(void **state)
+{
+	assert_int_equal(svm_tsc_multiplier(TSC_MULTIPLIER_ONE / 2), 0); /* a CPU without it */
+	svm_caps.tsc_rate = true;
+	assert_int_equal(svm_tsc_multiplier(TSC_MULTIPLIER_ONE / 3), TSC_MULTIPLIER_ONE / 3 & ~0xffffUL);
+	assert_int_equal(svm_tsc_multiplier(256 * TSC_MULTIPLIER_ONE), 0);
+	assert_int_equal(svm_tsc_ratio(TSC_MULTIPLIER_ONE), 1UL << 32);
+	assert_int_equal(svm_tsc_ratio(svm_tsc_multiplier(256 * TSC_MULTIPLIER_ONE - 1)), (1UL << 40) - 1);
+}
+
 /* The CPU keeps no PDPTEs: they are what memory has. */
 static void test_pdptes(void **state)
 {
@@ -509,6 +520,7 @@ int main(void)
 	    CASE(test_interrupt),  CASE(test_interrupt_and_window),
 	    CASE(test_asids),      CASE(test_msrpm),
 	    CASE(test_check),      CASE(test_pdptes),
+	    CASE(test_tsc_ratio),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

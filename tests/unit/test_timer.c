@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* hv/clock.h against exact division; hv/timer_queue.c against a linear search, with a clock of its own. */
+/* hv/clock.h and hv/guest_tsc.h against exact division; hv/timer_queue.c against a linear search, with a clock of its own. */
 #include "support.h"
 
 #include "hv/clock.h"
+#include "hv/guest_tsc.h"
 #include "hv/lib/util.h"
 #include "hv/timer_queue.h"
 
 #define NS_PER_S 1000000000UL
 #define TIMERS   40
+#define YEAR_S   (366UL * 24 * 60 * 60)
 #define ROUNDS   20000
 
 static uint64_t seed;
@@ -46,6 +48,39 @@ static void test_clock_is_exact(void **state)
 	}
 	/* Equal rates: not even one unit off, up to the last bit. */
 	assert_int_equal(clock_convert(clock_ratio(NS_PER_S, NS_PER_S), INT64_MAX), INT64_MAX);
+}
+
+/* Over ten years: the error is what the multiplier's last bit is worth, and more host ticks are never fewer guest ticks. */
+static void check_scaling(uint64_t from, uint64_t to)
+{
+	uint64_t m = tsc_multiplier(from, to), last = 0;
+
+	for (uint64_t s = 0; s <= 10 * YEAR_S; s += YEAR_S / 12 + random_below(1000000)) {
+		uint64_t ticks = from * s + random_below(1000000);
+		uint64_t exact = (uint64_t)((unsigned __int128)ticks * to / from), got = tsc_scale(m, ticks);
+		uint64_t slack = (ticks >> (TSC_FRACTION_BITS + 1)) + 1;
+
+		assert_in_range(got, exact > slack ? exact - slack : 0, exact + slack);
+		assert_true(got >= last);
+		last = got;
+	}
+}
+
+static void test_guest_tsc(void **state)
+{
+	static const uint64_t rates[] = {50000000, 999999999, NS_PER_S, 2095993000, 2400000000, 5700000000};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rates); i++) {
+		for (unsigned n = 0; n < ARRAY_SIZE(rates); n++)
+			check_scaling(rates[i], rates[n]);
+		assert_int_equal(tsc_multiplier(rates[i], rates[i]), TSC_MULTIPLIER_ONE);
+	}
+	/* 1 is the identity up to the last bit; a multiplier has 16 bits before the point. */
+	assert_int_equal(tsc_scale(TSC_MULTIPLIER_ONE, UINT64_MAX), UINT64_MAX);
+	assert_int_equal(tsc_multiplier(1000000, 65535 * 1000000UL), 65535 * TSC_MULTIPLIER_ONE);
+	assert_int_equal(tsc_multiplier(1000000, 65536 * 1000000UL), 0);
+	assert_int_equal(tsc_multiplier(3, 2), 2 * TSC_MULTIPLIER_ONE / 3 + 1); /* to the nearest */
 }
 
 static struct timer_queue q;
@@ -147,6 +182,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_clock_is_exact, setup),
+	    cmocka_unit_test_setup(test_guest_tsc, setup),
 	    cmocka_unit_test_setup(test_empty, setup),
 	    cmocka_unit_test_setup(test_due_at_its_deadline_not_before, setup),
 	    cmocka_unit_test_setup(test_equal_deadlines_keep_their_order, setup),
