@@ -115,6 +115,16 @@ struct load_writer load_writer(const struct load *l);
 uint64_t load_put(struct load_writer *w, const void *data, size_t n);
 uint64_t load_put_string(struct load_writer *w, const char *text);
 
+/* Flat segments with these selectors, the last two the task's; no LDT. */
+struct load_segments {
+	uint16_t code, data;
+	uint32_t code_size; /* SEG_ATTR_DB or SEG_ATTR_L: 32 or 64 bits */
+	uint16_t task;
+	uint64_t task_base;
+};
+#define LOAD_TSS_LIMIT 0x67 /* the least: SDM Vol. 3A, "TSS Descriptor" */
+void load_set_segments(struct vcpu *v, const struct load_segments *s);
+
 /* 32-bit protected mode without paging, flat segments, interrupts off; RIP is l->entry. */
 void load_set_protected(const struct load *l, struct vcpu *v);
 

@@ -33,7 +33,6 @@
 #define BOOT_CS       0x10
 #define BOOT_DS       0x18
 #define BOOT_TR       0x20
-#define TSS_LIMIT     0x67
 
 #define PTE_P         BIT(0)
 #define PTE_RW        BIT(1)
@@ -258,10 +257,10 @@ static enum status build_gdt(struct load *l)
 	    0,
 	    0x00af9b000000ffff, /* BOOT_CS: 64-bit code */
 	    0x00cf93000000ffff, /* BOOT_DS: flat data */
-	    0x00008b0000000000 | TSS_LIMIT | TSS_GPA << 16,
+	    0x00008b0000000000 | LOAD_TSS_LIMIT | TSS_GPA << 16,
 	    0,
 	};
-	enum status s = gpa_zero(l->mem, gpa(TSS_GPA), TSS_LIMIT + 1);
+	enum status s = gpa_zero(l->mem, gpa(TSS_GPA), LOAD_TSS_LIMIT + 1);
 
 	return s == OK ? gpa_load(l->mem, gpa(GDT_GPA), gdt, sizeof(gdt)) : s;
 }
@@ -338,31 +337,11 @@ static enum status linux_finish(struct load *l)
 
 static void set_segments(struct vcpu *v)
 {
-	static const struct vseg_desc code = {
-	    .selector = BOOT_CS,
-	    .limit = UINT32_MAX,
-	    .attr = DESC_TYPE_CODE | DESC_TYPE_READ | DESC_TYPE_ACCESSED | SEG_ATTR_S | SEG_ATTR_P |
-		    SEG_ATTR_L | SEG_ATTR_G,
-	};
-	static const struct vseg_desc data = {
-	    .selector = BOOT_DS,
-	    .limit = UINT32_MAX,
-	    .attr = DESC_TYPE_WRITE | DESC_TYPE_ACCESSED | SEG_ATTR_S | SEG_ATTR_P | SEG_ATTR_DB | SEG_ATTR_G,
-	};
-	static const struct vseg_desc task = {.selector = BOOT_TR,
-					      .limit = TSS_LIMIT,
-					      .attr = DESC_TYPE_TSS_BUSY | SEG_ATTR_P,
-					      .base = TSS_GPA};
-	static const struct vseg_desc none = {.attr = SEG_ATTR_UNUSABLE};
+	static const struct load_segments segments = {BOOT_CS, BOOT_DS, SEG_ATTR_L, BOOT_TR, TSS_GPA};
 	static const struct vseg_desc gdt = {.limit = BOOT_TR + 16 - 1, .base = GDT_GPA};
 	static const struct vseg_desc idt = {};
-	static const enum vseg all[] = {SEG_DS, SEG_ES, SEG_SS, SEG_FS, SEG_GS};
 
-	ops->seg_set(v, SEG_CS, &code);
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		ops->seg_set(v, all[i], &data);
-	ops->seg_set(v, SEG_TR, &task);
-	ops->seg_set(v, SEG_LDTR, &none);
+	load_set_segments(v, &segments);
 	ops->seg_set(v, SEG_GDTR, &gdt);
 	ops->seg_set(v, SEG_IDTR, &idt);
 }
