@@ -9,9 +9,11 @@
 
 #include "support.h"
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <unistd.h>
 #include "hv/vcpu.h"
 
 #define CODE_PAGE    0x200000UL
@@ -30,42 +32,61 @@ struct native {
 };
 
 static struct native *const native = (struct native *)STATE;
+static unsigned refused; /* around the instruction, since it was last tried */
 static uint8_t *const native_device = (uint8_t *)DEVICE, *const native_ram = (uint8_t *)RAM;
 
-extern const uint8_t native_begin[], native_middle[], native_end[];
+/* RSP is the instruction's from the last move before it to the second one behind it. */
+extern const uint8_t native_begin[], native_middle[], native_saved[], native_end[];
 asm(".pushsection .rodata\n"
     "native_begin:\n"
     "push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
     "mov %rsp, 0x201088; pushq 0x201080; popfq\n"
     "mov 0x201000, %rax; mov 0x201008, %rcx; mov 0x201010, %rdx; mov 0x201018, %rbx\n"
-    "mov 0x201020, %rsp; mov 0x201028, %rbp; mov 0x201030, %rsi; mov 0x201038, %rdi\n"
+    "mov 0x201028, %rbp; mov 0x201030, %rsi; mov 0x201038, %rdi\n"
     "mov 0x201040, %r8; mov 0x201048, %r9; mov 0x201050, %r10; mov 0x201058, %r11\n"
     "mov 0x201060, %r12; mov 0x201068, %r13; mov 0x201070, %r14; mov 0x201078, %r15\n"
+    "mov 0x201020, %rsp\n"
     "native_middle:\n"
+    "mov %rsp, 0x201020\n"
+    "mov 0x201088, %rsp\n"
+    "native_saved:\n"
     "mov %rax, 0x201000; mov %rcx, 0x201008; mov %rdx, 0x201010; mov %rbx, 0x201018\n"
-    "mov %rsp, 0x201020; mov %rbp, 0x201028; mov %rsi, 0x201030; mov %rdi, 0x201038\n"
+    "mov %rbp, 0x201028; mov %rsi, 0x201030; mov %rdi, 0x201038\n"
     "mov %r8, 0x201040; mov %r9, 0x201048; mov %r10, 0x201050; mov %r11, 0x201058\n"
     "mov %r12, 0x201060; mov %r13, 0x201068; mov %r14, 0x201070; mov %r15, 0x201078\n"
-    "mov 0x201088, %rsp; pushfq; popq 0x201080; cld\n"
+    "pushfq; popq 0x201080; cld\n"
     "pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n"
     "ret\n"
     "native_end:\n"
     ".popsection\n");
 
 /*
- * #DE is noted and the instruction left out. RSP may be anything, which the way back from a signal does not take.
+ * #DE is noted and the instruction left out. RSP may be anything, which the way back from a signal does not take: where
+ * it is the instruction's, what the next two moves would do with it is done here. Some virtual machines refuse an
+ * instruction that they do else, once in a million times (MOVBE; a move while RSP is not canonical): around the
+ * instruction it is simply tried again, in it native_run does so.
  */
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
+	static const uint64_t behind = CODE + CODE_SLOT;
+	const uint64_t begin = CODE - (uint64_t)(native_middle - native_begin);
+	const uint64_t saved = behind + (uint64_t)(native_saved - native_middle);
 	greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+	uint64_t rip = (uint64_t)regs[REG_RIP];
 
-	if ((uint64_t)regs[REG_RIP] - CODE >= CODE_SLOT) { /* the test's own: again, and to its end */
+	if (rip - CODE < CODE_SLOT) {
+		native->fault = (uint64_t)signal;
+		regs[REG_RIP] = (greg_t)behind;
+		regs[REG_RSP] = STATE + PAGE_SIZE;
+	} else if (rip - behind < saved - behind) {
+		native->gpr[RSP] = (uint64_t)regs[REG_RSP];
+		regs[REG_RIP] = (greg_t)saved;
+		regs[REG_RSP] = (greg_t)native->host_rsp;
+	} else if (rip < begin || rip >= saved + (uint64_t)(native_end - native_saved) ||
+		   ++refused > NATIVE_TRIES) { /* the test's own: again, and to its end */
+		dprintf(STDERR_FILENO, "signal %d at %#lx, address %p\n", signal, rip, info->si_addr);
 		sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
-		return;
 	}
-	native->fault = (uint64_t)signal;
-	regs[REG_RIP] = CODE + CODE_SLOT;
-	regs[REG_RSP] = STATE + PAGE_SIZE;
 }
 
 static void map_fixed(uint64_t at, size_t size, int rights)
@@ -94,10 +115,7 @@ static void native_prepare(void)
 	assert_int_equal(sigaction(SIGSEGV, &action, NULL), 0);
 }
 
-/*
- * Some virtual machines refuse an instruction that they do else, once in a million times (MOVBE; a move while RSP is
- * not canonical): it is tried again then.
- */
+/* The instruction; again where it was refused: see on_fault. */
 static void native_run(const uint8_t *insn, unsigned len)
 {
 	const struct native before = *native;
@@ -107,6 +125,7 @@ static void native_run(const uint8_t *insn, unsigned len)
 	for (unsigned i = 0; i < NATIVE_TRIES; i++) {
 		*native = before;
 		native->fault = 0;
+		refused = 0;
 		((void (*)(void))(CODE - (size_t)(native_middle - native_begin)))();
 		if (native->fault)
 			native->gpr[RSP] = before.gpr[RSP];
