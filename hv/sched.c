@@ -323,6 +323,35 @@ static void yield_to_sibling(struct pcpu *p, struct vcpu *v)
 	spin_unlock(&p->sched_lock);
 }
 
+/* v pays. Lock held; false: it has moved to another CPU in this very moment, and gets off. */
+static bool take_charge(struct pcpu *p, struct vcpu *v, uint64_t ns)
+{
+	if (v->cpu != p)
+		return false;
+	p->run_start_ns += ns;
+	p->guest_ns += ns;
+	v->guest_ns += ns;
+	v->vruntime += weighted(v, ns);
+	if (!list_empty(&v->run_link)) {
+		list_remove(&v->run_link);
+		queue_insert(p, v);
+	}
+	return true;
+}
+
+void sched_charge(struct pcpu *p, struct vcpu *v, uint64_t ns)
+{
+	bool charged;
+
+	if (p->running == v) /* its turn counts whole */
+		return;
+	spin_lock(&p->sched_lock);
+	charged = take_charge(p, v, ns);
+	spin_unlock(&p->sched_lock);
+	if (charged)
+		sched_cap_charge(v->vm, ns);
+}
+
 void sched_put(struct pcpu *p, struct vcpu *v, enum vcpu_leave why)
 {
 	uint64_t ran_ns = time_now_ns() - p->run_start_ns;

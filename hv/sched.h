@@ -32,5 +32,7 @@ void sched_uncap(struct vcpu *v);
 void sched_init_cpu(struct pcpu *p);
 /* Takes the next vCPU, p's own or one that waits elsewhere; NULL: none. Limits its time where someone else waits. */
 struct vcpu *sched_pick(struct pcpu *p, bool work_waits);
+/* CPU p, the calling one, has worked so long for v: v pays for it, and not the vCPU in whose turn that was. */
+void sched_charge(struct pcpu *p, struct vcpu *v, uint64_t ns);
 /* Decides where v, which p has run since sched_pick, goes: a queue, sleep, or out of the game. */
 void sched_put(struct pcpu *p, struct vcpu *v, enum vcpu_leave why);

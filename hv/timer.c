@@ -9,6 +9,7 @@
 #include "hv/irq.h"
 #include "hv/lib/panic.h"
 #include "hv/pcpu.h"
+#include "hv/sched.h"
 #include "hv/timer_queue.h"
 #include "hv/x86/insn.h"
 
@@ -175,6 +176,20 @@ void timer_cancel(struct timer *t)
 		cpu_pause();
 }
 
+static void call(struct timer *t)
+{
+	struct vcpu *payer = t->payer;
+	uint64_t start;
+
+	if (!payer) {
+		t->fn(t);
+		return;
+	}
+	start = time_now_ns();
+	t->fn(t);
+	sched_charge(this_pcpu(), payer, time_now_ns() - start);
+}
+
 void timer_run_due(void)
 {
 	struct timer_queue *q = &queues[this_pcpu()->id];
@@ -187,7 +202,7 @@ void timer_run_due(void)
 		if (t == NULL)
 			break;
 		spin_unlock(&q->lock);
-		t->fn(t);
+		call(t);
 		spin_lock(&q->lock);
 	}
 	__atomic_store_n(&q->running, NULL, __ATOMIC_RELEASE);

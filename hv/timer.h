@@ -11,13 +11,15 @@
 
 struct pcpu;
 struct timer;
+struct vcpu;
 typedef void (*timer_fn)(struct timer *t);
 
 struct timer {
 	struct list link; /* in its CPU's queue, sorted by deadline */
 	uint64_t deadline_ns;
-	timer_fn fn;  /* on the queue's CPU, host context, interrupts off, no lock held */
-	uint32_t cpu; /* whose queue; valid while armed */
+	timer_fn fn;        /* on the queue's CPU, host context, interrupts off, no lock held */
+	uint32_t cpu;       /* whose queue; valid while armed */
+	struct vcpu *payer; /* whose CPU time its function takes; NULL: that of whoever runs just then */
 	bool armed;
 };
 

@@ -80,8 +80,10 @@ void vdev_init(struct vdev *d, struct vm *vm, const char *name)
 
 void vdev_timer_arm(struct vdev *d, struct timer *t, uint64_t vm_ns)
 {
-	if (!d->stopped)
-		timer_arm(t, vm_timer_cpu(d->vm), vm_time_to_host_ns(d->vm, vm_ns));
+	if (d->stopped)
+		return;
+	t->payer = d->vm->vcpu[0];
+	timer_arm(t, vm_timer_cpu(d->vm), vm_time_to_host_ns(d->vm, vm_ns));
 }
 
 void vdev_stop(struct vdev *d, struct timer *t)

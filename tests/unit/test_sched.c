@@ -194,6 +194,32 @@ static void test_weights(void **state)
 	assert_share(c, 4000 * MS, 70);
 }
 
+/* A device's timer that runs in another guest's turn is not at that one's expense, and moves who pays back in the queue. */
+static void test_charge(void **state)
+{
+	struct vcpu *a = add(0, 0), *b = add(1, 0), *c = add(2, 0);
+
+	sched_start(a);
+	sched_start(b);
+	sched_start(c);
+	assert_ptr_equal(sched_pick(&cpu[0], false), a);
+	now += 5 * MS;
+	sched_charge(&cpu[0], b, 2 * MS);
+	sched_charge(&cpu[0], a, 1 * MS); /* its own turn: it pays already */
+	sched_put(&cpu[0], a, LEAVE_READY);
+	assert_int_equal(a->guest_ns, 3 * MS);
+	assert_int_equal(b->guest_ns, 2 * MS);
+	assert_int_equal(b->vruntime, 2 * MS);
+	assert_int_equal(cpu[0].guest_ns, 5 * MS);
+	assert_ptr_equal(sched_pick(&cpu[0], false), c);
+	sched_put(&cpu[0], c, LEAVE_ASLEEP);
+	sched_charge(&cpu[0], c, 7 * MS); /* asleep: it pays when it wakes */
+	assert_int_equal(c->vruntime, 7 * MS);
+	c->cpu = &cpu[1];
+	sched_charge(&cpu[0], c, MS);
+	assert_int_equal(c->vruntime, 7 * MS);
+}
+
 static void test_cap(void **state)
 {
 	struct vcpu *a = add(0, 0), *b = add(1, 0);
@@ -420,6 +446,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_offer, setup),
 	    cmocka_unit_test_setup(test_vruntime_moves, setup),
 	    cmocka_unit_test_setup(test_yield, setup),
+	    cmocka_unit_test_setup(test_charge, setup),
 	    cmocka_unit_test_setup(test_place, setup),
 	};
 
