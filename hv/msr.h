@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which model-specific registers a guest sees and what they do, in one table for both vendors (hv/msr.c).
+ * Which model-specific registers a guest sees and what they do, in one table for both vendors (hv/msr_table.h).
  * What is not listed is #GP(0), as on a CPU without it. The back ends build their permission bitmaps
  * from the same table and switch those registers themselves.
  */

@@ -90,7 +90,7 @@ struct vm {
 	uint32_t vcpu_count;
 	struct sched_cap cap;
 	struct cpuid_policy cpuid;
-	const uint8_t *msr_index;      /* hv/msr.c: MSRs to rows of its table, by the CPU's vendor */
+	const uint8_t *msr_index;      /* hv/msr.c: MSRs to rows of msr_table, by the CPU's vendor */
 	uint8_t msr_rows[MSR_ROW_MAX]; /* of these: the row itself, or 0 where the VM doesn't have it */
 	void *msr_map;                 /* the back end's map of MSRs that don't exit */
 	/*

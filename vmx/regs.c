@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A vCPU's registers, segments and MSRs: which of them are in the VMCS, which in the CPU while it is loaded,
- * which in memory. What a guest may write is hv/cr.c's and hv/msr.c's matter.
+ * which in memory. What a guest may write is hv/cr.c's and hv/msr_table.c's matter.
  */
 #include "hv/lib/panic.h"
 #include "hv/x86/cr.h"

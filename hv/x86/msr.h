@@ -220,6 +220,8 @@
 #define HWCR_MCSTATUSWREN                 (1UL << 18)
 #define HWCR_TSCFREQSEL                   (1UL << 24) /* the TSC runs at the P0 frequency */
 
+#define DE_CFG_LFENCE_SERIALIZE           (1UL << 1)
+
 #define SPEC_CTRL_IBRS                    (1UL << 0)
 #define SPEC_CTRL_STIBP                   (1UL << 1)
 #define SPEC_CTRL_SSBD                    (1UL << 2)
