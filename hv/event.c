@@ -119,7 +119,7 @@ static bool extint_waits(struct vcpu *v)
 /* What of the local APIC's there is to inject: where the processor delivers by itself, nothing. */
 static int lapic_injectable(struct vcpu *v)
 {
-	return v->lapic.delivers ? -1 : vlapic_pending(v);
+	return v->lapic.delivers || !vlapic_may_wait(&v->lapic) ? -1 : vlapic_pending(v);
 }
 
 /* Takes the interrupt from its controller. The PIC comes first, as ExtINT goes past the local APIC. */
@@ -200,7 +200,8 @@ void event_inject_next(struct vcpu *v)
 		ops->inject(v,
 			    &(struct guest_event){.valid = true, .type = EVENT_INTERRUPT, .vector = vector});
 	}
-	ops->lapic_waits(v, vlapic_waiting(v));
+	if (v->lapic.watched)
+		ops->lapic_waits(v, vlapic_waiting(v));
 	set_windows(v,
 		    (e->requeued.valid && e->requeued.type == EVENT_INTERRUPT) || extint_waits(v) ||
 			lapic_injectable(v) >= 0,

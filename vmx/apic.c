@@ -98,6 +98,7 @@ void vmx_apic_vcpu_init(struct vmx_vcpu *x)
 	struct vm *vm = x->base.vm;
 
 	x->base.lapic.delivers = has(PROC2_VIRTUAL_INTERRUPTS);
+	x->base.lapic.watched = has_tpr_shadow();
 	if (!has_tpr_shadow())
 		return;
 	vmcs_write(VMCS_VIRTUAL_APIC_ADDRESS, host_pa(x->base.lapic.page).v);
@@ -199,7 +200,7 @@ void vmx_lapic_waits(struct vcpu *v, int vector)
 		if (v->lapic.tmr_changed)
 			set_eoi_exits(&v->lapic);
 		v->lapic.tmr_changed = false;
-	} else if (has_tpr_shadow()) {
+	} else {
 		set_tpr_threshold(x, vector);
 	}
 }

@@ -78,20 +78,23 @@ void vlapic_accept_posted(struct vlapic *l)
 	}
 }
 
-int vlapic_waiting(struct vcpu *v)
+static inline int waiting(struct vlapic *l)
 {
-	struct vlapic *l = &v->lapic;
-
 	vlapic_take_posted(l);
 	if (l->delivers)
 		l->irr_top = top_bit(l, LAPIC_IRR, VECTOR_MAX);
 	return l->irr_top;
 }
 
+int vlapic_waiting(struct vcpu *v)
+{
+	return waiting(&v->lapic);
+}
+
 int vlapic_pending(struct vcpu *v)
 {
-	const struct vlapic *l = &v->lapic;
-	int vector = vlapic_waiting(v);
+	struct vlapic *l = &v->lapic;
+	int vector = waiting(l);
 
 	if (vector < 0 || !vlapic_enabled(l) || ((uint32_t)vector & 0xf0) <= (vlapic_ppr(l) & 0xf0))
 		return -1;
@@ -132,24 +135,30 @@ bool vlapic_eoi_is_local(struct vcpu *v)
 	return l->isr_top >= 0 && l->irr_top < 0 && !bit_test(l, LAPIC_TMR, (unsigned)l->isr_top);
 }
 
-void vlapic_eoi(struct vcpu *v)
+[[gnu::noinline]] static void end_interrupt(struct vcpu *v, unsigned vector)
 {
 	struct vlapic *l = &v->lapic;
-	int vector = l->delivers ? vlapic_in_service(l) : l->isr_top;
 
-	if (vector < 0)
-		return;
-	bit_clear(l, LAPIC_ISR, (unsigned)vector);
-	l->isr_top = top_bit(l, LAPIC_ISR, (unsigned)vector);
+	bit_clear(l, LAPIC_ISR, vector);
+	l->isr_top = top_bit(l, LAPIC_ISR, vector);
 	tell_processor(v);
-	if (bit_test(l, LAPIC_TMR, (unsigned)vector))
+	if (bit_test(l, LAPIC_TMR, vector))
 		vioapic_eoi(v->vm, (uint8_t)vector);
 	vlapic_unblocked(v);
 }
 
+void vlapic_eoi(struct vcpu *v)
+{
+	const struct vlapic *l = &v->lapic;
+	int vector = l->delivers ? vlapic_in_service(l) : l->isr_top;
+
+	if (vector >= 0)
+		end_interrupt(v, (unsigned)vector);
+}
+
 void vlapic_unblocked(struct vcpu *v)
 {
-	if (vlapic_pending(v) >= 0)
+	if ((v->lapic.delivers || vlapic_may_wait(&v->lapic)) && vlapic_pending(v) >= 0)
 		event_reconsider(v);
 }
 

@@ -42,6 +42,7 @@ struct vlapic {
 	 * irr_top and isr_top are old, and what software changes in ISR and TMR is noted, for the back end to tell it.
 	 */
 	bool delivers, isr_changed, tmr_changed;
+	bool watched;      /* the back end wants ops->lapic_waits */
 	uint32_t esr_next; /* atomic: errors since the last write of ESR */
 	/* What the timer runs by; the registers follow it. */
 	uint32_t timer_lvt, timer_divide, timer_initial;
@@ -77,6 +78,12 @@ void vlapic_fini(struct vcpu *v);
 void vlapic_reset(struct vcpu *v);
 /* The state after an INIT: IA32_APIC_BASE and the ID stay. */
 void vlapic_init_signal(struct vcpu *v);
+
+/* Asked before the two below, where the processor does not deliver: may they find anything? v's CPU only. */
+static inline bool vlapic_may_wait(const struct vlapic *l)
+{
+	return l->irr_top >= 0 || __atomic_load_n(&l->posted_words, __ATOMIC_RELAXED);
+}
 
 /* What has been posted goes into IRR; the highest vector in it, or -1. v's CPU only. */
 int vlapic_waiting(struct vcpu *v);

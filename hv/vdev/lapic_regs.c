@@ -170,12 +170,26 @@ static bool in_page(struct vcpu *v, uint32_t offset)
 	return false;
 }
 
+/* Apart, so that accesses without an offer have no frame for it. */
+[[gnu::noinline]] static uint64_t settle_and_read(struct vcpu *v, uint32_t offset, unsigned size)
+{
+	pv_eoi_collect(v);
+	return vlapic_mmio_read(v, offset, size);
+}
+
+[[gnu::noinline]] static void settle_and_write(struct vcpu *v, uint32_t offset, unsigned size, uint64_t value)
+{
+	pv_eoi_collect(v);
+	vlapic_mmio_write(v, offset, size, value);
+}
+
 uint64_t vlapic_mmio_read(struct vcpu *v, uint32_t offset, unsigned size)
 {
 	uint32_t in_reg = offset & 0xf;
 	uint64_t value;
 
-	settle_eoi(v);
+	if (v->lapic.eoi_offered)
+		return settle_and_read(v, offset, size);
 	if (!in_page(v, offset))
 		return 0;
 	if (in_reg >= sizeof(uint32_t))
@@ -186,7 +200,10 @@ uint64_t vlapic_mmio_read(struct vcpu *v, uint32_t offset, unsigned size)
 
 void vlapic_mmio_write(struct vcpu *v, uint32_t offset, unsigned size, uint64_t value)
 {
-	settle_eoi(v);
+	if (v->lapic.eoi_offered) {
+		settle_and_write(v, offset, size, value);
+		return;
+	}
 	/* "Local APIC Register Address Map": registers are accessed by aligned 32-bit stores. */
 	if (size != sizeof(uint32_t) || (offset & 0xf))
 		return;

@@ -186,7 +186,7 @@ static void test_pic_goes_before_lapic(void **state)
 /* Where the processor delivers, the core injects the PIC's interrupts alone, and tells what waits. */
 static void test_processor_delivers(void **state)
 {
-	v.lapic.delivers = true;
+	v.lapic.delivers = v.lapic.watched = true;
 	lapic_vector = 0x40;
 	event_inject_next(&v);
 	assert_int_equal(injections, 0);
