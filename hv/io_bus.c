@@ -99,9 +99,10 @@ enum status io_bus_add(struct io_bus *b, uint64_t base, uint64_t size, struct vd
 static const struct io_range *search(const struct io_bus *b, uint64_t addr)
 {
 	uint32_t below = count_below(b, addr);
-	const struct io_range *r = &b->range[below - 1];
 
-	return below && addr - r->base < r->size ? r : NULL;
+	if (!below || addr - b->range[below - 1].base >= b->range[below - 1].size)
+		return NULL;
+	return &b->range[below - 1];
 }
 
 uint64_t io_bus_read(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size)

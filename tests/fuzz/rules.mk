@@ -12,6 +12,8 @@ FUZZ_load_multiboot2 := $(FUZZ_LOAD)
 FUZZ_load_multiboot := $(FUZZ_LOAD)
 FUZZ_load_pvh := $(FUZZ_LOAD)
 FUZZ_emulate := $(wildcard hv/emulate*.c) hv/insn.c hv/decode.c hv/guest_walk.c mm/gpa.c hv/lib/fmt.c hv/lib/str.c
+FUZZ_exit := $(wildcard hv/emulate*.c hv/pv*.c hv/vdev/*.c) $(addprefix hv/,exit.c event.c cpuid.c cpuid_table.c cpuid_choice.c cr.c msr.c \
+	hypercall.c insn.c decode.c guest_walk.c task_switch.c io_bus.c vm_irq.c) hv/lib/calendar.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c mm/gpa.c
 
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ ?= $(FUZZERS)
