@@ -116,8 +116,7 @@ static enum exit_action finish(struct emulation *m, enum status s)
 		m->e->insn_len = m->insn->len;
 		return m->branched ? ACT_BRANCH : ACT_ADVANCE;
 	case ERR_AGAIN:
-		m->e->branch_to = m->v->rip;
-		return ACT_BRANCH;
+		return ACT_REPEAT;
 	case ERR_FAULT:
 		return ACT_RESUME;
 	case ERR_NOENT:

@@ -15,5 +15,5 @@ struct vcpu;
  * ACT_ADVANCE and ACT_BRANCH need. An instruction that is not known ends the VM with its bytes in the report.
  */
 enum exit_action emulate_mmio(struct vcpu *v, struct vm_exit *e);
-/* EXIT_IO with io.string: INS or OUTS. A bounded number of repetitions, then ACT_BRANCH to the same instruction. */
+/* EXIT_IO with io.string: INS or OUTS. A bounded number of repetitions, then ACT_REPEAT. */
 enum exit_action emulate_string_io(struct vcpu *v, struct vm_exit *e);

@@ -341,6 +341,10 @@ enum exit_action exit_advance_and(struct vcpu *v, enum exit_action act)
 		complete(v, v->last_exit.branch_to);
 		return ACT_RESUME;
 	}
+	if (act == ACT_REPEAT) {
+		complete(v, v->rip);
+		return ACT_LEAVE;
+	}
 	if (!advance(v))
 		return ACT_RESUME;
 	if (act == ACT_YIELD)

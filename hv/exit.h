@@ -137,8 +137,9 @@ static inline unsigned exit_io_size(const struct vm_exit *e)
 enum exit_action {
 	ACT_ADVANCE,      /* move RIP behind the instruction, then enter again */
 	ACT_ADVANCE_HALT, /* the same, then halt until an event */
-	ACT_BRANCH,       /* the instruction, or a repetition of it, is done: RIP becomes branch_to */
-	ACT_YIELD,        /* as ACT_ADVANCE, then let another vCPU run: PAUSE in a loop */
+	ACT_BRANCH,       /* the instruction is done: RIP becomes branch_to */
+	ACT_REPEAT,  /* repetitions of it are done, others are left: RIP stays, and the host gets a chance */
+	ACT_YIELD,   /* as ACT_ADVANCE, then let another vCPU run: PAUSE in a loop */
 	ACT_RESUME,  /* enter again; RIP is as it should be (a fault was queued, or a restart is wanted) */
 	ACT_LEAVE,   /* leave the vCPU loop so that the host can take interrupts and reschedule */
 	ACT_STOPPED, /* the VM's state was changed (vm_crash, vm_request): do not enter again */
@@ -147,7 +148,7 @@ enum exit_action {
 
 /* Handles v->last_exit: accounts for it and calls the handler. */
 enum exit_action exit_dispatch(struct vcpu *v);
-/* Completes the instruction, then does what act asks for; returns what is left of it, as ACT_RESUME or ACT_YIELD. */
+/* Completes the instruction, then does what act asks for; returns what is left of it: ACT_RESUME, ACT_LEAVE or ACT_YIELD. */
 enum exit_action exit_advance_and(struct vcpu *v, enum exit_action act);
 /* The field's name for a kind, "CPUID", "I/O". */
 const char *exit_kind_name(enum exit_kind k);

@@ -535,7 +535,7 @@ static enum exit_action emulate(const struct trial *t, struct vm_exit *e)
 		*e = (struct vm_exit){.kind = EXIT_NPF, .npf = {.write = rnd(2)}};
 		e->npf.gpa = gpa(is(t, STRING) ? string_exit(t) : t->exit_at);
 		act = emulate_mmio(&fake_vcpu, e);
-	} while (is(t, STRING) && act == ACT_BRANCH && e->branch_to == CODE);
+	} while (is(t, STRING) && act == ACT_REPEAT);
 	return act;
 }
 

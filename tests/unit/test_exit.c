@@ -161,6 +161,7 @@ static void dispatch(struct vm_exit *e)
 		break;
 	case ACT_ADVANCE:
 	case ACT_BRANCH:
+	case ACT_REPEAT:
 		fail(); /* what was advanced over */
 	}
 }
@@ -298,9 +299,13 @@ static void test_single_step(void **state)
 	next_action = ACT_RESUME; /* a fault: not completed, no step */
 	dispatch(&e);
 	assert_int_equal(fake_raised.vector, -1);
-	/* A branch is completed too, one to itself as well: a repetition. */
+	/* A branch is completed too, and so is a repetition. */
 	next_action = ACT_BRANCH;
-	e = (struct vm_exit){.kind = EXIT_NPF, .branch_to = fake_vcpu.rip};
+	e = (struct vm_exit){.kind = EXIT_NPF, .branch_to = fake_vcpu.rip + 5};
+	dispatch(&e);
+	assert_int_equal(fake_vcpu.rip, e.branch_to);
+	assert_int_equal(fake_raised.vector, EXC_DB);
+	next_action = ACT_REPEAT;
 	dispatch(&e);
 	assert_int_equal(fake_vcpu.rip, e.branch_to);
 	assert_int_equal(fake_raised.vector, EXC_DB);
