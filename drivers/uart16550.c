@@ -21,7 +21,6 @@ enum {
 #define FCR_ENABLE   (1u << 0)
 #define FCR_CLEAR_RX (1u << 1)
 #define FCR_CLEAR_TX (1u << 2)
-#define FCR_TRIGGER8 (2u << 6)
 #define LCR_8N1      3u
 #define LCR_DLAB     (1u << 7)
 #define MCR_DTR      (1u << 0)
@@ -65,7 +64,8 @@ enum status uart16550_init(struct uart16550 *u, uint16_t port, uint32_t baud)
 	reg_write(u, REG_DATA, divisor & 0xff);
 	reg_write(u, REG_IER, divisor >> 8);
 	reg_write(u, REG_LCR, LCR_8N1);
-	reg_write(u, REG_FCR, FCR_ENABLE | FCR_CLEAR_RX | FCR_CLEAR_TX | FCR_TRIGGER8);
+	/* An interrupt at the first byte: the FIFO's length is then the time that interrupts may be held off. */
+	reg_write(u, REG_FCR, FCR_ENABLE | FCR_CLEAR_RX | FCR_CLEAR_TX);
 	reg_write(u, REG_MCR, MCR_DTR | MCR_RTS | MCR_OUT2);
 	u->present = true;
 	return OK;

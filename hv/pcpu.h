@@ -3,8 +3,8 @@
  * Physical CPUs. Each has one host stack; its pcpu pointer is kept at the top of every stack
  * (host, NMI, #DF, #MC), so that it is found without GS, which may still be the guest's.
  *
- * Host code runs with interrupts disabled everywhere but at two points, both in hv/cpu_loop.c: the idle
- * wait (sti; hlt) and the interrupt window after a guest was left because of an interrupt.
+ * Host code runs with interrupts disabled everywhere but at three points: the idle wait (sti; hlt) and the interrupt
+ * window after a guest was left, both in hv/cpu_loop.c, and a window between two exits in vmx/vcpu.c.
  */
 #pragma once
 

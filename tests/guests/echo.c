@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reads COM1 by polling, slowly, and at each carriage return says how much came and what it sums up to: nothing
- * of a paste may be lost. "deaf" on the command line: never reads. "flood": writes for ever. Interrupts are on, though none comes: under
- * Bochs the host's would else wait for the preemption timer, and its UART overrun.
+ * of a paste may be lost. "deaf" on the command line: never reads. "flood": writes for ever. "cli": with interrupts disabled, so that under
+ * Bochs the host's don't end its turn.
  */
 #include "tests/guests/lib/guest.h"
 
@@ -16,7 +16,8 @@ void test_main(void)
 {
 	uint32_t count = 0, sum = 0;
 
-	asm volatile("sti");
+	if (!guest_cmdline_has("cli"))
+		asm volatile("sti");
 	guest_printf("ready to read\n");
 	while (guest_cmdline_has("flood"))
 		guest_printf("flood flood flood flood flood flood flood flood flood flood flood flood\n");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The dearest that a guest can do with its CPU time, on all of its four vCPUs. "timers": expiries as often as it can
- * ask for them; "exits": what costs the host most for one instruction.
+ * ask for them; "exits": what costs the host most for one instruction; "strings": one instruction for a very long time.
  */
 #include "hv/x86/apic.h"
 #include "tests/guests/lib/smp.h"
@@ -11,6 +11,7 @@
 #define VECTOR_TIMER  0x41
 #define NO_PORT       0x2f0
 #define STRING_LENGTH 4096
+#define LONG_STRING   0x800000
 
 static uint8_t text[STRING_LENGTH];
 
@@ -49,9 +50,22 @@ static void exits(uint32_t id)
 	}
 }
 
+static void strings(uint32_t id)
+{
+	(void)id;
+	for (;;) {
+		const uint8_t *from = (const uint8_t *)0x1000;
+		uint64_t n = LONG_STRING;
+
+		asm volatile("rep outsb" : "+S"(from), "+c"(n) : "d"((uint16_t)NO_PORT) : "memory");
+	}
+}
+
 void test_main(void)
 {
-	void (*what)(uint32_t id) = guest_cmdline_has("timers") ? timers : exits;
+	void (*what)(uint32_t id) = guest_cmdline_has("timers")    ? timers
+				    : guest_cmdline_has("strings") ? strings
+								   : exits;
 
 	guest_set_handler(VECTOR_TIMER, on_timer);
 	guest_set_handler(2, on_nmi);

@@ -32,7 +32,7 @@ def attach(m, name, timeout=240):
 
 def type_text(m, text):
     """As fast as a fast typist. Bochs 2.7 keeps host interrupts out of a guest with interrupts disabled until the preemption
-    timer or the 256th exit, and its UART holds 16 characters: what comes all at once may overrun it there."""
+    timer or the next window, a millisecond, in which its UART receives most of the 16 characters that it holds."""
     for i in range(0, len(text), 8):
         m.send(text[i:i + 8])
         time.sleep(0.03)

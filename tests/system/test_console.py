@@ -2,6 +2,8 @@
 """The operator's commands on running guests."""
 import re
 
+import pytest
+
 BEAT = "[vm a]\nmemory = 16M\nkernel = heartbeat\n"
 
 
@@ -98,9 +100,10 @@ def paste_sum(text):
     return total
 
 
-def test_paste(boot, tiny):
-    """A paste of 4 KB into a guest loses nothing."""
-    m = boot("[vm a]\nmemory = 16M\nkernel = echo\n", tiny("echo"))
+@pytest.mark.parametrize("cmdline", ["", "cli"])
+def test_paste(boot, tiny, cmdline):
+    """A paste of 4 KB into a guest loses nothing; also where the guest makes port accesses all the time, with interrupts off."""
+    m = boot(f"[vm a]\nmemory = 16M\nkernel = echo\ncmdline = {cmdline}\n", tiny("echo"))
     m.expect(r"a\| ready to read", 90)
     m.send("console a\r")
     m.expect("leave with", 20)

@@ -78,9 +78,9 @@ def interrupts(m, name):
     return int(row.group(1)) if row else 0  # Bochs: none with IF 0
 
 
-@pytest.mark.parametrize("what", ["timers", "exits"])
+@pytest.mark.parametrize("what", ["timers", "exits", "strings"])
 def test_storm(boot, tiny, what):
-    """A guest that keeps its CPU busy with timers or exits takes nothing of its neighbour's share."""
+    """A guest that keeps its CPU busy with timers, exits or string instructions takes nothing of its neighbour's share."""
     config = (f"[vm a]\nmemory = 16M\nkernel = share\ncpuset = 0\n"
               f"[vm b]\nmemory = 16M\nkernel = storm\ncpuset = 0\nvcpus = 4\ncmdline = {what}\n")
     m = boot(config, tiny("share", "storm"), amd={"extra": machine.EVEN})
