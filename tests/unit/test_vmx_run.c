@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmx/vcpu.c's way of an exit, with a VMCS in memory that counts its accesses: an outer hypervisor may trap each of
+ * them.
+ */
+#include "support.h"
+
+#include <string.h>
+#include "hv/cpuid.h"
+#include "hv/exit_advance.h"
+#include "hv/vm.h"
+#include "hv/x86/rflags.h"
+#include "vmx/exit.h"
+#include "vmx/vmx.h"
+
+#define RIP         0xffffffff81000000UL
+#define CPUID_BYTES 2
+
+static uint64_t field[1 << 15]; /* by encoding */
+static unsigned accesses;
+static struct vmx_vcpu x;
+static struct vm vm;
+static struct pcpu cpu;
+
+uint64_t vmcs_read(enum vmcs_field f)
+{
+	accesses++;
+	return field[f];
+}
+
+void vmcs_write(enum vmcs_field f, uint64_t value)
+{
+	accesses++;
+	field[f] = value;
+}
+
+/* The guest exits at once. */
+void vmx_enter(struct vmx_vcpu *v, struct pcpu *p)
+{
+	assert_ptr_equal(p, &cpu);
+	vmx_exited(v);
+}
+
+static int setup(void **state)
+{
+	memset(field, 0, sizeof(field));
+	vmx_exit_init();
+	x = (struct vmx_vcpu){.base = {.vm = &vm, .cpu = &cpu}};
+	field[VMCS_GUEST_RIP] = RIP;
+	field[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED;
+	field[VMCS_EXIT_REASON] = REASON_CPUID;
+	field[VMCS_EXIT_INSN_LENGTH] = CPUID_BYTES;
+	vmx_ops.vcpu_run(&x.base);
+	return 0;
+}
+
+/* From one exit to the next. */
+static void test_cpuid(void **state)
+{
+	assert_int_equal(x.base.last_exit.kind, EXIT_CPUID);
+	accesses = 0;
+	assert_int_equal(cpuid_handle(&x.base), ACT_ADVANCE);
+	assert_true(exit_advance_quick(&x.base));
+	vmx_ops.vcpu_run(&x.base);
+	assert_int_equal(field[VMCS_GUEST_RIP], RIP + CPUID_BYTES);
+	assert_in_range(accesses, 1, 6);
+}
+
+/* What more there is to the completion of an instruction is not forgotten. */
+static void test_odd(void **state)
+{
+	assert_int_equal(x.base.last_exit.next_rip, RIP + CPUID_BYTES);
+	field[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED | RFLAGS_TF;
+	vmx_ops.vcpu_run(&x.base);
+	assert_false(exit_advance_quick(&x.base));
+	assert_int_equal(x.base.last_exit.insn_len, CPUID_BYTES);
+	field[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED | RFLAGS_RF;
+	vmx_ops.vcpu_run(&x.base);
+	assert_false(exit_advance_quick(&x.base));
+	field[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED;
+	field[VMCS_GUEST_INTERRUPTIBILITY] = VMX_BLOCKING_STI;
+	vmx_ops.vcpu_run(&x.base);
+	assert_false(exit_advance_quick(&x.base));
+	field[VMCS_GUEST_INTERRUPTIBILITY] = 0;
+	field[VMCS_GUEST_RIP] = 0xffffffff; /* may wrap */
+	vmx_ops.vcpu_run(&x.base);
+	assert_false(exit_advance_quick(&x.base));
+	field[VMCS_GUEST_RIP] = RIP;
+	vmx_ops.vcpu_run(&x.base);
+	assert_true(exit_advance_quick(&x.base));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(test_cpuid, setup),
+	    cmocka_unit_test_setup(test_odd, setup),
+	};
+
+	return cmocka_run_group_tests_name("vmx_run", tests, NULL, NULL);
+}
