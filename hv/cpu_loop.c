@@ -39,10 +39,10 @@ static void idle(struct pcpu *p)
  */
 static bool run_work(struct pcpu *p)
 {
-	bool worked = work_run_one();
-
+	if (!work_run_one())
+		return false;
 	__atomic_fetch_and(&p->requests, ~(uint32_t)PCPU_WORK, __ATOMIC_SEQ_CST);
-	return worked;
+	return true;
 }
 
 [[gnu::noreturn]] void pcpu_main(struct pcpu *p)
@@ -53,15 +53,15 @@ static bool run_work(struct pcpu *p)
 	__atomic_store_n(&p->ready, true, __ATOMIC_RELEASE);
 	for (;;) {
 		uint32_t requests = __atomic_exchange_n(&p->requests, 0, __ATOMIC_SEQ_CST);
-		bool worked = false;
+		bool mine = work_is_mine(), worked;
 		struct vcpu *v;
 
 		if (requests & PCPU_STOP)
 			smp_stop_self();
-		timer_run_due();
-		if (work_is_mine())
-			worked = run_work(p);
-		v = sched_pick(p, work_is_mine() && work_pending());
+		if (requests & PCPU_TIMER)
+			timer_run_due();
+		worked = mine && run_work(p);
+		v = sched_pick(p, mine && work_pending());
 		if (v)
 			run_vcpu(p, v);
 		else if (!worked)

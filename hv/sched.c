@@ -358,7 +358,8 @@ void sched_put(struct pcpu *p, struct vcpu *v, enum vcpu_leave why)
 	struct vm *vm = v->vm;
 	bool parked = why == LEAVE_PARKED;
 
-	timer_cancel(&slice_timer[p->id]);
+	if (p->slice_end_ns != UINT64_MAX)
+		timer_cancel(&slice_timer[p->id]);
 	if (why == LEAVE_YIELD)
 		yield_to_sibling(p, v);
 	sched_cap_charge(vm, ran_ns);

@@ -115,7 +115,7 @@ static void end_item(struct work *w)
 
 bool work_run_one(void)
 {
-	struct work *w = begin_item();
+	struct work *w = list_empty(&queue) ? NULL : begin_item();
 
 	if (!w)
 		return false;
