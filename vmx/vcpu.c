@@ -427,7 +427,11 @@ static inline bool window_is_due(struct vmx_vcpu *x)
 /* Here, as at an exit for one, all of the host's state is loaded. What the handlers want more, they request. */
 [[gnu::noinline]] static void open_window(void)
 {
+	if (vmx_caps.delivers_masked)
+		write_cr8(0);
 	asm volatile("sti\n\tnop\n\tcli" ::: "memory");
+	if (vmx_caps.delivers_masked)
+		write_cr8(CR8_MAX);
 }
 
 /* Whether there is more to completing the instruction than RIP. */
