@@ -10,7 +10,6 @@
 #include "hv/x86/msr.h"
 
 #define VMCS_SIZE(basic)    (((basic) >> VMX_BASIC_SIZE_SHIFT) & VMX_BASIC_SIZE_MASK)
-#define REVISION_BOCHS      0x2b /* its own choice, no processor's */
 #define VMCS_MEMTYPE(basic) (((basic) >> VMX_BASIC_MEMTYPE_SHIFT) & VMX_BASIC_MEMTYPE_MASK)
 
 enum need {
@@ -228,7 +227,7 @@ enum status vmx_caps_decide(const struct vmx_msrs *m, struct vmx_caps *c, const 
 	drop_incomplete(m, c);
 	c->revision = (uint32_t)(m->basic & VMX_BASIC_REVISION);
 	c->set_feature_control = !(m->feature_control & FEATURE_CONTROL_LOCK);
-	c->delivers_masked = c->revision == REVISION_BOCHS &&
+	c->delivers_masked = !(m->ctl[CTL_PIN] >> 32 & PIN_POSTED_INTERRUPTS) &&
 			     vmx_caps_has(c, CTL_PROC2, PROC2_VIRTUAL_INTERRUPTS) &&
 			     vmx_caps_has(c, CTL_PIN, PIN_PREEMPTION_TIMER);
 	c->timer_shift = (uint8_t)(m->misc & VMX_MISC_TIMER_SHIFT);

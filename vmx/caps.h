@@ -16,6 +16,7 @@ enum vmx_ctl_word { CTL_PIN, CTL_PROC, CTL_PROC2, CTL_EXIT, CTL_ENTRY, CTL_WORDS
 #define PIN_NMI_EXITING                (1u << 3)
 #define PIN_VIRTUAL_NMIS               (1u << 5)
 #define PIN_PREEMPTION_TIMER           (1u << 6)
+#define PIN_POSTED_INTERRUPTS          (1u << 7)
 /* "Processor-Based VM-Execution Controls" */
 #define PROC_INTERRUPT_WINDOW          (1u << 2)
 #define PROC_TSC_OFFSETTING            (1u << 3)
@@ -83,8 +84,9 @@ struct vmx_caps {
 	uint8_t ept_leaf_level;   /* 1: 4K, 2: 2M, 3: 1G */
 	bool invept_single, invept_all, invvpid_single;
 	/*
-	 * Bochs 2.7: a host interrupt lets virtual-interrupt delivery happen though the guest's RFLAGS.IF is 0. So host
-	 * interrupts are held back while guests run; the preemption timer stands in for them.
+	 * Bochs 2.7, the only one that has virtual-interrupt delivery without posted interrupts: a host interrupt makes it
+	 * deliver though the guest's RFLAGS.IF is 0. So host interrupts are held back while guests run; the preemption
+	 * timer stands in for them.
 	 */
 	bool delivers_masked;
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;

@@ -42,9 +42,9 @@ struct vmx_vcpu {
 	struct guest_event injected; /* what VMCS_ENTRY_INTR_INFO has, while that is valid */
 	bool nmi_delivered;          /* the guest may be between an NMI and its IRET */
 
-	uint8_t full_exits; /* exits that are not plain (vmx/exit.h), in steps of 256 / EXITS_PER_WINDOW */
-	uint32_t last_cpu;  /* where it was loaded last */
-	uint16_t vpid;      /* of vpid_cpu's generation vpid_generation */
+	uint8_t weighed_exits; /* those that are not plain (vmx/exit.h), modulo 256 */
+	uint32_t last_cpu;     /* where it was loaded last */
+	uint16_t vpid;         /* of vpid_cpu's generation vpid_generation */
 	uint64_t vpid_generation;
 	bool flush_vpid, flush_ept; /* before the next entry */
 

@@ -12,6 +12,7 @@
 #define VECTOR_DEADLINE 0x42
 #define MEASURE_US      200000
 #define DEADLINE_US     20000
+#define LATE_US         12000 /* the CPU may be another guest's just then, for slices of 5 ms */
 #define PPM             200
 #define SLACK_NS        20000 /* what reading a clock takes */
 #define LEAF_FREQUENCY  0x16
@@ -84,13 +85,13 @@ static void check_readings(void)
 static void check_writes(void)
 {
 	uint32_t pm = guest_pm_timer();
-	uint64_t before = rdtsc(), ns = kvm_ns(before), ms = 1000 * mhz;
+	uint64_t before = rdtsc(), ns = kvm_ns(before), late = LATE_US * mhz;
 
 	wrmsr(MSR_IA32_TSC_ADJUST, rdmsr(MSR_IA32_TSC_ADJUST) + ADJUSTMENT);
-	EXPECT("tsc/adjusted", rdtsc() - before - ADJUSTMENT < ms);
+	EXPECT("tsc/adjusted", rdtsc() - before - ADJUSTMENT < late);
 	wrmsr(MSR_IA32_TSC, before);
-	EXPECT("tsc/written", rdtsc() - before < ms);
-	EXPECT("tsc/adjust-follows", -rdmsr(MSR_IA32_TSC_ADJUST) < ms); /* what has passed is taken back */
+	EXPECT("tsc/written", rdtsc() - before < late);
+	EXPECT("tsc/adjust-follows", -rdmsr(MSR_IA32_TSC_ADJUST) < late); /* what has passed is taken back */
 	ns = kvm_ns(rdtsc()) - ns;
 	pm = guest_pm_timer() - pm;
 	expect_close("tsc/kvm-clock-goes-on", ns, pm * NS_PER_S / PM_TIMER_HZ);
@@ -117,9 +118,10 @@ static void check_deadline(void)
 		asm volatile("sti; hlt; cli");
 	pm = guest_pm_timer() - pm;
 	EXPECT("tsc/deadline-not-early", fired_tsc >= deadline);
-	EXPECT("tsc/deadline-in-time", fired_tsc - deadline < 1000 * mhz);
-	EXPECT("tsc/deadline-by-pm-timer", pm >= DEADLINE_US * (uint64_t)PM_TIMER_HZ / 1000000 - 1 &&
-					       pm < (DEADLINE_US + 1000) * (uint64_t)PM_TIMER_HZ / 1000000);
+	EXPECT("tsc/deadline-in-time", fired_tsc - deadline < LATE_US * mhz);
+	EXPECT("tsc/deadline-by-pm-timer",
+	       pm >= DEADLINE_US * (uint64_t)PM_TIMER_HZ / 1000000 - 1 &&
+		   pm < (DEADLINE_US + LATE_US) * (uint64_t)PM_TIMER_HZ / 1000000);
 }
 
 void test_main(void)

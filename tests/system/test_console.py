@@ -138,7 +138,8 @@ def test_torn_lines(boot, tiny):
              tiny("echo"), cpus=2)
     m.expect(r"a\| ready to read", 90)
     for _ in range(5):
-        assert "b " in m.command("vm list")
+        m.send("vm list\r")
+        m.expect(r"b +running", 20)
         for _ in range(20):
             m.expect(r"[ab]\| [flood ]+\r", 20)
     m.send("mute all\r")

@@ -18,7 +18,7 @@ static struct vmx_msrs full(void)
 		4 | 0x1000ULL << 32 | (uint64_t)MEMTYPE_WB << VMX_BASIC_MEMTYPE_SHIFT | VMX_BASIC_TRUE_CTLS,
 	    .ctl =
 		{
-		    [CTL_PIN] = 0x0000007f00000016,
+		    [CTL_PIN] = 0x000000ff00000016,
 		    [CTL_PROC] = 0xfff9fffe04006172,
 		    [CTL_PROC2] = 0x0fffffff00000000,
 		    [CTL_EXIT] = 0x00ffffff00036dfb,
@@ -220,7 +220,7 @@ static void test_apic(void **state)
 	assert_int_equal(c.ctl[CTL_PROC] & (PROC_TPR_SHADOW | cr8), cr8);
 	/* Bochs, whose delivery looks past RFLAGS.IF. */
 	m = full();
-	m.basic = (m.basic & ~VMX_BASIC_REVISION) | 0x2b;
+	take_away(&m, CTL_PIN, PIN_POSTED_INTERRUPTS);
 	assert_true(accepted(&m).delivers_masked);
 	take_away(&m, CTL_PROC2, PROC2_VIRTUAL_INTERRUPTS);
 	assert_false(accepted(&m).delivers_masked);
