@@ -63,8 +63,10 @@ struct pcpu {
 enum pcpu_request {
 	PCPU_RESCHEDULE = 1 << 0,
 	PCPU_WORK = 1 << 1,
-	PCPU_STOP = 1 << 2,  /* leave virtualization and halt for ever: reboot */
-	PCPU_TIMER = 1 << 3, /* another CPU armed a timer here that is due first: timer_run_due() */
+	PCPU_STOP = 1 << 2, /* leave virtualization and halt for ever: reboot */
+	PCPU_TIMER =
+	    1
+	    << 3, /* timer_run_due(): another CPU armed one here that is due first, or a back end wants the interrupt window */
 };
 
 extern struct pcpu *pcpus[MAX_PCPUS];

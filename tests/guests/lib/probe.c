@@ -129,6 +129,8 @@ static long offset(uint64_t rip)
 	va_start(ap, fmt);
 	trace_length += (unsigned)fmt_vsnprintf(trace + trace_length, sizeof(trace) - trace_length, fmt, ap);
 	va_end(ap);
+	if (trace_length >= sizeof(trace))
+		trace_length = sizeof(trace) - 1;
 }
 
 static void on_nmi(const struct trap *t)
