@@ -4,7 +4,7 @@
  * (host, NMI, #DF, #MC), so that it is found without GS, which may still be the guest's.
  *
  * Host code runs with interrupts disabled everywhere but at three points: the idle wait (sti; hlt) and the interrupt
- * window after a guest was left, both in hv/cpu_loop.c, and on Bochs another before one is entered, in vmx/vcpu.c.
+ * window after a guest was left, both in hv/cpu_loop.c, and on Bochs another before one is entered, in vmx/host_irq.c.
  */
 #pragma once
 

@@ -2,6 +2,7 @@
 /* VMX on a physical CPU: probing, VMXON and VMXOFF, VPIDs and the flushes of cached translations. */
 #include "hv/lib/panic.h"
 #include "hv/trap.h"
+#include "hv/vm.h"
 #include "hv/x86/cpuid.h"
 #include "hv/x86/cr.h"
 #include "hv/x86/insn.h"
@@ -126,12 +127,27 @@ void vmx_vpid_assign(struct vmx_cpu *c, struct vmx_vcpu *x)
 	vmcs_write(VMCS_VPID, x->vpid);
 }
 
-void vmx_flush_vpid(uint16_t vpid)
+static void flush_vpid(uint16_t vpid)
 {
 	CHECK(invvpid(vmx_caps.invvpid_single ? INVVPID_SINGLE : INVVPID_ALL, vpid));
 }
 
-void vmx_flush_ept(uint64_t eptp)
+static void flush_ept(uint64_t eptp)
 {
 	CHECK(invept(vmx_caps.invept_single ? INVEPT_SINGLE : INVEPT_ALL, eptp));
+}
+
+uint64_t vmx_ept_pointer(const struct vmx_vcpu *x)
+{
+	return host_pa(x->base.vm->npt.root).v | EPTP_WALK_4 | EPTP_WRITE_BACK;
+}
+
+void vmx_flush(struct vmx_vcpu *x)
+{
+	if (x->flush_ept)
+		flush_ept(vmx_ept_pointer(x));
+	/* Without VPIDs every entry flushes. */
+	if (x->flush_vpid && vmx_caps_has(&vmx_caps, CTL_PROC2, PROC2_VPID))
+		flush_vpid(x->vpid);
+	x->flush_ept = x->flush_vpid = false;
 }

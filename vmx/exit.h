@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * VM exits: which fields each reason has, and what they mean in the words of hv/exit.h. Pure functions of
- * captured values; vmx/vcpu.c captures.
+ * captured values; vmx/run.c captures.
  */
 #pragma once
 

@@ -74,8 +74,10 @@ void vmx_cpu_disable(void);
 struct vmx_cpu *vmx_this_cpu(void);
 /* Gives x a VPID of this CPU if it has none that is valid here. */
 void vmx_vpid_assign(struct vmx_cpu *c, struct vmx_vcpu *x);
-void vmx_flush_vpid(uint16_t vpid);
-void vmx_flush_ept(uint64_t eptp);
+/* The translations that x wants forgotten before its next entry, which is on this CPU. */
+void vmx_flush(struct vmx_vcpu *x);
+/* The VMCS field for the VM's tables. */
+uint64_t vmx_ept_pointer(const struct vmx_vcpu *x);
 
 /* vmx/vcpu.c: x's VMCS is current between the two, wherever x is loaded or parked. */
 struct vmx_scope {
@@ -99,6 +101,21 @@ static inline void vmx_scope_leave(struct vmx_scope s)
 	if (s.borrowed)
 		vmx_give_back(s.x);
 }
+
+/* vmx/inject.c: bits of VMCS_GUEST_INTERRUPTIBILITY, where x's VMCS is current; the others: see hv/ops.h. */
+void vmx_change_interruptibility(struct vmx_vcpu *x, uint64_t set, uint64_t clear);
+uint32_t vmx_blocking(struct vcpu *v);
+bool vmx_insn_completed(struct vcpu *v);
+void vmx_inject(struct vcpu *v, const struct guest_event *ev);
+void vmx_interrupt_window(struct vcpu *v, bool on);
+void vmx_nmi_window(struct vcpu *v, bool on);
+
+/* vmx/host_irq.c; a VMCS is current. */
+/* A whole period is left; only where the processor has the timer. */
+void vmx_timer_restart(void);
+/* Between the two the host's interrupts wait: for vmx_caps.delivers_masked. */
+void vmx_host_irq_hold(void);
+void vmx_host_irq_release(void);
 
 /* vmx/apic.c; vm->msr_map has two pages, of which the first is filled in. */
 enum status vmx_apic_vm_init(struct vm *vm);
@@ -126,6 +143,9 @@ void vmx_regs_reset(struct vmx_vcpu *x);
 /* vmx/describe.c */
 int vmx_describe_exit(struct vcpu *v, const struct vm_exit *e, char *buf, size_t size);
 void vmx_dump(struct vcpu *v, void (*line)(void *arg, const char *text), void *arg);
+
+/* vmx/run.c; ends in vmx_enter. */
+void vmx_vcpu_run(struct vcpu *v);
 
 /* vmx/entry.asm */
 enum vmx_no_entry {

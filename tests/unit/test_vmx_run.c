@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vmx/vcpu.c's way of an exit, with a VMCS in memory that counts its accesses: an outer hypervisor may trap each of
+ * vmx/run.c's way of an exit, with a VMCS in memory that counts its accesses: an outer hypervisor may trap each of
  * them.
  */
 #include "support.h"
@@ -50,7 +50,7 @@ static int setup(void **state)
 	field[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED;
 	field[VMCS_EXIT_REASON] = REASON_CPUID;
 	field[VMCS_EXIT_INSN_LENGTH] = CPUID_BYTES;
-	vmx_ops.vcpu_run(&x.base);
+	vmx_vcpu_run(&x.base);
 	return 0;
 }
 
@@ -61,7 +61,7 @@ static void test_cpuid(void **state)
 	accesses = 0;
 	assert_int_equal(cpuid_handle(&x.base), ACT_ADVANCE);
 	assert_true(exit_advance_quick(&x.base));
-	vmx_ops.vcpu_run(&x.base);
+	vmx_vcpu_run(&x.base);
 	assert_int_equal(field[VMCS_GUEST_RIP], RIP + CPUID_BYTES);
 	assert_in_range(accesses, 1, 6);
 }
@@ -71,22 +71,22 @@ static void test_odd(void **state)
 {
 	assert_int_equal(x.base.last_exit.next_rip, RIP + CPUID_BYTES);
 	field[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED | RFLAGS_TF;
-	vmx_ops.vcpu_run(&x.base);
+	vmx_vcpu_run(&x.base);
 	assert_false(exit_advance_quick(&x.base));
 	assert_int_equal(x.base.last_exit.insn_len, CPUID_BYTES);
 	field[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED | RFLAGS_RF;
-	vmx_ops.vcpu_run(&x.base);
+	vmx_vcpu_run(&x.base);
 	assert_false(exit_advance_quick(&x.base));
 	field[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED;
 	field[VMCS_GUEST_INTERRUPTIBILITY] = VMX_BLOCKING_STI;
-	vmx_ops.vcpu_run(&x.base);
+	vmx_vcpu_run(&x.base);
 	assert_false(exit_advance_quick(&x.base));
 	field[VMCS_GUEST_INTERRUPTIBILITY] = 0;
 	field[VMCS_GUEST_RIP] = 0xffffffff; /* may wrap */
-	vmx_ops.vcpu_run(&x.base);
+	vmx_vcpu_run(&x.base);
 	assert_false(exit_advance_quick(&x.base));
 	field[VMCS_GUEST_RIP] = RIP;
-	vmx_ops.vcpu_run(&x.base);
+	vmx_vcpu_run(&x.base);
 	assert_true(exit_advance_quick(&x.base));
 }
 

@@ -20,8 +20,8 @@ UNIT_svm_exit := svm/exit.c
 UNIT_svm_state := svm/state.c svm/inject.c svm/exit.c svm/asid.c svm/msrpm.c svm/check.c
 UNIT_vmx_caps := vmx/caps.c vmx/msr_bitmap.c
 UNIT_vmx_exit := vmx/exit.c vmx/exit_text.c vmx/guest_state.c hv/lib/fmt.c hv/lib/str.c
-# The way from exit to entry alone, with VMREAD and VMWRITE counted; what else vmx/vcpu.c does is not called.
-UNIT_vmx_run := vmx/vcpu.c vmx/exit.c hv/cpuid.c
+# The way from exit to entry alone, with VMREAD and VMWRITE counted; what else vmx/run.c does is not called.
+UNIT_vmx_run := vmx/run.c vmx/exit.c hv/cpuid.c
 UNIT_vmx_run_FLAGS := -fno-pie -include tests/unit/counted_vmcs.h
 UNIT_vmx_run_LIBS := -no-pie -Wl,--unresolved-symbols=ignore-all
 UNIT_lapic := hv/vdev/lapic.c hv/vdev/lapic_ipi.c hv/vdev/lapic_regs.c hv/vdev/lapic_timer.c
