@@ -71,11 +71,6 @@ uint64_t time_wall_at_boot(void)
 	return wall_at_boot;
 }
 
-uint64_t time_ns_to_tsc_deadline(uint64_t ns)
-{
-	return tsc_start + ns_to_tsc(ns);
-}
-
 void delay_us(uint32_t us)
 {
 	uint64_t start = rdtsc(), ticks = us * tsc_rate / US_PER_S + 1;
@@ -96,10 +91,16 @@ void boot_cost_guest_enters(void)
 	boot_cost.total_scrubbing = boot_cost.scrubbing;
 }
 
+/* The TSC value at which ns have passed: one tick later than the rounded-down deadline, never early. */
+static uint64_t deadline_to_tsc(uint64_t ns)
+{
+	return ns == UINT64_MAX ? UINT64_MAX : tsc_start + ns_to_tsc(ns) + 1;
+}
+
 /* Sets this CPU's hardware for the head of its queue. The queue's lock is held. */
 static void timer_program(struct timer_queue *q)
 {
-	uint64_t ns = timer_queue_next(q), tsc = UINT64_MAX;
+	uint64_t ns = timer_queue_next(q), tsc;
 	struct pcpu *p = this_pcpu();
 
 	/* The access would leave to a hypervisor below, if there is one. */
@@ -107,9 +108,7 @@ static void timer_program(struct timer_queue *q)
 		return;
 	q->programmed_ns = ns;
 
-	/* One tick later than the rounded-down deadline: never early. */
-	if (ns != UINT64_MAX)
-		tsc = time_ns_to_tsc_deadline(ns) + 1;
+	tsc = deadline_to_tsc(ns);
 	lapic_timer_set(tsc);
 	if (p->deadline_set)
 		p->deadline_set(tsc);
@@ -210,7 +209,7 @@ void timer_run_due(void)
 	spin_unlock(&q->lock);
 }
 
-uint64_t timer_next_deadline(void)
+uint64_t timer_next_deadline_tsc(void)
 {
 	struct timer_queue *q = &queues[this_pcpu()->id];
 	uint64_t ns;
@@ -218,5 +217,5 @@ uint64_t timer_next_deadline(void)
 	spin_lock(&q->lock);
 	ns = timer_queue_next(q);
 	spin_unlock(&q->lock);
-	return ns;
+	return deadline_to_tsc(ns);
 }

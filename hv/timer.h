@@ -39,8 +39,6 @@ uint64_t tsc_hz(void);
 /* Conversions between TSC ticks and nanoseconds (durations), exact to one unit, no overflow below 2^63. */
 uint64_t tsc_to_ns(uint64_t ticks);
 uint64_t ns_to_tsc(uint64_t ns);
-/* The TSC value at which time_now_ns() will be ns. */
-uint64_t time_ns_to_tsc_deadline(uint64_t ns);
 /* Waits by polling; only before guests run, and in panic. */
 void delay_us(uint32_t us);
 
@@ -67,5 +65,5 @@ void timer_arm(struct timer *t, uint32_t cpu, uint64_t deadline_ns);
 void timer_cancel(struct timer *t);
 /* Runs what is due on this CPU and programs the hardware for the next. Called from pcpu's loop and the IRQ. */
 void timer_run_due(void);
-/* This CPU's next deadline, or UINT64_MAX. */
-uint64_t timer_next_deadline(void);
+/* The TSC value that this CPU's next timer waits for, or UINT64_MAX. */
+uint64_t timer_next_deadline_tsc(void);

@@ -49,11 +49,8 @@ static void close_cr8(void)
 
 void vmx_host_irq_hold(void)
 {
-	uint64_t ns;
-
 	close_cr8();
-	ns = timer_next_deadline();
-	follow_deadline(ns == UINT64_MAX ? UINT64_MAX : time_ns_to_tsc_deadline(ns) + 1);
+	follow_deadline(timer_next_deadline_tsc());
 	this_pcpu()->deadline_set = follow_deadline;
 }
 
