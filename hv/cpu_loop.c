@@ -26,10 +26,8 @@ static void idle(struct pcpu *p)
 {
 	uint64_t start = time_now_ns();
 
-	pcpu_set_flag(&p->idle, true);
-	if (!__atomic_load_n(&p->requests, __ATOMIC_SEQ_CST) && !(work_is_mine() && work_pending()))
-		asm volatile("sti\n\thlt\n\tcli" ::: "memory");
-	__atomic_store_n(&p->idle, false, __ATOMIC_RELAXED);
+	if (!(work_is_mine() && work_pending()))
+		pcpu_wait(p, &p->requests);
 	p->idle_ns += time_now_ns() - start;
 }
 

@@ -131,6 +131,14 @@ void pcpu_request(struct pcpu *p, uint32_t bits)
 		lapic_send_fixed(p->apic_id, VECTOR_KICK);
 }
 
+void pcpu_wait(struct pcpu *p, const uint32_t *others)
+{
+	pcpu_set_flag(&p->idle, true);
+	if (!(__atomic_load_n(&p->requests, __ATOMIC_SEQ_CST) | __atomic_load_n(others, __ATOMIC_SEQ_CST)))
+		asm volatile("sti\n\thlt\n\tcli" ::: "memory");
+	__atomic_store_n(&p->idle, false, __ATOMIC_RELAXED);
+}
+
 void pcpu_kick_self(void)
 {
 	lapic_send_fixed(this_pcpu()->apic_id, VECTOR_KICK);

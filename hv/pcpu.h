@@ -3,8 +3,8 @@
  * Physical CPUs. Each has one host stack; its pcpu pointer is kept at the top of every stack
  * (host, NMI, #DF, #MC), so that it is found without GS, which may still be the guest's.
  *
- * Host code runs with interrupts disabled everywhere but at three points: the idle wait (sti; hlt) and the interrupt
- * window after a guest was left, both in hv/cpu_loop.c, and on Bochs another before one is entered, in vmx/host_irq.c.
+ * Host code runs with interrupts disabled everywhere but at three points: the wait for an interrupt (pcpu_wait), the
+ * interrupt window after a guest was left, in hv/cpu_loop.c, and on Bochs another before one is entered, in vmx/host_irq.c.
  */
 #pragma once
 
@@ -41,8 +41,8 @@ struct pcpu {
 	void (*deadline_set)(
 	    uint64_t tsc); /* hears of each deadline that the timer is set to; NULL: nobody does */
 	bool in_guest;     /* in hv/vcpu.c's loop: a request must be announced by an interrupt */
-	bool idle;
-	bool ready; /* has come to pcpu_main and tried to enable virtualization */
+	bool idle;         /* waits for an interrupt, in pcpu_wait */
+	bool ready;        /* has come to pcpu_main and tried to enable virtualization */
 
 	struct spinlock sched_lock; /* guards what follows, and the state of the vCPUs bound here */
 	struct list run_queue;      /* vCPUs that are ready, by vruntime */
@@ -84,6 +84,12 @@ static inline struct pcpu *this_pcpu(void)
  * it sets in_guest or idle by pcpu_set_flag before its last look at them. bits may be 0: only the kick.
  */
 void pcpu_request(struct pcpu *p, uint32_t bits);
+
+/*
+ * CPU p, the calling one, is idle until an interrupt has been handled, or an NMI; not at all where there are requests,
+ * its own or at `others`.
+ */
+void pcpu_wait(struct pcpu *p, const uint32_t *others);
 
 /* Interrupts (or GIF) are off: the guest that is entered next is left before its first instruction. */
 void pcpu_kick_self(void);

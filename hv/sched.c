@@ -323,15 +323,45 @@ static void yield_to_sibling(struct pcpu *p, struct vcpu *v)
 	spin_unlock(&p->sched_lock);
 }
 
+bool sched_is_alone(const struct pcpu *p)
+{
+	return p->slice_end_ns == UINT64_MAX && !sched_others_wait(p);
+}
+
+/* v, p's running one, has run so long since p->run_start_ns. Lock held. */
+static void account(struct pcpu *p, struct vcpu *v, uint64_t ran_ns)
+{
+	p->run_start_ns += ran_ns;
+	p->guest_ns += ran_ns;
+	v->guest_ns += ran_ns;
+	v->vruntime += weighted(v, ran_ns);
+}
+
+void sched_wait_begins(struct pcpu *p, struct vcpu *v)
+{
+	spin_lock(&p->sched_lock);
+	account(p, v, time_now_ns() - p->run_start_ns);
+	p->min_vruntime = MAX(p->min_vruntime, v->vruntime);
+	spin_unlock(&p->sched_lock);
+}
+
+void sched_wait_ends(struct pcpu *p)
+{
+	uint64_t waited_ns;
+
+	spin_lock(&p->sched_lock);
+	waited_ns = time_now_ns() - p->run_start_ns;
+	p->run_start_ns += waited_ns;
+	p->idle_ns += waited_ns;
+	spin_unlock(&p->sched_lock);
+}
+
 /* v pays. Lock held; false: it has moved to another CPU in this very moment, and gets off. */
 static bool take_charge(struct pcpu *p, struct vcpu *v, uint64_t ns)
 {
 	if (v->cpu != p)
 		return false;
-	p->run_start_ns += ns;
-	p->guest_ns += ns;
-	v->guest_ns += ns;
-	v->vruntime += weighted(v, ns);
+	account(p, v, ns);
 	if (!list_empty(&v->run_link)) {
 		list_remove(&v->run_link);
 		queue_insert(p, v);
@@ -343,7 +373,7 @@ void sched_charge(struct pcpu *p, struct vcpu *v, uint64_t ns)
 {
 	bool charged;
 
-	if (p->running == v) /* its turn counts whole */
+	if (p->running == v && !p->idle) /* its turn counts whole */
 		return;
 	spin_lock(&p->sched_lock);
 	charged = take_charge(p, v, ns);
@@ -365,10 +395,8 @@ void sched_put(struct pcpu *p, struct vcpu *v, enum vcpu_leave why)
 	sched_cap_charge(vm, ran_ns);
 	spin_lock(&p->sched_lock);
 	p->running = NULL;
-	v->vruntime += weighted(v, ran_ns);
-	v->guest_ns += ran_ns;
-	p->guest_ns += ran_ns;
-	v->ready_ns = p->run_start_ns + ran_ns;
+	account(p, v, ran_ns);
+	v->ready_ns = p->run_start_ns;
 	if (parked)
 		v->state = VCPU_PARKED;
 	else if (why != LEAVE_ASLEEP || !fall_asleep(v))

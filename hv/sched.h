@@ -32,6 +32,11 @@ void sched_uncap(struct vcpu *v);
 void sched_init_cpu(struct pcpu *p);
 /* Takes the next vCPU, p's own or one that waits elsewhere; NULL: none. Limits its time where someone else waits. */
 struct vcpu *sched_pick(struct pcpu *p, bool work_waits);
+/* Nobody but p's running vCPU wants p, and nothing limits its turn: where it halts, it may wait on p. */
+bool sched_is_alone(const struct pcpu *p);
+/* p's running vCPU v begins such a wait, which does not count, and ends it. */
+void sched_wait_begins(struct pcpu *p, struct vcpu *v);
+void sched_wait_ends(struct pcpu *p);
 /* CPU p, the calling one, has worked so long for v: v pays for it, and not the vCPU in whose turn that was. */
 void sched_charge(struct pcpu *p, struct vcpu *v, uint64_t ns);
 /* Decides where v, which p has run since sched_pick, goes: a queue, sleep, or out of the game. */

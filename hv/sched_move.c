@@ -43,9 +43,10 @@ static struct pcpu *idle_cpu_for(const struct pcpu *p, const struct vcpu *v)
 
 struct pcpu *sched_choose_cpu(struct pcpu *p, const struct vcpu *v)
 {
+	bool free = !p->running || is_idle(p); /* or the one that runs waits, where it is, for an event */
 	struct pcpu *q;
 
-	if ((!p->running && list_empty(&p->run_queue)) || !in_memory(p, v))
+	if ((free && list_empty(&p->run_queue)) || !in_memory(p, v))
 		return p;
 	q = idle_cpu_for(p, v);
 	return q ? q : p;
@@ -88,6 +89,15 @@ bool sched_pull(struct pcpu *p, const struct vm *vm)
 		sched_attach(p, v);
 		spin_unlock(&p->sched_lock);
 		return true;
+	}
+	return false;
+}
+
+bool sched_others_wait(const struct pcpu *p)
+{
+	for (uint32_t i = 0; i < pcpu_count; i++) {
+		if (pcpus[i] != p && !list_empty(&pcpus[i]->run_queue))
+			return true;
 	}
 	return false;
 }

@@ -19,5 +19,7 @@ void sched_attach(struct pcpu *p, struct vcpu *v);
 struct pcpu *sched_choose_cpu(struct pcpu *p, const struct vcpu *v);
 /* Brings a vCPU (of vm; NULL: of any) that waits for another CPU to p's run queue. False: there is none. No lock. */
 bool sched_pull(struct pcpu *p, const struct vm *vm);
+/* A glance without locks: does a vCPU wait for a CPU other than p? Whoever comes later is offered. */
+bool sched_others_wait(const struct pcpu *p);
 /* Tells a CPU that has nothing to do that v waits for p. Lock held. */
 void sched_offer(const struct pcpu *p, const struct vcpu *v);

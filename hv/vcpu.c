@@ -244,16 +244,53 @@ static bool take_requests(struct vcpu *v, enum vcpu_leave *why)
 		*why = LEAVE_ASLEEP;
 		return false;
 	}
+	*why = LEAVE_READY;
 	event_inject_next(v);
 	if (v->msr.pv_eoi & KVM_MSR_ENABLE)
 		pv_eoi_offer(v);
 	return true;
 }
 
+/* From here to go_out a kick finds v in the guest, or on the way there, where requests are looked at. */
+static void come_in(struct pcpu *p, struct vcpu *v)
+{
+	speculation_guest_enters(p, v->vm);
+	ops->vcpu_load(v);
+	pcpu_set_flag(&p->in_guest, true);
+}
+
+static void go_out(struct pcpu *p, struct vcpu *v)
+{
+	pcpu_set_flag(&p->in_guest, false);
+	ops->vcpu_put(v);
+}
+
+/*
+ * v halts, and nobody else wants its CPU: they wait together, and v need not be brought back. Whatever would have
+ * woken v comes as a request.
+ */
+static void wait_here(struct pcpu *p, struct vcpu *v)
+{
+	go_out(p, v);
+	sched_wait_begins(p, v);
+	pcpu_wait(p, &v->requests);
+	sched_wait_ends(p);
+	come_in(p, v);
+}
+
 /* Somebody wants something of v or of its CPU. False: v isn't to be entered now. */
 [[gnu::noinline]] static bool answer_requests(struct vcpu *v, enum vcpu_leave *why)
 {
-	return !__atomic_load_n(&v->cpu->requests, __ATOMIC_SEQ_CST) && take_requests(v, why);
+	struct pcpu *p = v->cpu;
+
+	while (!__atomic_load_n(&p->requests, __ATOMIC_SEQ_CST)) {
+		if (take_requests(v, why))
+			return true;
+		if (*why != LEAVE_ASLEEP || v->wait_sipi || !sched_is_alone(p))
+			return false;
+		wait_here(p, v);
+	}
+	return false;
 }
 
 static inline bool may_enter(struct vcpu *v, enum vcpu_leave *why)
@@ -294,14 +331,12 @@ enum vcpu_leave vcpu_execute(struct vcpu *v)
 	if (p->current && p->current != v)
 		pv_steal_displaced(p->current);
 	vm_enter_address_space(v->vm);
-	speculation_guest_enters(p, v->vm);
 	switch_to(p, v);
 	pv_steal_running(v);
 	if (v->lapic.timer_look)
 		vlapic_timer_follow(v);
-	ops->vcpu_load(v);
-	__atomic_fetch_or(&v->requests, VREQ_EVENT, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&p->in_guest, true, __ATOMIC_SEQ_CST);
+	event_reconsider(v);
+	come_in(p, v);
 	while (may_enter(v, &why)) {
 		enum exit_action act;
 
@@ -312,8 +347,7 @@ enum vcpu_leave vcpu_execute(struct vcpu *v)
 		if (!finish_exit(v, act, &why))
 			break;
 	}
-	__atomic_store_n(&p->in_guest, false, __ATOMIC_SEQ_CST);
-	ops->vcpu_put(v);
+	go_out(p, v);
 	if (why == LEAVE_PARKED) {
 		switch_to(p, NULL);
 		vm_enter_address_space(NULL);

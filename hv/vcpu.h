@@ -26,8 +26,8 @@ enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R
 enum vcpu_state {
 	VCPU_OFF,       /* the VM isn't running */
 	VCPU_WAIT_SIPI, /* an application processor before its SIPI */
-	VCPU_READY,     /* in a run queue, or running */
-	VCPU_HALTED,    /* HLT; an event makes it ready */
+	VCPU_READY,     /* in a run queue, or running; also in HLT, as long as nobody else wants its CPU */
+	VCPU_HALTED,    /* HLT, off its CPU; an event makes it ready */
 	VCPU_CAPPED,    /* it would be ready, but its VM has used up its time (hv/sched_cap.h) */
 	VCPU_PARKED,    /* the VM is paused or has stopped; state is complete in memory */
 };

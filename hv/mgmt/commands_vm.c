@@ -242,7 +242,7 @@ static const char *vcpu_state_name(const struct vcpu *v)
 	case VCPU_WAIT_SIPI:
 		return "waits for SIPI";
 	case VCPU_READY:
-		return "ready";
+		return v->halted ? "halted" : "ready"; /* on its CPU */
 	case VCPU_HALTED:
 		return "halted";
 	case VCPU_CAPPED:

@@ -421,6 +421,106 @@ static void test_yield(void **state)
 	assert_ptr_equal(turn(0, LEAVE_READY), d);
 }
 
+/* a alone on CPU 0, on which it waits for an event. */
+static struct vcpu *waiting(void)
+{
+	struct vcpu *a = add(0, 0);
+
+	sched_start(a);
+	assert_ptr_equal(sched_pick(&cpu[0], false), a);
+	cpu[0].current = a;
+	now += 2 * MS;
+	assert_true(sched_is_alone(&cpu[0]));
+	sched_wait_begins(&cpu[0], a);
+	cpu[0].idle = true;
+	kicked[0] = 0;
+	return a;
+}
+
+/* The wait costs nothing, but for what the CPU does for the waiting one meanwhile. */
+static void test_wait_is_free(void **state)
+{
+	struct vcpu *a = waiting();
+
+	now += 7 * MS;
+	sched_charge(&cpu[0], a, MS);
+	cpu[0].idle = false;
+	sched_wait_ends(&cpu[0]);
+	assert_int_equal(cpu[0].idle_ns, 6 * MS);
+	now += 3 * MS;
+	sched_put(&cpu[0], a, LEAVE_READY);
+	assert_int_equal(a->guest_ns, 6 * MS);
+	assert_int_equal(a->vruntime, 6 * MS);
+	assert_int_equal(cpu[0].guest_ns, 6 * MS);
+}
+
+/* To others its CPU is an idle one: they come, at home or from elsewhere, and it is told. */
+static void test_wait_gives_way(void **state)
+{
+	struct vcpu *a = waiting(), *b = add(1, 0), *c = add(2, 1), *d = add(3, 1);
+
+	cpu[1].idle = true;
+	sched_start(b);
+	assert_ptr_equal(b->cpu, &cpu[0]);
+	assert_int_equal(kicked[0], 1);
+	cpu[0].idle = false;
+	sched_wait_ends(&cpu[0]);
+	sched_put(&cpu[0], a, LEAVE_ASLEEP);
+	assert_int_equal(a->state, VCPU_HALTED);
+	assert_ptr_equal(sched_pick(&cpu[0], false), b);
+	cpu[0].current = b;
+	assert_true(sched_is_alone(&cpu[0]));
+	sched_wait_begins(&cpu[0], b);
+	cpu[0].idle = true;
+	cpu[1].idle = false;
+	sched_start(c);
+	assert_ptr_equal(sched_pick(&cpu[1], false), c);
+	kicked[0] = 0;
+	sched_start(d);
+	assert_ptr_equal(d->cpu, &cpu[0]);
+	assert_int_equal(kicked[0], 1);
+}
+
+/* The time that others slept is not made up for, however long the one that ran never left its CPU. */
+static void test_wait_moves_the_clock(void **state)
+{
+	struct vcpu *a = waiting(), *b = add(1, 0);
+
+	cpu[0].idle = false;
+	sched_wait_ends(&cpu[0]);
+	now += 1000 * MS;
+	sched_wait_begins(&cpu[0], a);
+	sched_start(b);
+	assert_in_range(b->vruntime, a->vruntime - SCHED_SLICE_NS, a->vruntime);
+}
+
+/* Who has a rival here or elsewhere, or a cap, or work beside it, doesn't wait on its CPU. */
+static void test_not_alone(void **state)
+{
+	struct vcpu *a = add(0, 0), *b = add(1, 1), *c = add(2, 1);
+
+	sched_start(b);
+	assert_ptr_equal(sched_pick(&cpu[1], false), b);
+	cpu[1].current = b;
+	sched_start(a);
+	assert_ptr_equal(sched_pick(&cpu[0], false), a);
+	cpu[0].current = a;
+	assert_true(sched_is_alone(&cpu[0]));
+	sched_start(c);
+	assert_false(sched_is_alone(&cpu[0]));
+	sched_put(&cpu[1], b, LEAVE_ASLEEP);
+	assert_ptr_equal(sched_pick(&cpu[1], false), c);
+	assert_true(sched_is_alone(&cpu[0]));
+	sched_put(&cpu[0], a, LEAVE_READY);
+	assert_ptr_equal(sched_pick(&cpu[0], true), a);
+	assert_false(sched_is_alone(&cpu[0]));
+	sched_put(&cpu[0], a, LEAVE_READY);
+	cfg[0].cap = 50;
+	sched_cap_init(&vm[0]);
+	assert_ptr_equal(sched_pick(&cpu[0], false), a);
+	assert_false(sched_is_alone(&cpu[0]));
+}
+
 static void test_place(void **state)
 {
 	add(0, 0);
@@ -447,6 +547,10 @@ int main(void)
 	    cmocka_unit_test_setup(test_vruntime_moves, setup),
 	    cmocka_unit_test_setup(test_yield, setup),
 	    cmocka_unit_test_setup(test_charge, setup),
+	    cmocka_unit_test_setup(test_wait_is_free, setup),
+	    cmocka_unit_test_setup(test_wait_gives_way, setup),
+	    cmocka_unit_test_setup(test_wait_moves_the_clock, setup),
+	    cmocka_unit_test_setup(test_not_alone, setup),
 	    cmocka_unit_test_setup(test_place, setup),
 	};
 

@@ -33,6 +33,9 @@ UNIT_uart := hv/vdev/uart.c hv/io_bus.c
 UNIT_tsc := drivers/tsc.c
 UNIT_timer := hv/timer_queue.c
 UNIT_work := hv/work.c
+UNIT_vcpu := hv/vcpu.c
+UNIT_vcpu_FLAGS := -fno-pie -include tests/unit/one_cpu.h
+UNIT_vcpu_LIBS := -no-pie -Wl,--unresolved-symbols=ignore-all
 UNIT_sched := hv/sched.c hv/sched_cap.c hv/sched_move.c
 UNIT_pit := hv/vdev/pit.c hv/vdev/pit_channel.c hv/io_bus.c
 UNIT_guest_walk := hv/guest_walk.c hv/insn.c hv/decode.c mm/gpa.c
