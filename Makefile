@@ -173,6 +173,7 @@ system: all guests linux-guests $(GUEST)/initrd-stress.img $(BUILD)/host/ingot-c
 soak: all guests linux-guests $(GUEST)/initrd-stress.img $(BUILD)/host/ingot-config ## the long tests; figures in the output
 ifeq ($(CASE),)
 	@$(MAKE) -s unit-soak
+	@$(MAKE) -s fuzz
 endif
 	@/usr/bin/python3 tests/system/run.py --soak --vendor '$(VENDOR)' --case '$(CASE)'
 

@@ -11,6 +11,8 @@
 #include "hv/guest_map.h"
 #include "hv/insn.h"
 #include "hv/vm.h"
+#include "hv/x86/cr.h"
+#include "tests/unit/fake_regs.h"
 
 #define MEMORY MIB(2)
 
@@ -28,26 +30,6 @@ static struct vm vm;
 static struct vcpu vcpu;
 static bool excused;
 
-static uint64_t reg_get(struct vcpu *v, enum vreg r)
-{
-	return in.reg[r];
-}
-
-static void reg_set(struct vcpu *v, enum vreg r, uint64_t value)
-{
-	in.reg[r] = value;
-}
-
-static void seg_get(struct vcpu *v, enum vseg s, struct vseg_desc *d)
-{
-	*d = in.seg[s];
-}
-
-static uint64_t msr_get(struct vcpu *v, enum vmsr m)
-{
-	return in.gpr[0];
-}
-
 static bool long_mode(struct vcpu *v)
 {
 	return in.mode % (MODE_LONG + 1) == MODE_LONG;
@@ -59,12 +41,9 @@ static unsigned cpl(struct vcpu *v)
 }
 
 static const struct hv_ops fake = {
-    .reg_get = reg_get,
-    .reg_set = reg_set,
-    .seg_get = seg_get,
+    FAKE_REGS,
     .long_mode = long_mode,
     .cpl = cpl,
-    .msr_get = msr_get,
 };
 const struct hv_ops *ops = &fake;
 
@@ -142,6 +121,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memset(&in, 0, sizeof(in));
 	memcpy(&in, data, MIN(size, sizeof(in)));
+	memcpy(fake_reg, in.reg, sizeof(fake_reg));
+	fake_reg[VREG_CR4] &= ~CR4_PKE; /* the walker reads this CPU's PKRU */
+	memcpy(fake_seg, in.seg, sizeof(fake_seg));
+	for (unsigned i = 0; i < VMSR_COUNT; i++)
+		fake_msr[i] = in.gpr[0];
 	if (!memory)
 		memory = calloc(1, MEMORY);
 	memset(&vm.mem, 0, sizeof(vm.mem));

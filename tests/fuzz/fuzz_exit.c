@@ -25,12 +25,12 @@
 #include "hv/x86/msr.h"
 #include "hv/x86/rflags.h"
 #include "hv/xstate.h"
+#include "tests/unit/fake_regs.h"
+#include "tests/unit/fake_time.h"
 
 #define MEMORY    MIB(2)
 #define EXITS_MAX 64
-#define TIMERS    16
 #define XCR0      7
-#define START_NS  1000000
 
 /* --- the input --- */
 
@@ -63,55 +63,23 @@ static uint64_t take64(void)
 	return n;
 }
 
-/* --- a vendor whose registers are memory --- */
+/* --- the vendor --- */
 
 static struct vm vm;
 static struct vm_config config = {.name = "fuzz", .vcpus = 2, .memory = MEMORY};
 static struct vcpu vcpus[2];
-static uint64_t reg[VREG_PDPTE3 + 1], msr[VMSR_COUNT];
-static struct vseg_desc seg[SEG_COUNT];
 static uint32_t blocked;
 static unsigned injected;
 static bool ended;
 
-static uint64_t reg_get(struct vcpu *v, enum vreg r)
-{
-	return reg[r];
-}
-
-static void reg_set(struct vcpu *v, enum vreg r, uint64_t value)
-{
-	reg[r] = value;
-}
-
-static void seg_get(struct vcpu *v, enum vseg s, struct vseg_desc *d)
-{
-	*d = seg[s];
-}
-
-static void seg_set(struct vcpu *v, enum vseg s, const struct vseg_desc *d)
-{
-	seg[s] = *d;
-}
-
-static uint64_t msr_get(struct vcpu *v, enum vmsr m)
-{
-	return msr[m];
-}
-
-static void msr_set(struct vcpu *v, enum vmsr m, uint64_t value)
-{
-	msr[m] = value;
-}
-
 static bool long_mode(struct vcpu *v)
 {
-	return (reg[VREG_EFER] & EFER_LMA) && (seg[SEG_CS].attr & SEG_ATTR_L);
+	return (fake_reg[VREG_EFER] & EFER_LMA) && (fake_seg[SEG_CS].attr & SEG_ATTR_L);
 }
 
 static unsigned cpl(struct vcpu *v)
 {
-	return seg[SEG_SS].attr >> 5 & 3;
+	return fake_seg[SEG_SS].attr >> 5 & 3;
 }
 
 static uint32_t blocking(struct vcpu *v)
@@ -121,7 +89,7 @@ static uint32_t blocking(struct vcpu *v)
 
 static bool insn_completed(struct vcpu *v)
 {
-	return reg[VREG_RFLAGS] & RFLAGS_TF;
+	return fake_reg[VREG_RFLAGS] & RFLAGS_TF;
 }
 
 static void inject(struct vcpu *v, const struct guest_event *ev)
@@ -159,14 +127,9 @@ static void npt_flush(struct vcpu *v)
 
 static const struct hv_ops fake = {
     .name = "fake",
-    .reg_get = reg_get,
-    .reg_set = reg_set,
-    .seg_get = seg_get,
-    .seg_set = seg_set,
+    FAKE_REGS,
     .long_mode = long_mode,
     .cpl = cpl,
-    .msr_get = msr_get,
-    .msr_set = msr_set,
     .blocking = blocking,
     .insn_completed = insn_completed,
     .inject = inject,
@@ -180,14 +143,6 @@ static const struct hv_ops fake = {
 const struct hv_ops *ops = &fake;
 
 /* --- time --- */
-
-static uint64_t now;
-static struct timer *timers[TIMERS];
-
-uint64_t time_now_ns(void)
-{
-	return now;
-}
 
 uint64_t time_wall_at_boot(void)
 {
@@ -206,56 +161,20 @@ uint64_t tsc_to_ns(uint64_t ticks)
 
 uint64_t vcpu_tsc(const struct vcpu *v)
 {
-	return now + (uint64_t)v->tsc_offset;
-}
-
-uint64_t vm_time_ns(const struct vm *x)
-{
-	return now;
-}
-
-uint64_t vm_time_to_host_ns(const struct vm *x, uint64_t t)
-{
-	return t;
-}
-
-uint32_t vm_timer_cpu(const struct vm *x)
-{
-	return 0;
-}
-
-void timer_init(struct timer *t, timer_fn fn)
-{
-	*t = (struct timer){.fn = fn};
-}
-
-void timer_arm(struct timer *t, uint32_t cpu, uint64_t deadline_ns)
-{
-	unsigned slot = 0;
-
-	t->deadline_ns = deadline_ns;
-	t->armed = true;
-	while (slot < TIMERS && timers[slot] && timers[slot] != t)
-		slot++;
-	if (slot == TIMERS)
-		abort();
-	timers[slot] = t;
-}
-
-void timer_cancel(struct timer *t)
-{
-	t->armed = false;
+	return fake_now + (uint64_t)v->tsc_offset;
 }
 
 /* Each that is due once, however often it has come to be. */
 static void pass_time(uint64_t ns)
 {
-	now += ns;
-	for (unsigned i = 0; i < TIMERS; i++) {
-		if (!timers[i] || !timers[i]->armed || timers[i]->deadline_ns > now)
+	fake_now += ns;
+	for (unsigned i = 0; i < FAKE_TIMERS; i++) {
+		struct timer *t = fake_timers[i];
+
+		if (!t || !t->armed || t->deadline_ns > fake_now)
 			continue;
-		timers[i]->armed = false;
-		timers[i]->fn(timers[i]);
+		t->armed = false;
+		t->fn(t);
 	}
 }
 
@@ -265,13 +184,13 @@ enum cpu_mode vcpu_mode(struct vcpu *v)
 {
 	if (long_mode(v))
 		return MODE_LONG;
-	if (!(reg[VREG_CR0] & CR0_PE))
+	if (!(fake_reg[VREG_CR0] & CR0_PE))
 		return MODE_REAL;
-	if (reg[VREG_RFLAGS] & RFLAGS_VM)
+	if (fake_reg[VREG_RFLAGS] & RFLAGS_VM)
 		return MODE_V86;
-	if (reg[VREG_EFER] & EFER_LMA)
-		return seg[SEG_CS].attr & SEG_ATTR_DB ? MODE_COMPAT32 : MODE_COMPAT16;
-	return seg[SEG_CS].attr & SEG_ATTR_DB ? MODE_PROT32 : MODE_PROT16;
+	if (fake_reg[VREG_EFER] & EFER_LMA)
+		return fake_seg[SEG_CS].attr & SEG_ATTR_DB ? MODE_COMPAT32 : MODE_COMPAT16;
+	return fake_seg[SEG_CS].attr & SEG_ATTR_DB ? MODE_PROT32 : MODE_PROT16;
 }
 
 enum vcpu_place vcpu_place(const struct vcpu *v)
@@ -371,7 +290,7 @@ void panic(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	abort();
 }
@@ -416,21 +335,21 @@ static void machine_new(void)
 {
 	static struct vm first_vm;
 	static struct vcpu first_vcpus[ARRAY_SIZE(vcpus)];
-	static struct timer *first_timers[TIMERS];
+	static struct timer *first_timers[FAKE_TIMERS];
 
-	now = START_NS;
+	fake_now = FAKE_BASE_NS;
 	if (!first_vm.cfg) {
 		machine_build();
 		first_vm = vm;
 		memcpy(first_vcpus, vcpus, sizeof(vcpus));
-		memcpy(first_timers, timers, sizeof(timers));
+		memcpy(first_timers, fake_timers, sizeof(fake_timers));
 	}
 	vm = first_vm;
 	memcpy(vcpus, first_vcpus, sizeof(vcpus));
-	memcpy(timers, first_timers, sizeof(timers));
+	memcpy(fake_timers, first_timers, sizeof(fake_timers));
 	memset(vm.mem.base, 0, MEMORY);
-	memset(reg, 0, sizeof(reg));
-	memset(msr, 0, sizeof(msr));
+	memset(fake_reg, 0, sizeof(fake_reg));
+	memset(fake_msr, 0, sizeof(fake_msr));
 	ended = false;
 }
 
@@ -441,19 +360,19 @@ static void set_mode(uint8_t mode)
 	static const uint64_t table = 0x1000;
 
 	for (unsigned i = 0; i < SEG_COUNT; i++)
-		seg[i] = (struct vseg_desc){.limit = UINT32_MAX,
-					    .attr = flat | (mode & 0x40 ? SEG_ATTR_DPL(3) : 0)};
-	reg[VREG_CR0] = CR0_ET | (mode & 1 ? CR0_PE : 0) | (mode & 2 ? CR0_PE | CR0_PG : 0);
-	reg[VREG_CR4] = mode & 4 ? CR4_PAE : 0;
-	reg[VREG_EFER] = 0;
-	reg[VREG_CR3] = table;
+		fake_seg[i] = (struct vseg_desc){.limit = UINT32_MAX,
+						 .attr = flat | (mode & 0x40 ? SEG_ATTR_DPL(3) : 0)};
+	fake_reg[VREG_CR0] = CR0_ET | (mode & 1 ? CR0_PE : 0) | (mode & 2 ? CR0_PE | CR0_PG : 0);
+	fake_reg[VREG_CR4] = mode & 4 ? CR4_PAE : 0;
+	fake_reg[VREG_EFER] = 0;
+	fake_reg[VREG_CR3] = table;
 	if ((mode & 6) == 6 && (mode & 8)) {
-		reg[VREG_EFER] = EFER_LME | EFER_LMA;
-		seg[SEG_CS].attr |= mode & 16 ? SEG_ATTR_L : SEG_ATTR_DB;
+		fake_reg[VREG_EFER] = EFER_LME | EFER_LMA;
+		fake_seg[SEG_CS].attr |= mode & 16 ? SEG_ATTR_L : SEG_ATTR_DB;
 	} else if (mode & 16) {
-		seg[SEG_CS].attr |= SEG_ATTR_DB;
+		fake_seg[SEG_CS].attr |= SEG_ATTR_DB;
 	}
-	reg[VREG_RFLAGS] = RFLAGS_FIXED | (mode & 0x20 ? RFLAGS_IF : 0) | (mode & 0x80 ? RFLAGS_TF : 0);
+	fake_reg[VREG_RFLAGS] = RFLAGS_FIXED | (mode & 0x20 ? RFLAGS_IF : 0) | (mode & 0x80 ? RFLAGS_TF : 0);
 }
 
 /* Four bytes at an address, and the same for its page-table entries: whatever the walk will meet. */
@@ -483,13 +402,13 @@ static void take_state(struct vcpu *v)
 		plant(v->rip, bytes, sizeof(bytes));
 	}
 	if (what & 32)
-		reg[take8() % (VREG_DR7 + 1)] = take64() & UINT32_MAX;
+		fake_reg[take8() % (VREG_DR7 + 1)] = take64() & UINT32_MAX;
 	if (what & 64)
 		pass_time(1UL << take8() % 40);
 	if (what & 128)
-		take(&seg[take8() % SEG_COUNT], sizeof(seg[0]));
-	reg[VREG_CR4] &= vm.cpuid.cr4_mask & ~CR4_PKE; /* the walker reads this CPU's PKRU */
-	reg[VREG_CR0] = (uint32_t)reg[VREG_CR0] | CR0_ET;
+		take(&fake_seg[take8() % SEG_COUNT], sizeof(fake_seg[0]));
+	fake_reg[VREG_CR4] &= vm.cpuid.cr4_mask & ~CR4_PKE; /* the walker reads this CPU's PKRU */
+	fake_reg[VREG_CR0] = (uint32_t)fake_reg[VREG_CR0] | CR0_ET;
 }
 
 /* What the back ends promise of each kind. */
@@ -563,7 +482,7 @@ static void take_exit(struct vm_exit *e)
 static void enter(struct vcpu *v)
 {
 	blocked = take8() & (BLOCK_SHADOW | BLOCK_NMI);
-	if (!(reg[VREG_RFLAGS] & RFLAGS_IF))
+	if (!(fake_reg[VREG_RFLAGS] & RFLAGS_IF))
 		blocked |= BLOCK_IF;
 	v->requests = 0;
 	injected = 0;

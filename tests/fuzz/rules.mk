@@ -12,21 +12,26 @@ FUZZ_load_multiboot2 := $(FUZZ_LOAD)
 FUZZ_load_multiboot := $(FUZZ_LOAD)
 FUZZ_load_pvh := $(FUZZ_LOAD)
 FUZZ_emulate := $(wildcard hv/emulate*.c) hv/insn.c hv/decode.c hv/guest_walk.c mm/gpa.c hv/lib/fmt.c hv/lib/str.c
-FUZZ_exit := $(wildcard hv/emulate*.c hv/pv*.c hv/vdev/*.c) $(addprefix hv/,exit.c event.c cpuid.c cpuid_table.c cpuid_choice.c cr.c msr.c \
+FUZZ_exit := $(wildcard $(addprefix hv/,cpuid*.c emulate*.c msr*.c pv*.c vdev/*.c)) $(addprefix hv/,exit.c event.c cr.c \
 	hypercall.c insn.c decode.c guest_walk.c task_switch.c io_bus.c vm_irq.c) hv/lib/calendar.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c mm/gpa.c
 
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ ?= $(FUZZERS)
 TIME ?= 60
 
+CFLAGS_FUZZ := -std=gnu2x -O1 -g -I. -DINGOT_HOST -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+$(BUILD)/fuzz/obj/%.o: %.c tests/fuzz/rules.mk
+	@mkdir -p $(@D)
+	clang-14 $(CFLAGS_FUZZ) -MMD -MP -c -o $@ $<
+
 define FUZZ_RULE
-$(BUILD)/fuzz/$(1): tests/fuzz/fuzz_$(1).c $(FUZZ_$(1)) tests/fuzz/rules.mk
-	@mkdir -p $$(@D)
-	clang-14 -std=gnu2x -O1 -g -I. -DINGOT_HOST -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-MMD -MP -MF $$@.d -o $$@ tests/fuzz/fuzz_$(1).c $(FUZZ_$(1))
--include $(BUILD)/fuzz/$(1).d
+$(BUILD)/fuzz/$(1): $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,tests/fuzz/fuzz_$(1).c $(FUZZ_$(1)))
+	clang-14 $(CFLAGS_FUZZ) -o $$@ $$^
 endef
 $(foreach f,$(FUZZERS),$(eval $(call FUZZ_RULE,$(f))))
+
+-include $(shell find $(BUILD)/fuzz/obj -name '*.d' 2>/dev/null)
 
 .PHONY: fuzz
 fuzz: $(FUZZ:%=$(BUILD)/fuzz/%) ## the fuzzers, TIME=seconds each; FUZZ=name for one

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "support.h"
+#include "fake_regs.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +20,6 @@
 
 #define FAKE_MEMORY MIB(4)
 
-static uint64_t fake_reg[VREG_PDPTE3 + 1], fake_msr[VMSR_COUNT];
-static struct vseg_desc fake_seg[SEG_COUNT];
 static enum cpu_mode fake_mode;
 static unsigned fake_cpl, fake_flushes;
 static struct vm_config fake_cfg = {.name = "fake"};
@@ -36,39 +35,9 @@ struct fake_event {
 static struct fake_event fake_raised;
 static char fake_crash[512];
 
-static uint64_t fake_reg_get(struct vcpu *v, enum vreg r)
-{
-	return fake_reg[r];
-}
-
-static void fake_reg_set(struct vcpu *v, enum vreg r, uint64_t value)
-{
-	fake_reg[r] = value;
-}
-
-static void fake_seg_get(struct vcpu *v, enum vseg s, struct vseg_desc *d)
-{
-	*d = fake_seg[s];
-}
-
-static void fake_seg_set(struct vcpu *v, enum vseg s, const struct vseg_desc *d)
-{
-	fake_seg[s] = *d;
-}
-
 static bool fake_long_mode(struct vcpu *v)
 {
 	return fake_mode == MODE_LONG;
-}
-
-static uint64_t fake_msr_get(struct vcpu *v, enum vmsr m)
-{
-	return fake_msr[m];
-}
-
-static void fake_msr_set(struct vcpu *v, enum vmsr m, uint64_t value)
-{
-	fake_msr[m] = value;
 }
 
 static void fake_flush(struct vcpu *v)
@@ -87,14 +56,9 @@ static unsigned fake_cpl_get(struct vcpu *v)
 
 static const struct hv_ops fake_ops = {
     .name = "fake",
-    .reg_get = fake_reg_get,
-    .reg_set = fake_reg_set,
-    .seg_get = fake_seg_get,
-    .seg_set = fake_seg_set,
+    FAKE_REGS,
     .long_mode = fake_long_mode,
     .cpl = fake_cpl_get,
-    .msr_get = fake_msr_get,
-    .msr_set = fake_msr_set,
     .npt_flush = fake_flush,
     .tsc_offset = fake_tsc_offset,
 };

@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A made-up VM for the tests of device models: a clock that the test moves, timers that fire when it
- * passes them, and notes of what a device asked of the core. Guest time starts FAKE_BASE_NS after the host's.
+ * A made-up VM for the tests of device models: timers that fire when the test's clock passes them, and notes of what a
+ * device asked of the core.
  */
 #pragma once
 
 #include "support.h"
+#include "fake_time.h"
 #include <string.h>
 #include "hv/event.h"
 #include "hv/pcpu.h"
 #include "hv/vcpu.h"
 #include "hv/vm.h"
 
-#define FAKE_VCPUS   4
-#define FAKE_BASE_NS 5000000ULL
-#define FAKE_TIMERS  16
+#define FAKE_VCPUS 4
 
-static uint64_t fake_now = FAKE_BASE_NS; /* host clock; the guest's TSC runs from 0 */
-static struct timer *fake_timers[FAKE_TIMERS];
 static unsigned fake_fired;
-
 static struct pcpu fake_pcpu;
 static struct vm_config fake_cfg;
 static struct vm fake_vm;
@@ -29,11 +25,6 @@ static unsigned fake_requests[FAKE_VCPUS], fake_nmis[FAKE_VCPUS], fake_inits[FAK
 static int fake_sipi[FAKE_VCPUS];
 static enum vcpu_place fake_place = VCPU_HERE;
 
-uint64_t time_now_ns(void)
-{
-	return fake_now;
-}
-
 enum vcpu_place vcpu_place(const struct vcpu *v)
 {
 	return fake_place;
@@ -42,44 +33,6 @@ enum vcpu_place vcpu_place(const struct vcpu *v)
 uint64_t vcpu_tsc(const struct vcpu *v)
 {
 	return clock_convert(clock_ratio(NS_PER_S, v->vm->tsc.hz), fake_now - FAKE_BASE_NS);
-}
-
-uint64_t vm_time_ns(const struct vm *vm)
-{
-	return fake_now - FAKE_BASE_NS;
-}
-
-uint64_t vm_time_to_host_ns(const struct vm *vm, uint64_t t)
-{
-	return t + FAKE_BASE_NS;
-}
-
-uint32_t vm_timer_cpu(const struct vm *vm)
-{
-	return 0;
-}
-
-void timer_init(struct timer *t, timer_fn fn)
-{
-	*t = (struct timer){.fn = fn};
-}
-
-void timer_arm(struct timer *t, uint32_t cpu, uint64_t deadline_ns)
-{
-	unsigned slot = 0;
-
-	t->deadline_ns = deadline_ns;
-	t->cpu = cpu;
-	t->armed = true;
-	while (slot < FAKE_TIMERS && fake_timers[slot] && fake_timers[slot] != t)
-		slot++;
-	assert_true(slot < FAKE_TIMERS);
-	fake_timers[slot] = t;
-}
-
-void timer_cancel(struct timer *t)
-{
-	t->armed = false;
 }
 
 /* Moves the host clock to `t`, firing what is due on the way. Fails where timers come without end. */
