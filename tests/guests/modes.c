@@ -203,7 +203,7 @@ static void run_piece(unsigned i)
 		end += fmt_snprintf(end, (size_t)(text + sizeof(text) - end), " %x", results[n]);
 		same &= pieces[i].want[n] == ANY || pieces[i].want[n] == results[n];
 	}
-	guest_printf("%s:%s\n", pieces[i].name, text);
+	guest_printf("= %s:%s\n", pieces[i].name, text);
 	fmt_snprintf(name, sizeof(name), "modes/%s", pieces[i].name);
 	guest_expect(name, same, text);
 }

@@ -16,7 +16,6 @@ def golden_lines(name):
     return [re.sub(r"\s+", " ", line) for line in lines if line]
 
 
-
 def run_tiny(boot, tiny, name, cmdline="", cpus=1, timeout=90, memory="16M", vcpus=1, keys=""):
     m = boot(f"[vm t]\nmemory = {memory}\nvcpus = {vcpus}\nkernel = {name}\ncmdline = {cmdline}\n{keys}",
              tiny(name), cpus=cpus)
@@ -68,28 +67,6 @@ def test_msr_sweep(boot, tiny, vendor):
     for name in "tu":
         got = re.findall(rf"^(?:.*K)?{name}\| msr (.*?)\s*$", m.log(), re.M)
         assert got == golden_lines(f"msr-{vendor}.txt"), "\n".join(got)
-
-
-# Lines that the bare emulator gets wrong, with the reason.
-BARE_ERRORS = {
-    "amd": {"pae-bad": "QEMU's CR3 and CR0 take page-directory-pointer entries with reserved bits"},
-    "intel": {},
-}
-
-
-def test_modes(boot, bare, tiny, vendor):
-    """Real to 64-bit mode: what comes out is what the machine itself makes of it."""
-    def lines(m, prefix):
-        return re.findall(rf"^{prefix}((?!PASS|FAIL|DONE)[a-z0-9-]+: [^\r\n]*?)\s*$", m.log(), re.M)
-
-    m = bare("modes", "bare")
-    m.expect(r"DONE \d+ failed", 90)
-    want = [line for line in lines(m, "") if line.split(":")[0] not in BARE_ERRORS[vendor]]
-    assert len(want) > 20, m.log()[-600:]
-    m.close()
-    m = run_tiny(boot, tiny, "modes")
-    got = lines(m, r"(?:.*K)?t\| ")
-    assert not set(want) - set(got), (sorted(set(want) - set(got)), got)
 
 
 def test_kicks(boot, tiny, vendor):
