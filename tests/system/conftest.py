@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         only = item.get_closest_marker("only")
         if only and only.args[0] != vendor:
-            item.add_marker(pytest.mark.skip(reason=only.args[1]))
+            item.add_marker(pytest.mark.skip(reason=f"is for {only.args[0]} only ({only.args[1]})"))
 
 
 @pytest.fixture
