@@ -514,11 +514,11 @@ static void answer(struct vcpu *v, const struct cpuid_regs *r)
 enum exit_action cpuid_handle(struct vcpu *v)
 {
 	const struct cpuid_policy *p = &v->vm->cpuid;
-	uint32_t leaf = (uint32_t)v->gpr[RAX];
+	uint64_t leaf = (uint32_t)v->gpr[RAX];
 	unsigned entry = leaf < CPUID_BASIC_MAX ? p->constant[leaf] : CPUID_VARIES;
 
 	if (entry == CPUID_VARIES)
-		return handle_any(v, leaf, (uint32_t)v->gpr[RCX]);
+		return handle_any(v, (uint32_t)leaf, (uint32_t)v->gpr[RCX]);
 	answer(v, &p->entry[entry]);
 	return ACT_ADVANCE;
 }

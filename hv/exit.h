@@ -13,7 +13,7 @@ struct vcpu;
 struct insn_known;
 
 enum exit_kind {
-	EXIT_NONE,      /* nothing for the core: the back end dealt with it, or the entry was not made */
+	EXIT_NONE,      /* nothing for the core: the back end dealt with it */
 	EXIT_INTERRUPT, /* a host interrupt is waiting (or, on VMX, was acknowledged: irq.vector) */
 	EXIT_NMI, /* a host NMI, which is waiting, or was delivered to the host's handler: irq.acknowledged */
 	EXIT_PREEMPT_TIMER,

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "hv/exit.h"
 #include "hv/lib/status.h"
 #include "mm/pagetable.h"
 
@@ -92,10 +93,11 @@ struct hv_ops {
 	/* After vcpu_put, on that CPU: what was left in the hardware goes to memory, so that any CPU may touch v. */
 	void (*vcpu_unload)(struct vcpu *v);
 	/*
-	 * One entry and one exit, decoded into v->last_exit; v->gpr and v->rip go in and out. The world switch: it keeps no
-	 * register but RSP and RBP, and is called as hv/vcpu.c's run_guest does it.
+	 * One entry and one exit, decoded into v->last_exit; v->gpr and v->rip go in and out. Ends in exit_dispatch, whose
+	 * answer it returns; or, where v is wanted (vcpu_is_wanted), does not enter it and returns ACT_RESUME. The world
+	 * switch: it keeps no register but RSP and RBP, and is called as hv/vcpu.c's run_guest does it.
 	 */
-	void (*vcpu_run)(struct vcpu *v);
+	enum exit_action (*vcpu_run)(struct vcpu *v);
 
 	uint64_t (*reg_get)(struct vcpu *v, enum vreg r);
 	void (*reg_set)(struct vcpu *v, enum vreg r, uint64_t value);

@@ -295,21 +295,20 @@ static void wait_here(struct pcpu *p, struct vcpu *v)
 
 static inline bool may_enter(struct vcpu *v, enum vcpu_leave *why)
 {
-	volatile const uint32_t *of_cpu = &v->cpu->requests, *own = &v->requests;
-
-	return !(*of_cpu | *own) || answer_requests(v, why);
+	return !vcpu_is_wanted(v) || answer_requests(v, why);
 }
 
 /* Calls ops->vcpu_run, after which only RSP and RBP are what they were. */
-static inline void run_guest(struct vcpu *v)
+static inline enum exit_action run_guest(struct vcpu *v)
 {
-	const struct hv_ops *o = ops;
+	enum exit_action act;
 
 	asm volatile("call *%c[run](%%rax)"
-		     : "+a"(o), "+D"(v)
-		     : [run] "i"(offsetof(struct hv_ops, vcpu_run))
+		     : "=a"(act), "+D"(v)
+		     : "0"(ops), [run] "i"(offsetof(struct hv_ops, vcpu_run))
 		     : "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc",
 		       "memory");
+	return act;
 }
 
 /* What an exit asks for, where that is more than to go on. False: v isn't to be entered again now. */
@@ -340,10 +339,9 @@ enum vcpu_leave vcpu_execute(struct vcpu *v)
 	while (may_enter(v, &why)) {
 		enum exit_action act;
 
-		run_guest(v);
-		act = exit_dispatch(v);
-		if (act == ACT_ADVANCE && exit_advance_quick(v))
-			continue;
+		do
+			act = run_guest(v);
+		while (act == ACT_ADVANCE && exit_advance_quick(v));
 		if (!finish_exit(v, act, &why))
 			break;
 	}

@@ -13,12 +13,12 @@
 #include "hv/lib/list.h"
 #include "hv/msr.h"
 #include "hv/ops.h"
+#include "hv/pcpu.h"
 #include "hv/pv_steal.h"
 #include "hv/timer.h"
 #include "hv/vdev/lapic.h"
 
 struct vm;
-struct pcpu;
 
 /* Numbers of the general registers, as ModRM counts them. */
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPR_COUNT };
@@ -127,6 +127,14 @@ void vcpu_sipi(struct vcpu *v, uint8_t vector);
 
 /* Ends v's HLT, or its next one, without an event, whatever its RFLAGS.IF. Any CPU. */
 void vcpu_unhalt(struct vcpu *v);
+
+/* Does somebody want something of v, or of the CPU that it has? v's CPU only. */
+static inline bool vcpu_is_wanted(const struct vcpu *v)
+{
+	volatile const uint32_t *of_cpu = &v->cpu->requests, *own = &v->requests;
+
+	return *of_cpu | *own;
+}
 
 /* Sets request bits and makes v notice: wakes it if halted, kicks its CPU if it is in the guest. Any CPU. */
 void vcpu_request(struct vcpu *v, uint32_t bits);

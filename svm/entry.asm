@@ -7,7 +7,7 @@
 	bits 64
 	section .text
 
-; void svm_enter(struct vcpu *v)
+; enum exit_action svm_enter(struct vcpu *v)
 ;
 ; In:  RDI the vCPU; GIF 0, IF 1 (with V_INTR_MASKING the host's IF at VMRUN lets its interrupts end the guest).
 ; Out: the guest's registers in the vCPU; goes on in svm_exited(v), which returns to the caller. GIF 0, IF 1.

@@ -84,8 +84,8 @@ static inline struct svm_vcpu *to_svm(struct vcpu *v)
 }
 
 /* entry.asm; ends in svm_exited. */
-void svm_enter(struct vcpu *v);
-void svm_exited(struct vcpu *v);
+enum exit_action svm_enter(struct vcpu *v);
+enum exit_action svm_exited(struct vcpu *v);
 
 /* vcpu.c: what VMLOAD loads, brought into the VMCB of a loaded vCPU; and back after a change of it. */
 void svm_state_sync(struct svm_vcpu *s);
@@ -141,7 +141,7 @@ void svm_vcpu_reset(struct vcpu *v);
 void svm_vcpu_load(struct vcpu *v);
 void svm_vcpu_put(struct vcpu *v);
 void svm_vcpu_unload(struct vcpu *v);
-void svm_vcpu_run(struct vcpu *v);
+enum exit_action svm_vcpu_run(struct vcpu *v);
 void svm_npt_flush(struct vcpu *v);
 
 /* svm.c: the calling CPU's; NULL where SVM is off. */

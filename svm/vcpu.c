@@ -194,10 +194,10 @@ static void handle_own_exit(struct svm_vcpu *s, struct vm_exit *e)
 }
 
 /* A tail call, and svm_exited its continuation: so neither saves registers that entry.asm saves too. */
-[[gnu::noinline]] static void run_prepared(struct svm_vcpu *s)
+[[gnu::noinline]] static enum exit_action run_prepared(struct svm_vcpu *s)
 {
 	prepare(s);
-	svm_enter(&s->base);
+	return svm_enter(&s->base);
 }
 
 static void load_tpr(struct svm_vcpu *s)
@@ -209,19 +209,19 @@ static void load_tpr(struct svm_vcpu *s)
 	b->clean &= ~CLEAN_TPR;
 }
 
-void svm_vcpu_run(struct vcpu *v)
+enum exit_action svm_vcpu_run(struct vcpu *v)
 {
 	struct svm_vcpu *s = to_svm(v);
 	struct vmcb *b = &s->vmcb;
 
+	/* A kick that comes behind this waits, since GIF is 0, and ends the guest at once. */
+	if (vcpu_is_wanted(v))
+		return ACT_RESUME;
 	b->rip = v->rip;
 	b->rax = v->gpr[RAX];
 	if (s->tpr != vlapic_tpr(&v->lapic))
 		load_tpr(s);
-	if (s->pending)
-		run_prepared(s);
-	else
-		svm_enter(v);
+	return s->pending ? run_prepared(s) : svm_enter(v);
 }
 
 /* There is more to the completion of an instruction than RIP. */
@@ -242,7 +242,7 @@ static inline struct insn_known *known(struct svm_vcpu *s)
 	return vmcb_long_mode(&s->vmcb) ? insn_known_find(&s->base, s->vmcb.cr3) : NULL;
 }
 
-[[gnu::noinline]] static void take_any_exit(struct svm_vcpu *s)
+[[gnu::noinline]] static enum exit_action take_any_exit(struct svm_vcpu *s)
 {
 	struct vm_exit *e = &s->base.last_exit;
 
@@ -261,6 +261,7 @@ static inline struct insn_known *known(struct svm_vcpu *s)
 		handle_own_exit(s, e);
 	if (e->kind == EXIT_NPF && !completes_oddly(&s->vmcb))
 		e->npf.known = known(s);
+	return exit_dispatch(&s->base);
 }
 
 /* RIP behind the instruction, where the CPU tells it or it is known; 0: the core has to find it. */
@@ -274,7 +275,7 @@ static inline uint64_t next_rip(struct svm_vcpu *s)
 	return k ? k->next : 0;
 }
 
-void svm_exited(struct vcpu *v)
+enum exit_action svm_exited(struct vcpu *v)
 {
 	struct svm_vcpu *s = to_svm(v);
 	struct vmcb *b = &s->vmcb;
@@ -283,9 +284,9 @@ void svm_exited(struct vcpu *v)
 	v->rip = b->rip;
 	v->gpr[RAX] = b->rax;
 	b->clean = CLEAN_ALL;
-	if (exited_oddly(s)) {
-		take_any_exit(s);
-	} else if (svm_exit_is_plain(b->exit_code)) {
+	if (exited_oddly(s))
+		return take_any_exit(s);
+	if (svm_exit_is_plain(b->exit_code)) {
 		svm_exit_decode_plain(b, e);
 		e->next_rip = next_rip(s);
 	} else if (b->exit_code == VMEXIT_NPF) {
@@ -302,6 +303,7 @@ void svm_exited(struct vcpu *v)
 		svm_exit_decode_call(b, e);
 		e->next_rip = next_rip(s);
 	} else {
-		take_any_exit(s);
+		return take_any_exit(s);
 	}
+	return exit_dispatch(v);
 }

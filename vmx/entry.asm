@@ -29,7 +29,7 @@ section .text
 	extern vmx_exited
 	extern vmx_not_entered
 
-; void vmx_enter(struct vmx_vcpu *x, struct pcpu *p)
+; enum exit_action vmx_enter(struct vmx_vcpu *x, struct pcpu *p)
 ; In: RDI x, RSI p; x's VMCS is current, interrupts are disabled. Out: goes on in vmx_exited(x), or where the guest
 ; did not run in vmx_not_entered(x, why); these return to the caller. Clobbers all but RSP and RBP (hv/ops.h, vcpu_run),
 ; zeroed after a guest ran, so that no value of a guest's is left for speculation.
@@ -53,7 +53,6 @@ vmx_nmi_window_start:
 	mov eax, [rdi + VCPU_REQUESTS]
 	or eax, [rsi + PCPU_REQUESTS]
 	jnz vmx_nmi_restart
-	cmp byte [rdi + VMX_LAUNCHED], 0	; MOV keeps the flags
 	mov rax, GPR(rdi, GPR_RAX)
 	mov rcx, GPR(rdi, GPR_RCX)
 	mov rdx, GPR(rdi, GPR_RDX)
@@ -69,11 +68,15 @@ vmx_nmi_window_start:
 	mov r14, GPR(rdi, 14)
 	mov r15, GPR(rdi, 15)
 	mov rdi, GPR(rdi, GPR_RDI)
-	jne .resume
-	vmlaunch
-	jmp vmx_entry_failed
-.resume:
 	vmresume
+	; Refused: only the flags have changed. A VMCS that was cleared wants VMLAUNCH, once.
+	mov edi, VMCS_VM_INSTRUCTION_ERROR
+	vmread rdi, rdi
+	cmp edi, VMX_ERROR_NOT_LAUNCHED
+	jne vmx_entry_failed
+	mov rdi, [rsp]		; x
+	mov rdi, GPR(rdi, GPR_RDI)
+	vmlaunch
 global vmx_nmi_window_end
 vmx_nmi_window_end:
 
@@ -113,7 +116,6 @@ vmx_exit_entry:
 	mov GPR(rdi, 14), r14
 	mov GPR(rdi, 15), r15
 	pop GPR(rdi, GPR_RDI)
-	mov byte [rdi + VMX_LAUNCHED], 1
 	ZERO_GUEST
 	xor esi, esi
 	pop rdi			; x

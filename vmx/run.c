@@ -66,9 +66,8 @@ static void settle(struct vmx_vcpu *x, const struct vm_exit *e, const struct vmx
 }
 
 /* The guest did not run: what was programmed for it goes back to the queue. */
-[[gnu::cold]] static void entry_not_made(struct vmx_vcpu *x, struct vm_exit *e)
+static void entry_not_made(struct vmx_vcpu *x)
 {
-	*e = (struct vm_exit){.kind = EXIT_NONE};
 	/* Every exit clears the bit: SDM Vol. 3C, "Information for VM Exits Due to Vectored Events". */
 	if (!(vmcs_read(VMCS_ENTRY_INTR_INFO) & VMX_INTR_VALID))
 		return;
@@ -125,7 +124,7 @@ static void take_pending_debug(struct vmx_vcpu *x)
 }
 
 /* Not inlined, so that plain exits don't pay for its frame. */
-[[gnu::noinline]] static void take_full_exit(struct vmx_vcpu *x, uint32_t reason)
+[[gnu::noinline]] static enum exit_action take_full_exit(struct vmx_vcpu *x, uint32_t reason)
 {
 	struct vm_exit *e = &x->base.last_exit;
 	struct vmx_raw raw;
@@ -142,6 +141,7 @@ static void take_pending_debug(struct vmx_vcpu *x)
 	else if (e->kind == EXIT_APIC_WRITE || e->kind == EXIT_EOI || e->kind == EXIT_TPR)
 		take_pending_debug(x);
 	count_exit(x, WEIGHT_FULL);
+	return exit_dispatch(&x->base);
 }
 
 /* An exit by an instruction, decoded but for its length. Outside 64-bit mode RIP might wrap: the core knows how. */
@@ -157,7 +157,7 @@ static inline void take_length(struct vmx_vcpu *x, uint64_t rip)
 	e->next_rip = next;
 }
 
-[[gnu::noinline]] static void take_hypercall(struct vmx_vcpu *x)
+[[gnu::noinline]] static enum exit_action take_hypercall(struct vmx_vcpu *x)
 {
 	struct vm_exit *e = &x->base.last_exit;
 
@@ -166,9 +166,10 @@ static inline void take_length(struct vmx_vcpu *x, uint64_t rip)
 	e->kind = EXIT_HYPERCALL;
 	e->reason = REASON_VMCALL;
 	take_length(x, x->base.rip);
+	return exit_dispatch(&x->base);
 }
 
-void vmx_exited(struct vmx_vcpu *x)
+enum exit_action vmx_exited(struct vmx_vcpu *x)
 {
 	struct vm_exit *e = &x->base.last_exit;
 	uint64_t rip = vmcs_read(VMCS_GUEST_RIP), reason = vmcs_read(VMCS_EXIT_REASON);
@@ -185,37 +186,39 @@ void vmx_exited(struct vmx_vcpu *x)
 		take_length(x, rip);
 		count_exit(x, WEIGHT_IO);
 	} else if (reason == REASON_VMCALL) {
-		take_hypercall(x);
+		return take_hypercall(x);
 	} else {
 		x->cached = 0;
-		take_full_exit(x, (uint32_t)reason);
+		return take_full_exit(x, (uint32_t)reason);
 	}
+	return exit_dispatch(&x->base);
 }
 
-void vmx_not_entered(struct vmx_vcpu *x, enum vmx_no_entry why)
+enum exit_action vmx_not_entered(struct vmx_vcpu *x, enum vmx_no_entry why)
 {
 	x->hw_rip = x->base.rip;
-	if (why == VMX_ENTRY_REQUESTED)
-		entry_not_made(x, &x->base.last_exit);
-	else
-		entry_failed(&x->base.last_exit);
+	if (why == VMX_ENTRY_REQUESTED) {
+		entry_not_made(x);
+		return ACT_RESUME;
+	}
+	entry_failed(&x->base.last_exit);
+	return exit_dispatch(&x->base);
 }
 
-[[gnu::noinline]] static void flush_and_run(struct vmx_vcpu *x)
+[[gnu::noinline]] static enum exit_action flush_and_run(struct vmx_vcpu *x)
 {
 	vmx_flush(x);
-	vmx_enter(x, x->base.cpu);
+	return vmx_enter(x, x->base.cpu);
 }
 
 /* Ends in entry.asm, which saves the registers, and that in vmx_exited: neither has a frame. */
-void vmx_vcpu_run(struct vcpu *v)
+enum exit_action vmx_vcpu_run(struct vcpu *v)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 
 	if (v->rip != x->hw_rip)
 		vmcs_write(VMCS_GUEST_RIP, v->rip);
 	if (x->flush_ept || x->flush_vpid)
-		flush_and_run(x);
-	else
-		vmx_enter(x, v->cpu);
+		return flush_and_run(x);
+	return vmx_enter(x, v->cpu);
 }

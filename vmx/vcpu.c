@@ -39,7 +39,6 @@ static bool has(enum vmx_ctl_word w, uint32_t bit)
 static void clear_vmcs(struct vmx_vcpu *x)
 {
 	CHECK(vmclear(host_pa(x->vmcs)));
-	x->launched = false;
 }
 
 void vmx_borrow(struct vmx_vcpu *x)

@@ -27,7 +27,6 @@ struct vmx_vcpu {
 	void *vmcs;
 	uint64_t host_rsp; /* as VMCS_HOST_RSP holds it */
 	uint64_t hw_rip;   /* as VMCS_GUEST_RIP held it at the last exit */
-	uint8_t launched;  /* VMRESUME, not VMLAUNCH */
 	bool loaded; /* on the CPU that asks, since a vCPU is accessed where it is loaded or else parked */
 
 	uint64_t cache[CACHED_COUNT];
@@ -145,17 +144,19 @@ int vmx_describe_exit(struct vcpu *v, const struct vm_exit *e, char *buf, size_t
 void vmx_dump(struct vcpu *v, void (*line)(void *arg, const char *text), void *arg);
 
 /* vmx/run.c; ends in vmx_enter. */
-void vmx_vcpu_run(struct vcpu *v);
+enum exit_action vmx_vcpu_run(struct vcpu *v);
 
 /* vmx/entry.asm */
+/* SDM Vol. 3C, "VM Instruction Error Numbers": VMRESUME with a VMCS that was cleared. */
+#define VMX_ERROR_NOT_LAUNCHED 5
 enum vmx_no_entry {
 	VMX_ENTRY_REQUESTED, /* a request was waiting, or an NMI came */
 	VMX_ENTRY_FAILED,    /* VMLAUNCH or VMRESUME failed: VMCS_VM_INSTRUCTION_ERROR */
 };
 /* Runs x on this CPU, p, until it exits, and goes on in vmx_exited; or in vmx_not_entered, if it did not run. */
-void vmx_enter(struct vmx_vcpu *x, struct pcpu *p);
-void vmx_exited(struct vmx_vcpu *x);
-void vmx_not_entered(struct vmx_vcpu *x, enum vmx_no_entry why);
+enum exit_action vmx_enter(struct vmx_vcpu *x, struct pcpu *p);
+enum exit_action vmx_exited(struct vmx_vcpu *x);
+enum exit_action vmx_not_entered(struct vmx_vcpu *x, enum vmx_no_entry why);
 /* The window in which an NMI means that the entry is not to be made, and where its handler returns to then. */
 extern char vmx_nmi_window_start[], vmx_nmi_window_end[], vmx_nmi_restart[];
 /* VMCS_HOST_RIP */

@@ -18,8 +18,8 @@
 struct pcpu test_cpu;
 static struct vm vm;
 static struct vcpu v;
-static unsigned runs, waits, flushes;
-static bool loaded, alone, event, leaves;
+static unsigned runs, waits, flushes, advances;
+static bool loaded, alone, event;
 /* What comes in the first wait, and in all that follow. */
 static uint32_t come_to_cpu[2], come_to_vcpu[2];
 static bool come_event[2];
@@ -36,11 +36,22 @@ static void put(struct vcpu *of)
 	loaded = false;
 }
 
-static void run(struct vcpu *of)
+static enum exit_action run(struct vcpu *of)
 {
 	assert_true(loaded && test_cpu.in_guest && !test_cpu.idle);
-	if (++runs == NO_MORE)
-		leaves = true;
+	if (vcpu_is_wanted(of))
+		return ACT_RESUME;
+	if (advances) {
+		of->last_exit.next_rip = of->rip + 1;
+		/* What the handler of the last one asks for is seen before the next entry. */
+		if (--advances == 0) {
+			of->requests = VREQ_EVENT;
+			event = true;
+		}
+		return ACT_ADVANCE;
+	}
+	assert_false(event);
+	return ++runs == NO_MORE ? ACT_LEAVE : ACT_ADVANCE_HALT;
 }
 
 static void unload(struct vcpu *of)
@@ -93,11 +104,6 @@ void event_inject_next(struct vcpu *of)
 	event = false;
 }
 
-enum exit_action exit_dispatch(struct vcpu *of)
-{
-	return leaves ? ACT_LEAVE : ACT_ADVANCE_HALT;
-}
-
 enum exit_action exit_advance_and(struct vcpu *of, enum exit_action act)
 {
 	assert_int_equal(act, ACT_ADVANCE_HALT);
@@ -138,8 +144,8 @@ static int setup(void **state)
 	memset(&v, 0, sizeof(v));
 	v.vm = &vm;
 	v.cpu = &test_cpu;
-	runs = waits = flushes = 0;
-	loaded = event = leaves = false;
+	runs = waits = flushes = advances = 0;
+	loaded = event = false;
 	alone = true;
 	memset(come_to_cpu, 0, sizeof(come_to_cpu));
 	memset(come_to_vcpu, 0, sizeof(come_to_vcpu));
@@ -174,6 +180,16 @@ static void test_not_for_it(void **state)
 	assert_left(LEAVE_READY, NO_MORE, NO_MORE);
 }
 
+/* Instructions that are dealt with, one after the other. */
+static void test_advance(void **state)
+{
+	advances = 5;
+	v.rip = 100;
+	come_to_cpu[0] = PCPU_RESCHEDULE;
+	assert_left(LEAVE_ASLEEP, 1, 1);
+	assert_int_equal(v.rip, 105);
+}
+
 static void test_cpu_is_wanted(void **state)
 {
 	come_to_cpu[0] = PCPU_RESCHEDULE;
@@ -206,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_event, setup),
 	    cmocka_unit_test_setup(test_not_for_it, setup),
+	    cmocka_unit_test_setup(test_advance, setup),
 	    cmocka_unit_test_setup(test_cpu_is_wanted, setup),
 	    cmocka_unit_test_setup(test_park, setup),
 	    cmocka_unit_test_setup(test_not_alone, setup),
