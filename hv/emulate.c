@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The way of an instruction through the emulator: its bytes, its form, its operands, what it does, and what comes
- * of that. Aligned 32-bit moves, which drivers use on device registers, have a shorter way.
+ * of that. Aligned moves of 32 and 64 bits, which drivers use on device registers, have a shorter way.
  */
 #include "hv/emulate_private.h"
 
@@ -161,7 +161,7 @@ static enum status recognise(struct emulation *m, struct insn_known *k)
 	return finish(&m, s == OK ? execute(&m) : s);
 }
 
-/* --- aligned 32-bit moves in 64-bit mode, which cross no page and can't fault a second time --- */
+/* --- aligned 32-bit and 64-bit moves in 64-bit mode, which cross no page and can't fault a second time --- */
 
 enum plan_kind { PLAN_NONE, PLAN_LONG_WAY, PLAN_LOAD, PLAN_STORE, PLAN_STORE_IMM };
 #define PLAN_NO_REG 0xff
@@ -174,7 +174,7 @@ enum plan_kind { PLAN_NONE, PLAN_LONG_WAY, PLAN_LOAD, PLAN_STORE, PLAN_STORE_IMM
 	p->kind = PLAN_LONG_WAY;
 	if (!i->len && !insn_known_decode(k))
 		return;
-	if (i->encoding != INSN_LEGACY || i->map != MAP_ONE || i->opsize != 4 || i->addrsize != 8 ||
+	if (i->encoding != INSN_LEGACY || i->map != MAP_ONE || i->opsize == 2 || i->addrsize != 8 ||
 	    i->mod == 3 || i->lock || i->seg != INSN_NO_SEG || i->reg == RSP ||
 	    (i->has_base && i->base == RSP))
 		return;
@@ -184,6 +184,7 @@ enum plan_kind { PLAN_NONE, PLAN_LONG_WAY, PLAN_LOAD, PLAN_STORE, PLAN_STORE_IMM
 		p->kind = PLAN_STORE;
 	else if (i->opcode == MOV_IMM && !(i->reg & 7))
 		p->kind = PLAN_STORE_IMM;
+	p->size = i->opsize;
 	p->reg = i->reg;
 	p->base = i->has_base ? i->base : PLAN_NO_REG;
 	p->index = i->has_index ? i->index : PLAN_NO_REG;
@@ -200,27 +201,26 @@ static inline bool plan_fits(const struct vcpu *v, const struct vm_exit *e, cons
 		a += v->gpr[p->base];
 	if (p->index != PLAN_NO_REG)
 		a += v->gpr[p->index] << p->scale;
-	return ((a ^ e->npf.gpa.v) & PAGE_OFFSET) == 0 && (a & 3) == 0 && insn_canonical(a) &&
+	return ((a ^ e->npf.gpa.v) & PAGE_OFFSET) == 0 && (a & (p->size - 1U)) == 0 && insn_canonical(a) &&
 	       e->npf.write == (p->kind != PLAN_LOAD);
 }
 
 /* Not inlined, as with what follows: each has just the frame that it needs. */
 [[gnu::noinline]] static enum exit_action plan_load(struct vcpu *v, uint64_t at, const struct insn_plan *p)
 {
-	uint32_t value =
-	    (uint32_t)(vlapic_owns(&v->lapic, at) ? vlapic_mmio_read(v, at & PAGE_OFFSET, sizeof(value))
-						  : part_read(v, at, sizeof(value)));
-
-	v->gpr[p->reg] = value;
+	v->gpr[p->reg] = vlapic_owns(&v->lapic, at) ? vlapic_mmio_read(v, at & PAGE_OFFSET, p->size)
+						    : part_read(v, at, p->size);
 	return ACT_ADVANCE;
 }
 
-[[gnu::noinline]] static enum exit_action plan_store(struct vcpu *v, uint64_t at, uint32_t value)
+[[gnu::noinline]] static enum exit_action plan_store(struct vcpu *v, uint64_t at, const struct insn_plan *p,
+						     uint64_t value)
 {
+	value &= alu_mask(p->size);
 	if (vlapic_owns(&v->lapic, at))
-		vlapic_mmio_write(v, at & PAGE_OFFSET, sizeof(value), value);
+		vlapic_mmio_write(v, at & PAGE_OFFSET, p->size, value);
 	else
-		part_write(v, at, sizeof(value), value);
+		part_write(v, at, p->size, value);
 	return ACT_ADVANCE;
 }
 
@@ -228,7 +228,7 @@ static inline enum exit_action plan_run(struct vcpu *v, uint64_t at, const struc
 {
 	if (k->plan.kind == PLAN_LOAD)
 		return plan_load(v, at, &k->plan);
-	return plan_store(v, at, (uint32_t)(k->plan.kind == PLAN_STORE ? v->gpr[k->plan.reg] : k->insn.imm));
+	return plan_store(v, at, &k->plan, k->plan.kind == PLAN_STORE ? v->gpr[k->plan.reg] : k->insn.imm);
 }
 
 [[gnu::noinline]] static enum exit_action emulate_unmet(struct vcpu *v, struct vm_exit *e)

@@ -132,6 +132,44 @@ static void test_known(void **state)
 	assert_int_equal(device[3], 0x11);
 }
 
+/* Each twice, so that it is known the second time. */
+static void test_known_widths(void **state)
+{
+	uint64_t stored;
+
+	fake_poke64(TABLES, (TABLES + PAGE_SIZE) | PTE);
+	fake_poke64(TABLES + PAGE_SIZE, 0x80 | PTE); /* one page of 1 GiB */
+	fake_reg[VREG_CR3] = TABLES;
+	for (unsigned i = 0; i < 2; i++) {
+		*gpr(RAX) = 0x1122334455667788 + i;
+		assert_int_equal(EMULATE(DEVICE + 8, true, 0x48, 0x89, 0x47, 0x08),
+				 ACT_ADVANCE); /* mov [rdi+8], rax */
+		assert_int_equal(last_size, 8);
+		memcpy(&stored, &device[8], sizeof(stored));
+		assert_int_equal(stored, *gpr(RAX));
+		assert_int_equal(EMULATE(DEVICE + 8, false, 0x48, 0x8b, 0x4f, 0x08),
+				 ACT_ADVANCE); /* mov rcx, [rdi+8] */
+		assert_int_equal(last_size, 8);
+		assert_int_equal(*gpr(RCX), *gpr(RAX));
+		assert_int_equal(EMULATE(DEVICE + 8, false, 0x8b, 0x4f, 0x08),
+				 ACT_ADVANCE); /* mov ecx, [rdi+8] */
+		assert_int_equal(last_size, 4);
+		assert_int_equal(*gpr(RCX), (uint32_t)*gpr(RAX));
+		assert_int_equal(EMULATE(DEVICE + 4, false, 0x48, 0x8b, 0x57, 0x04),
+				 ACT_ADVANCE); /* across two */
+		assert_int_equal(*gpr(RDX) >> 32, (uint32_t)*gpr(RAX));
+		/* mov qword [rdi], -2 */
+		assert_int_equal(EMULATE(DEVICE, true, 0x48, 0xc7, 0x07, 0xfe, 0xff, 0xff, 0xff),
+				 ACT_ADVANCE);
+		memcpy(&stored, device, sizeof(stored));
+		assert_int_equal(stored, (uint64_t)-2);
+		assert_int_equal(EMULATE(DEVICE, true, 0xc7, 0x07, 1, 0, 0, 0),
+				 ACT_ADVANCE); /* mov dword [rdi], 1 */
+		memcpy(&stored, device, sizeof(stored));
+		assert_int_equal(stored, 0xffffffff00000001);
+	}
+}
+
 static void test_widths(void **state)
 {
 	assert_int_equal(EMULATE(DEVICE, false, 0x48, 0x8b, 0x07), ACT_ADVANCE); /* mov rax, [rdi] */
@@ -507,12 +545,12 @@ static void test_string_io(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    CASE(test_known),        CASE(test_widths),       CASE(test_lapic),
-	    CASE(test_rom),          CASE(test_split),        CASE(test_split_fault),
-	    CASE(test_repeat_bound), CASE(test_repeat_fault), CASE(test_repeat_to_ram),
-	    CASE(test_lock),         CASE(test_alignment),    CASE(test_refusals),
-	    CASE(test_segments),     CASE(test_stack_32),     CASE(test_stack_16),
-	    CASE(test_string_io),
+	    CASE(test_known),         CASE(test_known_widths), CASE(test_widths),
+	    CASE(test_lapic),         CASE(test_rom),          CASE(test_split),
+	    CASE(test_split_fault),   CASE(test_repeat_bound), CASE(test_repeat_fault),
+	    CASE(test_repeat_to_ram), CASE(test_lock),         CASE(test_alignment),
+	    CASE(test_refusals),      CASE(test_segments),     CASE(test_stack_32),
+	    CASE(test_stack_16),      CASE(test_string_io),
 	};
 
 	return cmocka_run_group_tests_name("emulate", tests, NULL, NULL);
