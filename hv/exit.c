@@ -125,14 +125,12 @@ HANDLER handle_out(struct vcpu *v, const struct vm_exit *e)
 
 HANDLER handle_io(struct vcpu *v, struct vm_exit *e)
 {
+	/* Many are only made for the time that they take: one byte, to nobody. */
+	if (!(e->io.word & EXIT_IO_FORM) && !io_bus_look_up(&v->vm->ports, e->io.port))
+		return ACT_ADVANCE;
 	if (e->io.string)
 		return emulate_string_io(v, e);
-	if (e->io.in)
-		return handle_in(v, e);
-	/* Many are only made for the time that they take. */
-	if (e->io.last == 0 && !io_bus_look_up(&v->vm->ports, e->io.port))
-		return ACT_ADVANCE;
-	return handle_out(v, e);
+	return e->io.in ? handle_in(v, e) : handle_out(v, e);
 }
 
 HANDLER handle_rdtsc(struct vcpu *v, bool rdtscp)

@@ -51,6 +51,7 @@ enum exit_kind {
 	EXIT_KIND_COUNT,
 };
 
+#define EXIT_IO_FORM    0x1f /* of io.word: last, in, string; all 0: one byte, OUT */
 #define EXIT_GPR_DECODE 0xff /* the hardware doesn't tell the register: decode the instruction */
 
 enum cr_access { CR_READ, CR_WRITE, CR_CLTS, CR_LMSW };

@@ -4,7 +4,7 @@
  * (host, NMI, #DF, #MC), so that it is found without GS, which may still be the guest's.
  *
  * Host code runs with interrupts disabled everywhere but at three points: the wait for an interrupt (pcpu_wait), the
- * interrupt window after a guest was left, in hv/cpu_loop.c, and on Bochs another before one is entered, in vmx/host_irq.c.
+ * interrupt window after a guest was left, in hv/cpu_loop.c, and those that Bochs needs, in vmx/host_irq.c.
  */
 #pragma once
 
@@ -63,10 +63,8 @@ struct pcpu {
 enum pcpu_request {
 	PCPU_RESCHEDULE = 1 << 0,
 	PCPU_WORK = 1 << 1,
-	PCPU_STOP = 1 << 2, /* leave virtualization and halt for ever: reboot */
-	PCPU_TIMER =
-	    1
-	    << 3, /* timer_run_due(): another CPU armed one here that is due first, or a back end wants the interrupt window */
+	PCPU_STOP = 1 << 2,  /* leave virtualization and halt for ever: reboot */
+	PCPU_TIMER = 1 << 3, /* timer_run_due(): another CPU armed one here that is due first */
 };
 
 extern struct pcpu *pcpus[MAX_PCPUS];

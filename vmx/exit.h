@@ -139,7 +139,6 @@ static inline bool vmx_exit_is_plain(uint64_t reason)
 /* SDM Vol. 3C, "Exit Qualification for I/O Instructions" */
 static inline void vmx_exit_decode_io(uint64_t q, struct vm_exit *e)
 {
-	e->qual[0] = q;
 	e->io.word = (uint32_t)q;
 }
 

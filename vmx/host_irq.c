@@ -54,6 +54,17 @@ void vmx_host_irq_hold(void)
 	this_pcpu()->deadline_set = follow_deadline;
 }
 
+/* What the handlers want more, they request. */
+void vmx_host_irq_window(void)
+{
+	if (vmx_caps.delivers_masked) {
+		write_cr8(0);
+		close_cr8();
+	} else {
+		asm volatile("sti\n\tnop\n\tcli" ::: "memory");
+	}
+}
+
 void vmx_host_irq_release(void)
 {
 	this_pcpu()->deadline_set = NULL;

@@ -10,12 +10,11 @@
 #include "vmx/vmx.h"
 
 /*
- * The preemption timer counts guest time only: a vCPU that does little but exit leaves the loop when its exits have
- * made up 256, so every 16th of the dear ones, every 64th port access: under Bochs half a millisecond, 6 characters
- * of the UART's 16.
+ * The preemption timer counts guest time only: a vCPU that does little but exit lets the host's interrupts in at every
+ * 64th port access, and at every 16th of a dearer kind: under Bochs half a millisecond, 6 characters of the UART's 16.
  */
-#define WEIGHT_FULL        16
-#define WEIGHT_IO          4
+#define IO_PER_WINDOW      64
+#define EXITS_PER_WINDOW   16
 
 #define PENDING_BREAKPOINT BIT(12) /* of the pending debug exceptions: an enabled breakpoint was met */
 
@@ -82,12 +81,11 @@ static void entry_not_made(struct vmx_vcpu *x)
 			      .qual = {vmcs_read(VMCS_VM_INSTRUCTION_ERROR)}};
 }
 
-/* Out of the loop, to its interrupt window. */
-static inline void count_exit(struct vmx_vcpu *x, uint8_t weight)
+/* At every n-th exit of x of this kind. All of the host's state is loaded, as where an interrupt makes the exit. */
+static inline void window_after(const struct vmx_vcpu *x, enum exit_kind kind, unsigned n)
 {
-	x->weighed_exits += weight;
-	if (x->weighed_exits < weight)
-		__atomic_fetch_or(&x->base.cpu->requests, PCPU_TIMER, __ATOMIC_RELAXED);
+	if (x->base.exits[kind] % n == 0)
+		vmx_host_irq_window();
 }
 
 /* Whether there is more to completing the instruction than RIP. */
@@ -140,7 +138,7 @@ static void take_pending_debug(struct vmx_vcpu *x)
 		find_known(x, e);
 	else if (e->kind == EXIT_APIC_WRITE || e->kind == EXIT_EOI || e->kind == EXIT_TPR)
 		take_pending_debug(x);
-	count_exit(x, WEIGHT_FULL);
+	window_after(x, e->kind, EXITS_PER_WINDOW);
 	return exit_dispatch(&x->base);
 }
 
@@ -184,7 +182,7 @@ enum exit_action vmx_exited(struct vmx_vcpu *x)
 		e->reason = reason;
 		vmx_exit_decode_io(vmcs_read(VMCS_EXIT_QUALIFICATION), e);
 		take_length(x, rip);
-		count_exit(x, WEIGHT_IO);
+		window_after(x, EXIT_IO, IO_PER_WINDOW);
 	} else if (reason == REASON_VMCALL) {
 		return take_hypercall(x);
 	} else {

@@ -41,9 +41,8 @@ struct vmx_vcpu {
 	struct guest_event injected; /* what VMCS_ENTRY_INTR_INFO has, while that is valid */
 	bool nmi_delivered;          /* the guest may be between an NMI and its IRET */
 
-	uint8_t weighed_exits; /* those that are not plain (vmx/exit.h), modulo 256 */
-	uint32_t last_cpu;     /* where it was loaded last */
-	uint16_t vpid;         /* of vpid_cpu's generation vpid_generation */
+	uint32_t last_cpu; /* where it was loaded last */
+	uint16_t vpid;     /* of vpid_cpu's generation vpid_generation */
 	uint64_t vpid_generation;
 	bool flush_vpid, flush_ept; /* before the next entry */
 
@@ -115,6 +114,8 @@ void vmx_timer_restart(void);
 /* Between the two the host's interrupts wait: for vmx_caps.delivers_masked. */
 void vmx_host_irq_hold(void);
 void vmx_host_irq_release(void);
+/* Between the two: takes those that wait. */
+void vmx_host_irq_window(void);
 
 /* vmx/apic.c; vm->msr_map has two pages, of which the first is filled in. */
 enum status vmx_apic_vm_init(struct vm *vm);
