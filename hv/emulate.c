@@ -216,7 +216,8 @@ static inline bool plan_fits(const struct vcpu *v, const struct vm_exit *e, cons
 [[gnu::noinline]] static enum exit_action plan_store(struct vcpu *v, uint64_t at, const struct insn_plan *p,
 						     uint64_t value)
 {
-	value &= alu_mask(p->size);
+	if (p->size == sizeof(uint32_t))
+		value = (uint32_t)value;
 	if (vlapic_owns(&v->lapic, at))
 		vlapic_mmio_write(v, at & PAGE_OFFSET, p->size, value);
 	else
