@@ -29,7 +29,6 @@
 #define XSAVE_LEGACY_SIZE 576 /* x87 and SSE area, header */
 #define XSAVE_FIRST_EXT   2
 #define XSAVE_EXT_MAX     CPUID_XSAVE_COMPONENTS
-#define XSAVE_ALIGN64     2u /* leaf 0xd, ECX of a component */
 #define CACHE_TYPE        0x1fu
 #define CACHE_LEVEL(eax)  ((eax) >> 5 & 7)
 #define BUS_MHZ           100
@@ -260,7 +259,7 @@ static void set_xsave(struct cpuid_policy *p, cpuid_fn host)
 		host(CPUID_LEAF_XSTATE, i, &h);
 		p->xsave_size[i] = (uint16_t)h.eax;
 		p->xsave_offset[i] = (uint16_t)h.ebx;
-		p->xsave_align[i] = h.ecx & XSAVE_ALIGN64;
+		p->xsave_align[i] = h.ecx & CPUID_D_ECX_ALIGN64;
 	}
 	if (!p->xcr0_mask)
 		return;

@@ -16,6 +16,8 @@
 #include "hv/virt.h"
 #include "hv/vm.h"
 #include "hv/vm_memory.h"
+#include "hv/x86/cpuid.h"
+#include "hv/x86/insn.h"
 #include "hv/xstate.h"
 #include "mm/page_alloc.h"
 
@@ -62,6 +64,8 @@ static enum status vcpus_create(struct vm *vm)
 static void host_cpuid(uint32_t leaf, uint32_t subleaf, struct cpuid_regs *out)
 {
 	*out = cpuid(leaf, subleaf);
+	if (leaf == CPUID_LEAF_XSTATE && subleaf == 1 && !xstate_compacts())
+		out->eax &= ~(CPUID_D1_EAX_XSAVEC | CPUID_D1_EAX_XSAVES);
 }
 
 /* What the configuration asks for must be there after all that the host and the back end lack. */

@@ -2,6 +2,7 @@
 /* The switch of extended CPU state: see xstate.h. SDM Vol. 1, ch. 13, "Managing State Using the XSAVE Feature Set". */
 #include "hv/xstate.h"
 
+#include "hv/lib/log.h"
 #include "hv/lib/panic.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
@@ -12,6 +13,7 @@
 #include "hv/x86/cr.h"
 #include "hv/x86/insn.h"
 #include "hv/x86/msr.h"
+#include "hv/xstate_compact.h"
 
 /* AMX (bits 17, 18) is hidden from guests whole; MPX (3, 4) is gone from the architecture. */
 #define XCR0_GUEST_MASK                                                                                      \
@@ -32,7 +34,7 @@ static_assert(sizeof(struct fxsave_head) == 32);
 
 static uint64_t supported;
 static uint32_t area_size = XSAVE_LEGACY_SIZE;
-static bool has_xsave, has_xsaves, has_tsc_aux, has_spec_ctrl;
+static bool has_xsave, has_xsavec, has_xsaves, has_tsc_aux, has_spec_ctrl, compacts;
 
 /* IA32_SPEC_CTRL exists where one of its bits does; the two vendors report them in places of their own. */
 static bool spec_ctrl_exists(void)
@@ -61,8 +63,10 @@ void xstate_init(void)
 		supported = XCR0_X87 | XCR0_SSE;
 		return;
 	}
-	has_xsaves = cpuid(0xd, 1).eax & CPUID_D1_EAX_XSAVES;
-	r = cpuid(0xd, 0);
+	r = cpuid(CPUID_LEAF_XSTATE, 1);
+	has_xsavec = r.eax & CPUID_D1_EAX_XSAVEC;
+	has_xsaves = r.eax & CPUID_D1_EAX_XSAVES;
+	r = cpuid(CPUID_LEAF_XSTATE, 0);
 	supported = (((uint64_t)r.edx << 32) | r.eax) & XCR0_GUEST_MASK;
 }
 
@@ -82,12 +86,22 @@ void xstate_enable(void)
 	/* Guests may execute XSAVES: no supervisor state that firmware left on is theirs. */
 	if (has_xsaves)
 		(void)wrmsr_safe(MSR_IA32_XSS, 0);
-	area_size = ALIGN_UP(cpuid(0xd, 0).ebx, 64U); /* for the bits in XCR0 now */
+	area_size = ALIGN_UP(cpuid(CPUID_LEAF_XSTATE, 0).ebx, 64U); /* for the bits in XCR0 now */
+	if (this_pcpu()->id != 0)
+		return;
+	compacts = has_xsavec && xstate_compact_works(supported, area_size);
+	if (has_xsavec && !compacts)
+		log_warn("XSAVEC does not work here: guests get neither it nor XSAVES");
 }
 
 uint64_t xstate_supported(void)
 {
 	return supported;
+}
+
+bool xstate_compacts(void)
+{
+	return compacts;
 }
 
 uint32_t xstate_size(void)
@@ -104,7 +118,8 @@ void xstate_reset(void *area)
 	head->ftw = FTW_AFTER_RESET;
 	head->mxcsr = MXCSR_AFTER_RESET;
 	if (has_xsave)
-		((uint64_t *)area)[64] = XCR0_X87 | XCR0_SSE; /* XSTATE_BV: these two come from the area */
+		*(uint64_t *)((uint8_t *)area + XSAVE_BV) =
+		    XCR0_X87 | XCR0_SSE; /* these two come from the area */
 }
 
 /*

@@ -5,11 +5,13 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct vcpu;
 
 #define XSAVE_LEGACY_SIZE 576 /* legacy region and header; FXSAVE's 512 fit too */
+#define XSAVE_BV          512 /* where XSTATE_BV is, the first field of the header */
 
 /* On the boot CPU: what the hardware has. */
 void xstate_init(void);
@@ -17,6 +19,8 @@ void xstate_init(void);
 void xstate_enable(void);
 /* XCR0 bits that exist here and that a guest may have. */
 uint64_t xstate_supported(void);
+/* May guests use XSAVEC and XSAVES? */
+bool xstate_compacts(void);
 /* Bytes of an area for all of them; a multiple of 64. */
 uint32_t xstate_size(void);
 /* Makes area the state after power-on (and INIT of x87: FCW 37FH is FNINIT's; RESET's is 40H). */

@@ -208,6 +208,8 @@
 #define CPUID_7_EDX_CORE_CAPABILITIES      (1u << 30)
 #define CPUID_7_EDX_SSBD                   (1u << 31)
 
+/* Leaf 0xd, a component: its place in the compacted format is aligned. */
+#define CPUID_D_ECX_ALIGN64                (1u << 1)
 /* Leaf 0xd, subleaf 1. */
 #define CPUID_D1_EAX_XSAVEOPT              (1u << 0)
 #define CPUID_D1_EAX_XSAVEC                (1u << 1)

@@ -312,9 +312,9 @@ static inline void xsave(void *area, uint64_t mask)
 		     : "memory");
 }
 
-static inline void xsaveopt(void *area, uint64_t mask)
+static inline void xsavec(void *area, uint64_t mask)
 {
-	asm volatile("xsaveoptq (%0)"
+	asm volatile("xsavec64 (%0)"
 		     :
 		     : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
 		     : "memory");
