@@ -15,7 +15,7 @@
 #define PAGE_B         0x9d
 #define PAGE_C         0x10
 #define STORM_ROUNDS   300
-#define TSC_ROUNDS     2000
+#define TSC_ROUNDS     1000
 #define MANY_SETTLE_US 500000
 #define X2(reg)        (MSR_X2APIC_BASE + ((reg) >> 4))
 #define ALL            ((1u << cpus) - 1)
@@ -381,9 +381,20 @@ static void look_at_topology(uint32_t id)
 		topology_bad |= 16;
 }
 
-/* Two vCPUs hand a number to and fro: no TSC that was read after another may be less. */
+/*
+ * Two vCPUs hand a number to and fro: no TSC that was read after another may be less. Where there are four, the others
+ * keep the CPUs busy, so that the two are displaced and moved.
+ */
 static volatile uint64_t tsc_last;
 static volatile uint32_t tsc_turn, tsc_backwards;
+static volatile bool tsc_end;
+
+static void keep_busy(uint32_t id)
+{
+	(void)id;
+	while (!tsc_end)
+		compiler_barrier();
+}
 
 static void tsc_player(uint32_t id)
 {
@@ -402,11 +413,16 @@ static void tsc_player(uint32_t id)
 
 static void check_tsc(void)
 {
-	ap[1].call = tsc_player;
-	ap_send(1, VECTOR_WAKE);
+	for (uint32_t i = 1; i < cpus; i++) {
+		ap[i].call = i == 1 ? tsc_player : keep_busy;
+		ap_send(i, VECTOR_WAKE);
+	}
 	tsc_player(0);
-	while (ap[1].call)
-		cpu_pause();
+	tsc_end = true;
+	for (uint32_t i = 1; i < cpus; i++) {
+		while (ap[i].call)
+			cpu_pause();
+	}
 	guest_expect_equal("smp/one-tsc", tsc_backwards, 0);
 }
 
