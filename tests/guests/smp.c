@@ -15,7 +15,7 @@
 #define PAGE_B         0x9d
 #define PAGE_C         0x10
 #define STORM_ROUNDS   300
-#define TSC_ROUNDS     1000
+#define TSC_TURNS      2000
 #define MANY_SETTLE_US 500000
 #define X2(reg)        (MSR_X2APIC_BASE + ((reg) >> 4))
 #define ALL            ((1u << cpus) - 1)
@@ -382,32 +382,44 @@ static void look_at_topology(uint32_t id)
 }
 
 /*
- * Two vCPUs hand a number to and fro: no TSC that was read after another may be less. Where there are four, the others
- * keep the CPUs busy, so that the two are displaced and moved.
+ * Two vCPUs hand a number to and fro: no TSC that was read after another may be less. They sleep in between, and
+ * where there are four, the others are busy for changing times: so the two wake on one CPU or another.
  */
 static volatile uint64_t tsc_last;
-static volatile uint32_t tsc_turn, tsc_backwards;
+static volatile uint32_t tsc_turns, tsc_backwards;
 static volatile bool tsc_end;
+
+static void wait_for_wake(void)
+{
+	asm volatile("sti\n\thlt\n\tcli" ::: "memory");
+}
 
 static void keep_busy(uint32_t id)
 {
-	(void)id;
-	while (!tsc_end)
-		compiler_barrier();
+	while (!tsc_end) {
+		for (uint32_t i = 0; i < id * tsc_turns % 5000 * 4; i++)
+			compiler_barrier();
+		wait_for_wake();
+	}
 }
 
 static void tsc_player(uint32_t id)
 {
-	for (unsigned i = 0; i < TSC_ROUNDS; i++) {
+	while (tsc_turns < TSC_TURNS) {
 		uint64_t now;
 
-		while (tsc_turn != id)
-			cpu_pause();
+		if (tsc_turns % 2 != id) {
+			wait_for_wake();
+			continue;
+		}
 		now = rdtsc();
 		if (now < tsc_last)
 			tsc_backwards++;
 		tsc_last = now;
-		tsc_turn = !id;
+		tsc_turns++;
+		ap_send(!id, VECTOR_WAKE);
+		if (cpus > 3)
+			ap_send(2 + tsc_turns / 3 % 2, VECTOR_WAKE);
 	}
 }
 
@@ -421,7 +433,7 @@ static void check_tsc(void)
 	tsc_end = true;
 	for (uint32_t i = 1; i < cpus; i++) {
 		while (ap[i].call)
-			cpu_pause();
+			ap_send(i, VECTOR_WAKE);
 	}
 	guest_expect_equal("smp/one-tsc", tsc_backwards, 0);
 }
