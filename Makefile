@@ -2,6 +2,10 @@
 # Builds the hypervisor image, its UEFI loader, the host-side tools and tests. `make help` lists the targets.
 
 MAKEFLAGS += --no-builtin-rules
+# As many jobs as processors, unless -j says something else; `make clean all` has an order.
+ifeq ($(MAKELEVEL)$(filter clean,$(MAKECMDGOALS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# `make lint`, and `make check`: lint and unit tests, a minute or two. Included by the Makefile.
+# `make lint`, and `make check`: lint and unit tests, within a minute. Included by the Makefile.
 CHECK ?=
 
 .PHONY: lint
@@ -8,6 +8,6 @@ lint: $(HEX) $(OFFSETS) $(BUILD)/host/ingot-config ## folders, headers alone, fo
 		--host-cc "$(HOSTCC) $(CFLAGS_UNIT) -Itests/unit" $(CHECK)
 
 .PHONY: check
-check: ## lint and host unit tests, a minute or two
+check: ## lint and host unit tests, within a minute
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit

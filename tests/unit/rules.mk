@@ -6,7 +6,8 @@ include tests/unit/unit.mk
 
 UNITS := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT ?= $(UNITS)
-CFLAGS_UNIT := -std=gnu2x -O1 -g -I. -I$(BUILD)/gen -DINGOT_HOST -fsanitize=address,undefined \
+# -O1 takes the compiler up to four times as long with a test full of assertions, and -O0 the test.
+CFLAGS_UNIT := -std=gnu2x -Og -g -I. -I$(BUILD)/gen -DINGOT_HOST -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer $(filter-out -Wmissing-prototypes,$(WARN)) -Wno-unused-parameter -Wno-format-truncation
 
 # Objects are shared by the tests, but for a test with flags of its own (UNIT_NAME_FLAGS).
