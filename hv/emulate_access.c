@@ -160,8 +160,11 @@ uint64_t part_read(struct vcpu *v, uint64_t at, unsigned size)
 
 	if (vlapic_owns(&v->lapic, at) && unit == size)
 		return vlapic_mmio_read(v, at & PAGE_OFFSET, size);
-	if (gpa_read(&v->vm->mem, gpa(at), &value, size) == OK)
+	/* A part crosses no page, and so lies in memory as a whole or not at all. */
+	if (gmem_find(&v->vm->mem, gpa(at))) {
+		(void)!gpa_read(&v->vm->mem, gpa(at), &value, size);
 		return value;
+	}
 	for (unsigned i = 0; i < size; i += unit)
 		value |= device_read(v, at + i, unit) << (8 * i);
 	return value;
