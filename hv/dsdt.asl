@@ -24,7 +24,7 @@ DefinitionBlock("", "DSDT", 2, "INGOT", "INGOTPC", 1)
 			Name(_PRT, Package() {})
 			Name(_CRS, ResourceTemplate() {
 				WordBusNumber(ResourceProducer, MinFixed, MaxFixed, PosDecode,
-					0, 0, 0xff, 0, 0x100)
+					0, 0, 0, 0, 1)
 				IO(Decode16, 0xcf8, 0xcf8, 1, 8)
 				WordIO(ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
 					0, 0, 0xcf7, 0, 0xcf8)
@@ -33,7 +33,8 @@ DefinitionBlock("", "DSDT", 2, "INGOT", "INGOTPC", 1)
 				DWordMemory(ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
 					0, 0x000a0000, 0x000bffff, 0, 0x20000)
 				DWordMemory(ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
-					0, 0xc0000000, 0xfebfffff, 0, 0x3ec00000)
+					0, PLATFORM_PCI_MEM_BASE, PLATFORM_PCI_MEM_END, 0,
+					PLATFORM_PCI_MEM_SIZE)
 			})
 		}
 
@@ -82,7 +83,7 @@ DefinitionBlock("", "DSDT", 2, "INGOT", "INGOTPC", 1)
 			})
 		}
 
-		/* Ports that belong to the board: fixed power-management registers, port 92h. */
+		/* What belongs to the board: fixed power-management registers, port 92h, PCI configuration space. */
 		Device(MBRD)
 		{
 			Name(_HID, EisaId("PNP0C02"))
@@ -90,6 +91,7 @@ DefinitionBlock("", "DSDT", 2, "INGOT", "INGOTPC", 1)
 			Name(_CRS, ResourceTemplate() {
 				IO(Decode16, PLATFORM_PM1_EVT_PORT, PLATFORM_PM1_EVT_PORT, 1, 0x0c)
 				IO(Decode16, 0x92, 0x92, 1, 1)
+				Memory32Fixed(ReadWrite, PLATFORM_PCI_ECAM_BASE, PLATFORM_PCI_ECAM_SIZE)
 			})
 		}
 	}

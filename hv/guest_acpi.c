@@ -37,7 +37,7 @@ static_assert(sizeof(struct acpi_rsdp) == 36);
 
 struct acpi_xsdt {
 	struct acpi_header header;
-	uint64_t entry[3];
+	uint64_t entry[4];
 } __attribute__((packed));
 
 /* Generic Address Structure. */
@@ -143,6 +143,18 @@ struct acpi_hpet {
 static_assert(sizeof(struct acpi_hpet) == 56);
 #define HPET_REVISION     1
 #define HPET_MINIMUM_TICK 2000 /* nearer interrupts of a periodic timer are merged */
+
+/* PCI Firmware Specification 3.2, "MCFG Table Description". */
+struct acpi_mcfg {
+	struct acpi_header header;
+	uint8_t reserved[8];
+	uint64_t base;
+	uint16_t segment;
+	uint8_t first_bus, last_bus;
+	uint32_t reserved_end;
+} __attribute__((packed));
+static_assert(sizeof(struct acpi_mcfg) == 60);
+#define MCFG_REVISION 1
 
 /* Where the next table goes. */
 struct builder {
@@ -275,6 +287,14 @@ static uint64_t place_hpet(struct builder *b)
 	return place_table(b, &h.header, sizeof(h));
 }
 
+/* Bus 0 alone. */
+static uint64_t place_mcfg(struct builder *b)
+{
+	struct acpi_mcfg m = {.header = header("MCFG", MCFG_REVISION), .base = PLATFORM_PCI_ECAM_BASE};
+
+	return place_table(b, &m.header, sizeof(m));
+}
+
 /* The one table that the guest writes: it holds the global lock. */
 static void load_facs(struct builder *b)
 {
@@ -297,6 +317,7 @@ enum status guest_acpi_load(const struct gmem *mem, uint32_t vcpus, uint64_t *rs
 	xsdt.entry[0] = place_fadt(&b, place(&b, dsdt_aml_code, sizeof(dsdt_aml_code)));
 	xsdt.entry[1] = place_madt(&b, vcpus);
 	xsdt.entry[2] = place_hpet(&b);
+	xsdt.entry[3] = place_mcfg(&b);
 	load_facs(&b);
 	r.xsdt = place_table(&b, &xsdt.header, sizeof(xsdt));
 	memcpy(r.signature, "RSD PTR ", sizeof(r.signature));

@@ -27,7 +27,7 @@
 #define GUEST_BIOS_SEGMENT  0xf000UL /* by which real-mode code reaches it */
 #define GUEST_RAM_MID_BASE  0x100000UL
 #define GUEST_RAM_MID_END   0xc0000000UL /* RAM below 4 GiB ends here at the latest */
-#define GUEST_PCI_HOLE_BASE 0xc0000000UL /* for BARs, up to the IOAPIC */
+#define GUEST_PCI_HOLE_BASE 0xc0000000UL /* for PCI, up to the IOAPIC */
 #define GUEST_PCI_HOLE_END  0xfec00000UL
 #define GUEST_RAM_HIGH_BASE 0x100000000UL
 

@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PCI configuration mechanism #1, ports CF8h-CFFh: bus 0 with a host bridge at 00:00.0 and nothing else.
- * Model: PCI Local Bus Specification, "Software Generation of Configuration Transactions".
+ * The guest's PCI bus 0 and the two ways to its configuration space: mechanism #1, ports CF8h-CFFh, and a window of
+ * memory (ECAM). The host bridge is 00:00.0; a device puts itself in another slot, as function 0.
+ * Model: PCI Local Bus Specification 3.0, "Software Generation of Configuration Transactions"; PCI Express Base
+ * Specification, "PCI Express Enhanced Configuration Access Mechanism".
  */
 #pragma once
 
 #include <stdint.h>
 #include "hv/lib/status.h"
+#include "hv/vdev/pci_function.h"
 #include "hv/vdev/vdev.h"
+
+#define PCI_SLOTS 32
 
 struct vpci {
 	struct vdev dev;
 	uint32_t address; /* CONFIG_ADDRESS */
+	struct pci_function
+	    *function[PCI_SLOTS]; /* NULL: an empty slot; doesn't change once the VM has run */
+	struct pci_function bridge;
 };
 
 enum status vpci_init(struct vm *vm);
 void vpci_reset(struct vm *vm);
+/* Puts f into a slot, 1 to PCI_SLOTS - 1, for good; before the VM runs. ERR_EXIST: it is taken; ERR_INVAL: no such slot. */
+enum status vpci_add(struct vm *vm, unsigned slot, struct pci_function *f);

@@ -31,6 +31,8 @@ def test_shell(boot, vendor):
     log = linux.shell(m, "dmesg -r")
     assert "Linux version" in log
     assert not linux.warnings(log), linux.warnings(log)
+    assert re.search(r"MMCONFIG at \[mem 0xfeb00000-0xfebfffff\] reserved", log)
+    assert "0000:00:00.0" in linux.shell(m, "ls /sys/bus/pci/devices")
     linux.shell(m, "yes 0123456789abcde | head -c 1048576 > /tmp/m", 100)
     linux.shell(m, "for i in $(seq 64); do cat /tmp/m; done > /tmp/a", 200)
     digest = hashlib.md5(b"0123456789abcde\n" * (67108864 // 16)).hexdigest()

@@ -237,7 +237,7 @@ static uint64_t table(uint64_t at, const char *signature)
 
 static void test_acpi(void **state)
 {
-	uint64_t rsdp, xsdt, fadt, madt, facs;
+	uint64_t rsdp, xsdt, fadt, madt, mcfg, facs;
 	unsigned cpus = 0, kinds = 0;
 
 	fake_vcpu_new();
@@ -250,6 +250,12 @@ static void test_acpi(void **state)
 	xsdt = table(fake_peek64(rsdp + 24), "XSDT");
 	fadt = table(fake_peek64(xsdt + 36), "FACP");
 	madt = table(fake_peek64(xsdt + 44), "APIC");
+	table(fake_peek64(xsdt + 52), "HPET");
+	mcfg = table(fake_peek64(xsdt + 60), "MCFG");
+	assert_int_equal(peek32(xsdt + 4), 68);
+	assert_int_equal(peek32(mcfg + 4), 60);
+	assert_int_equal(fake_peek64(mcfg + 44), PLATFORM_PCI_ECAM_BASE);
+	assert_int_equal(fake_peek64(mcfg + 52), 0); /* segment 0, bus 0 to bus 0 */
 	table(fake_peek64(fadt + 140), "DSDT");
 	assert_int_equal(peek32(fadt + 40), fake_peek64(fadt + 140));
 	facs = peek32(fadt + 36);

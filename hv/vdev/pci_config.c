@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A function's configuration space: bytes, each with the bits that the guest may change. */
+#include "hv/vdev/pci_function.h"
+#include "hv/lib/string.h"
+
+/* What every header has; other registers are read-only until somebody defines them. */
+static const struct {
+	uint8_t offset, size;
+	uint32_t writable;
+} header[] = {
+    {PCI_COMMAND, 2,
+     PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | PCI_COMMAND_SERR |
+	 PCI_COMMAND_INTX_DISABLE},
+    {PCI_CACHE_LINE, 1, 0xff},
+};
+
+void vpci_config_define(struct pci_function *f, unsigned offset, unsigned size, uint32_t value,
+			uint32_t writable)
+{
+	memcpy(f->config + offset, &value, size);
+	memcpy(f->writable + offset, &writable, size);
+}
+
+void vpci_function_init(struct pci_function *f, const struct pci_identity *id)
+{
+	*f = (struct pci_function){};
+	vpci_config_define(f, PCI_VENDOR, 2, id->vendor, 0);
+	vpci_config_define(f, PCI_DEVICE, 2, id->device, 0);
+	vpci_config_define(f, PCI_REVISION, 4, id->class_code << 8 | id->revision, 0);
+	vpci_config_define(f, PCI_SUBSYSTEM_VENDOR, 2, id->subsystem_vendor, 0);
+	vpci_config_define(f, PCI_SUBSYSTEM, 2, id->subsystem, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(header); i++)
+		vpci_config_define(f, header[i].offset, header[i].size, 0, header[i].writable);
+}
+
+void vpci_function_reset(struct pci_function *f)
+{
+	spin_lock(&f->lock);
+	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++)
+		f->config[i] &= (uint8_t)~f->writable[i];
+	spin_unlock(&f->lock);
+}
+
+uint32_t vpci_config_read(struct pci_function *f, unsigned offset, unsigned size)
+{
+	uint32_t value = 0;
+
+	spin_lock(&f->lock);
+	memcpy(&value, f->config + offset, size);
+	spin_unlock(&f->lock);
+	return value;
+}
+
+void vpci_config_write(struct pci_function *f, unsigned offset, unsigned size, uint32_t value)
+{
+	spin_lock(&f->lock);
+	for (unsigned i = offset; i < offset + size; i++, value >>= 8)
+		f->config[i] = (f->config[i] & (uint8_t)~f->writable[i]) | ((uint8_t)value & f->writable[i]);
+	spin_unlock(&f->lock);
+}
