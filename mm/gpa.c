@@ -95,6 +95,11 @@ enum status gpa_zero(const struct gmem *m, gpa_t a, size_t n)
 	return s;
 }
 
+void *gpa_range(const struct gmem *m, gpa_t a, size_t n, bool write)
+{
+	return n && check(m, a, n, write) == OK ? m->base + a.v : NULL;
+}
+
 static enum status check_aligned(const struct gmem *m, gpa_t a, size_t n, bool write)
 {
 	return IS_ALIGNED(a.v, n) ? check(m, a, n, write) : ERR_INVAL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Guest-physical memory of one VM: which ranges are RAM or ROM, and the only accessors to their bytes. An
- * accessor checks bounds, copies, and returns no pointer. The VM's host address space must be loaded
+ * accessor checks bounds and copies; gpa_range alone gives a pointer. The VM's host address space must be loaded
  * (hv/vm.h: vm_enter_address_space); in it, guest-physical address a is at base + a.
  */
 #pragma once
@@ -39,6 +39,12 @@ const struct gmem_slot *gmem_find(const struct gmem *m, gpa_t a);
 enum status gpa_read(const struct gmem *m, gpa_t a, void *dst, size_t n);
 /* As the guest's own write would: ERR_FAULT, with nothing written, where any byte is in ROM. */
 enum status gpa_write(const struct gmem *m, gpa_t a, const void *src, size_t n);
+/*
+ * Where n bytes at a are, for data that is not to be copied: n > 0, all of it memory, and RAM if `write`; else NULL. The
+ * pointer is good wherever the VM's host address space is loaded, until its memory is given back. What is behind it the
+ * guest may change at any moment.
+ */
+void *gpa_range(const struct gmem *m, gpa_t a, size_t n, bool write);
 /* For loaders: writes ROM too. */
 enum status gpa_load(const struct gmem *m, gpa_t a, const void *src, size_t n);
 enum status gpa_zero(const struct gmem *m, gpa_t a, size_t n);

@@ -90,6 +90,20 @@ static void test_out_of_range(void **state)
 	assert_int_equal(m.base[0x8800], 0x11);
 }
 
+static void test_range(void **state)
+{
+	(void)state;
+	assert_ptr_equal(gpa_range(&m, gpa(0x3f00), 0x100, true), m.base + 0x3f00);
+	assert_ptr_equal(gpa_range(&m, gpa(0x3f00), 0x200, false), m.base + 0x3f00);
+	assert_null(gpa_range(&m, gpa(0x3f00), 0x101, true)); /* its end is in ROM */
+	assert_null(gpa_range(&m, gpa(0x3f00), 0x1101, false));
+	assert_null(gpa_range(&m, gpa(0x3f00), 0, false));
+	assert_null(gpa_range(&m, gpa(0x5000), 1, false));
+	assert_null(gpa_range(&m, gpa(UINT64_MAX), 2, false));
+	assert_null(gpa_range(&m, gpa(0x8800), SIZE_MAX, true));
+	assert_ptr_equal(gpa_range(&m, gpa(0x8fff), 1, true), m.base + 0x8fff);
+}
+
 static void test_atomic(void **state)
 {
 	uint64_t q;
@@ -125,10 +139,8 @@ static void test_atomic(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    CASE(test_slots),
-	    CASE(test_read_write),
-	    CASE(test_out_of_range),
-	    CASE(test_atomic),
+	    CASE(test_slots), CASE(test_read_write), CASE(test_out_of_range),
+	    CASE(test_range), CASE(test_atomic),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The device's side of one split virtqueue: setup, taking chains, giving them back, and when to notify. It knows nothing
+ * of devices and transports. The VM's host address space must be loaded, and the device's lock guards it. Everything that
+ * the guest wrote is checked; what breaks the rules breaks the queue until it is reset, and nothing else. Model: Virtual
+ * I/O Device (VIRTIO) 1.2, "Split Virtqueues".
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "hv/lib/status.h"
+#include "hv/lib/types.h"
+#include "hv/vdev/vq_chain.h"
+#include "mm/gpa.h"
+
+#define VQ_SIZE_LIMIT         32768 /* 16-bit indices must tell full from empty */
+
+#define VQ_AVAIL_NO_INTERRUPT 1
+#define VQ_USED_NO_NOTIFY     1
+
+/* The available ring; behind ring[size - 1] is used_event. */
+struct vq_avail {
+	uint16_t flags, idx;
+	uint16_t ring[];
+};
+
+struct vq_used_elem {
+	uint32_t id, len;
+};
+
+/* The used ring; behind ring[size - 1] is avail_event, of 16 bits. */
+struct vq_used {
+	uint16_t flags, idx;
+	struct vq_used_elem ring[];
+};
+
+struct virtqueue {
+	/* As the driver sets them while the queue is not enabled. */
+	uint16_t size; /* a power of 2, up to size_max */
+	uint16_t size_max;
+	gpa_t desc, driver, device; /* descriptor table, available ring, used ring */
+
+	bool enabled;
+	bool event_idx, indirect; /* negotiated: VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC */
+	enum status broken;       /* OK, or what the guest's rings were found to be */
+	uint16_t next_avail;      /* entries of the available ring taken so far */
+	uint16_t next_used;       /* chains given back so far */
+	uint16_t signalled;       /* next_used when a notification was last decided on */
+	const struct gmem *mem;
+	const void *table; /* these three in the VM's host address space, while enabled */
+	struct vq_avail *avail;
+	struct vq_used *used;
+};
+
+/* size_max: a power of 2, up to VQ_SIZE_LIMIT. Not enabled, nothing in flight. */
+void vq_init(struct virtqueue *q, const struct gmem *mem, uint16_t size_max);
+/* Is this a size that a driver may choose? */
+bool vq_size_valid(const struct virtqueue *q, uint32_t size);
+/*
+ * Enables it with the size and addresses set. ERR_INVAL: one is not aligned; ERR_RANGE: not all of a ring is RAM; it is
+ * then not enabled.
+ */
+enum status vq_enable(struct virtqueue *q, bool event_idx, bool indirect);
+/* No chain is taken and nothing written to the rings any more. True: none is in flight, vq_init may follow. */
+bool vq_stop(struct virtqueue *q);
+/* Chains taken and not yet given back. */
+uint16_t vq_in_flight(const struct virtqueue *q);
+
+/*
+ * Takes the next chain. ERR_NOENT: there is none, or the queue is not enabled. ERR_INVAL, ERR_RANGE: the queue is broken,
+ * by what stands in the ring or the chain; it stays so.
+ */
+enum status vq_take(struct virtqueue *q, struct vq_chain *c);
+/*
+ * Gives back a chain that was taken, in any order; at least `written` bytes from the first writable segment's begin on
+ * have been written. On a stopped queue the driver learns nothing of it. Each chain once, else it panics.
+ */
+void vq_give(struct virtqueue *q, uint16_t head, uint32_t written);
+/*
+ * Must the driver be notified of what was given back since the last call? Forgets it. At most 65535 chains may be given
+ * between two calls.
+ */
+bool vq_must_signal(struct virtqueue *q);
+/*
+ * Asks the driver for a notification with the next chain. True: there is one already, about which none may come; take it.
+ * Needed whenever the device has taken all: with VIRTIO_F_EVENT_IDX each request is for one notification.
+ */
+bool vq_listen(struct virtqueue *q);
+/* Notifications are not needed, while the device looks by itself. Some may come yet. */
+void vq_mute(struct virtqueue *q);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From descriptors to checked segments, and copies from and to these. Rings are virtqueue.c's. */
+#include "hv/vdev/vq_chain.h"
+
+#include "hv/lib/string.h"
+#include "hv/lib/util.h"
+
+/* "Drivers MUST NOT add a descriptor chain longer than 2^32 bytes in total". */
+#define CHAIN_LEN_MAX GIB(4)
+
+struct desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags, next;
+};
+
+/* The table in force: the queue's own, or the indirect one. */
+struct table {
+	const void *at;
+	uint32_t entries;
+};
+
+/* Once, in two loads: the guest may write meanwhile. An indirect table need not be aligned. */
+static struct desc fetch(const struct table *t, uint32_t index)
+{
+	const volatile gpa_unaligned64 *p = (const gpa_unaligned64 *)t->at + index * 2;
+	uint64_t addr = p[0], rest = p[1];
+
+	return (struct desc){.addr = addr, .len = (uint32_t)rest, .flags = rest >> 32, .next = rest >> 48};
+}
+
+static enum status enter_indirect(struct table *t, const struct gmem *m, const struct desc *d)
+{
+	/* The flag that the table is for the device to write means nothing here. */
+	if ((d->flags & VQ_DESC_NEXT) || !d->len || d->len % VQ_DESC_SIZE)
+		return ERR_INVAL;
+	t->at = gpa_range(m, gpa(d->addr), d->len, false);
+	t->entries = d->len / VQ_DESC_SIZE;
+	return t->at ? OK : ERR_RANGE;
+}
+
+static enum status add(struct vq_chain *c, const struct gmem *m, const struct desc *d)
+{
+	bool write = d->flags & VQ_DESC_WRITE;
+
+	if (c->count == c->seg_max || !d->len || (!write && c->count > c->readable))
+		return ERR_INVAL;
+	if (c->readable_len + c->writable_len + d->len > CHAIN_LEN_MAX)
+		return ERR_INVAL;
+	if (!gpa_range(m, gpa(d->addr), d->len, write))
+		return ERR_RANGE;
+	c->seg[c->count++] = (struct vq_segment){.at = gpa(d->addr), .len = d->len};
+	if (write) {
+		c->writable_len += d->len;
+	} else {
+		c->readable++;
+		c->readable_len += d->len;
+	}
+	return OK;
+}
+
+enum status vq_chain_walk(struct vq_chain *c, const struct gmem *m, const void *table, uint32_t size,
+			  uint16_t head, bool indirect)
+{
+	struct table t = {.at = table, .entries = size};
+	uint16_t next = head;
+	enum status s;
+
+	c->head = head;
+	c->count = c->readable = 0;
+	c->readable_len = c->writable_len = 0;
+	for (;;) {
+		struct desc d = fetch(&t, next);
+
+		next = d.next;
+		if (d.flags & VQ_DESC_INDIRECT) {
+			s = indirect ? enter_indirect(&t, m, &d) : ERR_INVAL;
+			indirect = false; /* there is none within one */
+			next = 0;
+		} else {
+			s = c->count < size ? add(c, m, &d) : ERR_INVAL;
+			if (s == OK && !(d.flags & VQ_DESC_NEXT))
+				return OK;
+		}
+		if (s != OK)
+			return s;
+		if (next >= t.entries)
+			return ERR_INVAL;
+	}
+}
+
+/* The next piece of segments i to end that holds `offset`, cut to n bytes. NULL: there is none. */
+static uint8_t *piece(const struct vq_chain *c, const struct gmem *m, uint32_t *i, uint32_t end,
+		      uint64_t *offset, size_t n, size_t *len, bool write)
+{
+	for (; *i < end && *offset >= c->seg[*i].len; ++*i)
+		*offset -= c->seg[*i].len;
+	if (*i == end || !n)
+		return NULL;
+	*len = MIN(n, (size_t)(c->seg[*i].len - *offset));
+	return gpa_range(m, gpa(c->seg[*i].at.v + *offset), *len, write);
+}
+
+size_t vq_chain_read(const struct vq_chain *c, const struct gmem *m, uint64_t offset, void *dst, size_t n)
+{
+	size_t done = 0, len = 0;
+	const uint8_t *from;
+
+	for (uint32_t i = 0; (from = piece(c, m, &i, c->readable, &offset, n - done, &len, false));) {
+		memcpy((uint8_t *)dst + done, from, len);
+		done += len;
+		offset += len;
+	}
+	return done;
+}
+
+size_t vq_chain_write(const struct vq_chain *c, const struct gmem *m, uint64_t offset, const void *src,
+		      size_t n)
+{
+	size_t done = 0, len = 0;
+	uint8_t *to;
+
+	for (uint32_t i = c->readable; (to = piece(c, m, &i, c->count, &offset, n - done, &len, true));) {
+		memcpy(to, (const uint8_t *)src + done, len);
+		done += len;
+		offset += len;
+	}
+	return done;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One chain of descriptors of a split virtqueue, as the device sees it: checked pieces of guest memory, first those to
+ * read, then those to write. Model: Virtual I/O Device (VIRTIO) 1.2, "The Virtqueue Descriptor Table", "Indirect
+ * Descriptors".
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "hv/lib/status.h"
+#include "hv/lib/types.h"
+#include "mm/gpa.h"
+
+#define VQ_DESC_SIZE     16
+#define VQ_DESC_NEXT     1
+#define VQ_DESC_WRITE    2
+#define VQ_DESC_INDIRECT 4
+
+struct vq_segment {
+	gpa_t at;
+	uint32_t
+	    len; /* bytes, not 0; all of them are RAM of the guest, or at least memory where the device reads */
+};
+
+struct vq_chain {
+	struct vq_segment *seg; /* the owner's array */
+	uint16_t seg_max;       /* its length: longer chains break the queue */
+	uint16_t count;         /* how many there are, the first `readable` of them for the device to read */
+	uint16_t readable;
+	uint16_t head;         /* the first descriptor's index. A hostile guest may offer one twice */
+	uint64_t readable_len; /* bytes, of all together at most 4 GiB */
+	uint64_t writable_len;
+};
+
+/*
+ * Follows the chain that begins at descriptor `head`, below `size`, of the table of `size` descriptors, and fills c. Each
+ * descriptor is fetched once. indirect: VIRTIO_F_INDIRECT_DESC was negotiated. ERR_INVAL: the chain is longer than `size`
+ * or c->seg_max (as one that loops is), or against the rules; ERR_RANGE: a part of it is not RAM; c is then of no use.
+ */
+enum status vq_chain_walk(struct vq_chain *c, const struct gmem *m, const void *table, uint32_t size,
+			  uint16_t head, bool indirect);
+
+/*
+ * Copies up to n bytes from `offset` on of what is there to read, or to `offset` of what is there to write, whatever
+ * segments they lie in. Returns how many there were, in bytes.
+ */
+size_t vq_chain_read(const struct vq_chain *c, const struct gmem *m, uint64_t offset, void *dst, size_t n);
+size_t vq_chain_write(const struct vq_chain *c, const struct gmem *m, uint64_t offset, const void *src,
+		      size_t n);
