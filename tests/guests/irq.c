@@ -52,6 +52,11 @@ static void self_ipi(uint8_t vector)
 	GUEST_LAPIC(LAPIC_ICR) = vector | LAPIC_ICR_ASSERT | LAPIC_ICR_SELF;
 }
 
+static void take_pending(void)
+{
+	asm volatile("sti\n\tnop\n\tcli" ::: "memory");
+}
+
 static void check_windows(void)
 {
 	uint64_t after;
@@ -91,7 +96,7 @@ static void check_priorities(void)
 	asm volatile("mov %0, %%cr8" ::"r"(5UL));
 	guest_expect_equal("irq/cr8-is-tpr", GUEST_LAPIC(LAPIC_TPR), 0x50);
 	self_ipi(VECTOR_IPI);
-	asm volatile("sti\n\tnop\n\tcli" ::: "memory");
+	take_pending();
 	EXPECT("irq/cr8-holds", count == 1);
 	/* First what else ends the guest, now that it may: the interrupts of the host's console. */
 	asm volatile("sti");
@@ -120,7 +125,14 @@ static void check_timer(void)
 	while (count < 6)
 		asm volatile("sti\n\thlt\n\tcli" ::: "memory");
 	GUEST_LAPIC(LAPIC_LVT_TIMER) = LAPIC_LVT_MASKED;
-	EXPECT("irq/lapic-timer-periodic", count == 6);
+	take_pending();
+	/* Two may come at once where the emulator was held up. */
+	guest_printf("%u ticks of the LAPIC's timer\n", count);
+	EXPECT("irq/lapic-timer-periodic", count >= 6);
+	count = 0;
+	guest_delay_us(5000);
+	take_pending();
+	EXPECT("irq/lapic-timer-masked", count == 0);
 }
 
 /* While the guest's interrupts are off, the host's go on, and let nothing through. */
@@ -131,7 +143,7 @@ static void check_host_interrupts(void)
 	GUEST_LAPIC(LAPIC_LVT_TIMER) = VECTOR_TIMER | LAPIC_LVT_TIMER_PERIODIC;
 	GUEST_LAPIC(LAPIC_TIMER_INITIAL) = 100000;
 	for (unsigned round = 0; round < 50; round++) {
-		asm volatile("sti\n\tnop\n\tcli" ::: "memory");
+		take_pending();
 		count = 0;
 		self_ipi(VECTOR_IPI);
 		for (unsigned i = 0; i < 10000; i++)
@@ -139,7 +151,7 @@ static void check_host_interrupts(void)
 		let_through += count;
 	}
 	GUEST_LAPIC(LAPIC_LVT_TIMER) = LAPIC_LVT_MASKED;
-	asm volatile("sti\n\tnop\n\tcli" ::: "memory");
+	take_pending();
 	guest_expect_equal("irq/held-over-host-interrupts", let_through, 0);
 	EXPECT("irq/delivered-then", count > 0);
 }
