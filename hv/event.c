@@ -100,6 +100,20 @@ void event_requeue(struct vcpu *v, const struct guest_event *ev)
 	event_reconsider(v);
 }
 
+/* Beside one that was cut short, and waits until it is free, an exception or an NMI may have been injected. */
+void event_take_back(struct vcpu *v, const struct guest_event *ev)
+{
+	struct vcpu_events *e = &v->events;
+
+	if (ev->type == EVENT_EXCEPTION)
+		e->exception = *ev;
+	else if (ev->type == EVENT_NMI)
+		__atomic_store_n(&e->nmi_pending, true, __ATOMIC_SEQ_CST);
+	else
+		e->requeued = *ev;
+	event_reconsider(v);
+}
+
 void event_reconsider(struct vcpu *v)
 {
 	__atomic_fetch_or(&v->requests, VREQ_EVENT, __ATOMIC_RELAXED);

@@ -55,6 +55,8 @@ void event_raise_error(struct vcpu *v, uint8_t vector, uint32_t error);
 void event_raise_pf(struct vcpu *v, uint64_t cr2, uint32_t error);
 /* Called by a back end: the delivery of ev was cut short by the exit that is being decoded. */
 void event_requeue(struct vcpu *v, const struct guest_event *ev);
+/* Called by a back end: ev was injected, but the guest not entered. It goes back to where it came from. */
+void event_take_back(struct vcpu *v, const struct guest_event *ev);
 /* What v can take may have changed (a window opened): decide anew before the next entry. On v's CPU. */
 void event_reconsider(struct vcpu *v);
 /* Makes an NMI pending; any CPU. At most one is kept beside the one that is being handled. */

@@ -158,9 +158,8 @@ void svm_exit_decode(const struct vmcb *b, bool nrips, struct vm_exit *e)
 	e->insn_len = length(b, nrips, e);
 }
 
-bool svm_exit_interrupted(const struct vmcb *b, struct guest_event *ev)
+bool svm_event_decode(uint64_t info, struct guest_event *ev)
 {
-	uint64_t info = b->exit_int_info;
 	uint8_t vector = info & EVENT_VECTOR;
 	uint8_t type = info >> EVENT_TYPE_SHIFT & EVENT_TYPE;
 

@@ -85,7 +85,7 @@ static inline void svm_exit_decode_npf(const struct vmcb *b, struct vm_exit *e)
  */
 void svm_exit_decode(const struct vmcb *b, bool nrips, struct vm_exit *e);
 /*
- * True if the exit came in the middle of an event's delivery that must be made again; ev is that event.
+ * EXITINTINFO or EVENTINJ: true if there is an event whose delivery is (still, or again) to be made; ev is that event.
  * False for INT n, INT3 and INTO: RIP is still at the instruction, which will run again.
  */
-bool svm_exit_interrupted(const struct vmcb *b, struct guest_event *ev);
+bool svm_event_decode(uint64_t info, struct guest_event *ev);

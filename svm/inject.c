@@ -64,7 +64,7 @@ void svm_inject(struct vcpu *v, const struct guest_event *ev)
 	struct svm_vcpu *s = to_svm(v);
 	uint64_t inj = EVENT_VALID | (uint64_t)ev->type << EVENT_TYPE_SHIFT | ev->vector;
 
-	/* Soft ones are never requeued here (svm_exit_interrupted), and nothing else makes them. */
+	/* Soft ones are never requeued here (svm_event_decode), and nothing else makes them. */
 	CHECK(ev->type == EVENT_INTERRUPT || ev->type == EVENT_NMI || ev->type == EVENT_EXCEPTION);
 	if (ev->type == EVENT_INTERRUPT && svm_caps.repeats_eventinj) {
 		s->interrupt = ev->vector;
@@ -198,16 +198,36 @@ void svm_step_end(struct svm_vcpu *s, struct vm_exit *e)
 	e->kind = EXIT_NMI_WINDOW;
 }
 
+/* The NMI was not delivered: nothing is blocked yet. */
+static void nmi_undo(struct svm_vcpu *s)
+{
+	s->nmi = NMI_OPEN;
+	intercept(&s->vmcb, INTERCEPT_IRET, false);
+}
+
 void svm_requeue(struct svm_vcpu *s)
 {
 	struct guest_event ev;
 
-	if (!svm_exit_interrupted(&s->vmcb, &ev))
+	if (!svm_event_decode(s->vmcb.exit_int_info, &ev))
 		return;
-	if (ev.type == EVENT_NMI) {
-		/* Not delivered: nothing is blocked yet. */
-		s->nmi = NMI_OPEN;
-		intercept(&s->vmcb, INTERCEPT_IRET, false);
-	}
+	if (ev.type == EVENT_NMI)
+		nmi_undo(s);
 	event_requeue(&s->base, &ev);
+}
+
+void svm_take_back(struct svm_vcpu *s)
+{
+	struct guest_event ev;
+
+	if (s->pending & PENDING_INTERRUPT) {
+		s->pending &= ~(uint32_t)PENDING_INTERRUPT;
+		ev = (struct guest_event){.valid = true, .type = EVENT_INTERRUPT, .vector = s->interrupt};
+	} else if (!svm_event_decode(s->vmcb.event_inj, &ev)) {
+		return;
+	}
+	s->vmcb.event_inj = 0;
+	if (ev.type == EVENT_NMI)
+		nmi_undo(s);
+	event_take_back(&s->base, &ev);
 }

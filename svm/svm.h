@@ -129,6 +129,8 @@ void svm_step_end(struct svm_vcpu *s, struct vm_exit *e);
 void svm_iret_intercepted(struct svm_vcpu *s);
 /* The exit came during an event's delivery: hands it back to the core. */
 void svm_requeue(struct svm_vcpu *s);
+/* The guest is not entered: what was injected goes back to the core. */
+void svm_take_back(struct svm_vcpu *s);
 
 /* describe.c. */
 int svm_describe_exit(struct vcpu *v, const struct vm_exit *e, char *buf, size_t size);

@@ -209,6 +209,12 @@ static void load_tpr(struct svm_vcpu *s)
 	b->clean &= ~CLEAN_TPR;
 }
 
+[[gnu::noinline]] static enum exit_action not_entered(struct svm_vcpu *s)
+{
+	svm_take_back(s);
+	return ACT_RESUME;
+}
+
 enum exit_action svm_vcpu_run(struct vcpu *v)
 {
 	struct svm_vcpu *s = to_svm(v);
@@ -216,7 +222,7 @@ enum exit_action svm_vcpu_run(struct vcpu *v)
 
 	/* A kick that comes behind this waits, since GIF is 0, and ends the guest at once. */
 	if (vcpu_is_wanted(v))
-		return ACT_RESUME;
+		return not_entered(s);
 	b->rip = v->rip;
 	b->rax = v->gpr[RAX];
 	if (s->tpr != vlapic_tpr(&v->lapic))

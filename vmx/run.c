@@ -71,7 +71,7 @@ static void entry_not_made(struct vmx_vcpu *x)
 	if (!(vmcs_read(VMCS_ENTRY_INTR_INFO) & VMX_INTR_VALID))
 		return;
 	vmcs_write(VMCS_ENTRY_INTR_INFO, 0);
-	event_requeue(&x->base, &x->injected);
+	event_take_back(&x->base, &x->injected);
 }
 
 [[gnu::cold]] static void entry_failed(struct vm_exit *e)

@@ -2,7 +2,7 @@
 /*
  * Does a vCPU on another CPU hear at once what is sent to it, whatever its CPU does just then? The receiver makes an
  * exit and then spins, each round a little later after it has called for a shot, which so falls into every part of the
- * host's way from the exit to the next entry. "limit=US": what is lost there, until some timer ends the
+ * host's way from the exit to the next entry; and a second one, which may come while the first is on its way in. "limit=US": what is lost there, until some timer ends the
  * spinning, takes longer.
  */
 #include "hv/lib/string.h"
@@ -10,13 +10,14 @@
 #include "tests/guests/lib/guest.h"
 #include "tests/guests/lib/smp.h"
 
-#define VECTOR_SHOT 0x41
-#define SHOTS       1500
-#define STARTS      100
-#define SECONDS     2 /* of each, at most: beside others an emulator's CPUs may wait long for each other */
-#define PAGE        0x60
+#define VECTOR_SHOT   0x41
+#define VECTOR_SECOND 0xf1 /* goes before the other, where both wait */
+#define SHOTS         1500
+#define STARTS        100
+#define SECONDS       2 /* of each, at most: beside others an emulator's CPUs may wait long for each other */
+#define PAGE          0x60
 
-static volatile uint32_t ready, heard;
+static volatile uint32_t ready, heard, heard_second;
 static volatile bool enough;
 static uint64_t longest;
 
@@ -24,6 +25,13 @@ static void on_shot(struct trap *t)
 {
 	(void)t;
 	heard++;
+	GUEST_LAPIC(LAPIC_EOI) = 0;
+}
+
+static void on_second(struct trap *t)
+{
+	(void)t;
+	heard_second++;
 	GUEST_LAPIC(LAPIC_EOI) = 0;
 }
 
@@ -42,7 +50,7 @@ static void receive(uint32_t id)
 
 		delay(round);
 		(void)cpuid(0, 0);
-		while (heard < round)
+		while (heard < round || heard_second < round)
 			compiler_barrier();
 	}
 	cli();
@@ -80,7 +88,9 @@ static bool shoot(void)
 		enough = i == SHOTS || !in_time(begin);
 		start = rdtsc();
 		ap_send(1, VECTOR_SHOT);
-		if (!await(&heard, i, start))
+		delay(i % 97 * 8);
+		ap_send(1, VECTOR_SECOND);
+		if (!await(&heard, i, start) || !await(&heard_second, i, start))
 			return false;
 	}
 	return true;
@@ -133,6 +143,7 @@ void test_main(void)
 	}
 	GUEST_LAPIC(LAPIC_SVR) = LAPIC_SVR_ENABLE | 0xff;
 	guest_set_handler(VECTOR_SHOT, on_shot);
+	guest_set_handler(VECTOR_SECOND, on_second);
 	ap_place(PAGE);
 	if (!EXPECT("kicks/second-cpu", ap_start(1, PAGE)))
 		return;

@@ -154,6 +154,32 @@ static void test_order(void **state)
 	assert_int_equal(injections, 3);
 }
 
+/* An exception goes in before an interrupt that was cut short and waits; taken back, both are there again. */
+static void test_taken_back(void **state)
+{
+	blocking = BLOCK_IF;
+	requeue(EVENT_INTERRUPT, 0x41);
+	event_raise(&v, EXC_UD);
+	event_inject_next(&v);
+	assert_int_equal(injected.vector, EXC_UD);
+	event_take_back(&v, &injected);
+	event_inject_next(&v);
+	assert_int_equal(injected.vector, EXC_UD);
+	blocking = 0;
+	event_inject_next(&v);
+	assert_int_equal(injected.vector, 0x41);
+	event_take_back(&v, &injected);
+	event_nmi(&v);
+	event_inject_next(&v);
+	assert_int_equal(injected.vector, 0x41);
+	event_inject_next(&v);
+	assert_int_equal(injected.type, EVENT_NMI);
+	event_take_back(&v, &injected);
+	event_inject_next(&v);
+	assert_int_equal(injected.type, EVENT_NMI);
+	assert_int_equal(injections, 6);
+}
+
 /* Of what a handler raises, faults alone have RF in their frame; what was cut short has its frame already. */
 static void test_resume_flag(void **state)
 {
@@ -321,6 +347,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_nothing, setup),
 	    cmocka_unit_test_setup(test_order, setup),
+	    cmocka_unit_test_setup(test_taken_back, setup),
 	    cmocka_unit_test_setup(test_resume_flag, setup),
 	    cmocka_unit_test_setup(test_pic_goes_before_lapic, setup),
 	    cmocka_unit_test_setup(test_processor_delivers, setup),

@@ -244,7 +244,7 @@ static void test_svm_junk(void **state)
 		memset(&e, (int)test_random(&seed), sizeof(e));
 		svm_exit_decode(&b, n & 1, &e);
 		junk_vcpu(&seed);
-		if (svm_exit_interrupted(&b, &requeue))
+		if (svm_event_decode(b.exit_int_info, &requeue))
 			fake_vcpu.events.requeued = requeue;
 		dispatch(&e);
 	}

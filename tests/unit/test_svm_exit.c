@@ -202,7 +202,7 @@ static bool interrupted(uint32_t info, uint32_t error, struct guest_event *ev)
 {
 	b.exit_int_info = (uint64_t)error << EVENT_ERROR_SHIFT | info;
 	*ev = (struct guest_event){};
-	return svm_exit_interrupted(&b, ev);
+	return svm_event_decode(b.exit_int_info, ev);
 }
 
 static void test_interrupted(void **state)

@@ -66,6 +66,13 @@ void event_requeue(struct vcpu *x, const struct guest_event *ev)
 	requeued = *ev;
 }
 
+static struct guest_event taken_back;
+
+void event_take_back(struct vcpu *x, const struct guest_event *ev)
+{
+	taken_back = *ev;
+}
+
 static int setup(void **state)
 {
 	s = aligned_alloc(PAGE_SIZE, ALIGN_UP(sizeof(*s), PAGE_SIZE));
@@ -76,7 +83,7 @@ static int setup(void **state)
 	svm_state_reset(s);
 	s->vmcb.asid = 1;
 	synced = reloaded = debug_reloaded = kicks = 0;
-	requeued = (struct guest_event){};
+	requeued = taken_back = (struct guest_event){};
 	return 0;
 }
 
@@ -84,6 +91,30 @@ static int teardown(void **state)
 {
 	free(s);
 	return 0;
+}
+
+/* What was injected is not forgotten where the guest is not entered. */
+static void test_take_back(void **state)
+{
+	static const struct guest_event events[] = {
+	    {.valid = true, .type = EVENT_INTERRUPT, .vector = 0xec},
+	    {.valid = true, .type = EVENT_NMI, .vector = EXC_NMI},
+	    {.valid = true, .type = EVENT_EXCEPTION, .vector = EXC_GP, .has_error = true, .error = 0x1234},
+	};
+
+	svm_take_back(s);
+	assert_false(taken_back.valid);
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(events); i++) {
+		svm_caps.repeats_eventinj = i % 2;
+		svm_inject(v, &events[i / 2]);
+		svm_take_back(s);
+		assert_memory_equal(&taken_back, &events[i / 2], sizeof(taken_back));
+		assert_int_equal(s->vmcb.event_inj, 0);
+		assert_int_equal(s->nmi, NMI_OPEN);
+		assert_false(s->pending & PENDING_INTERRUPT);
+		assert_false(s->vmcb.intercept_misc1 & INTERCEPT_IRET);
+		taken_back = (struct guest_event){};
+	}
 }
 
 static void test_reset(void **state)
@@ -518,16 +549,27 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	    CASE(test_reset),      CASE(test_cr0),
-	    CASE(test_flush),      CASE(test_clean_bits),
-	    CASE(test_segments),   CASE(test_msrs),
-	    CASE(test_debug_lazy), CASE(test_inject),
-	    CASE(test_blocking),   CASE(test_nmi),
-	    CASE(test_nmi_iret),   CASE(test_nmi_step_guest),
-	    CASE(test_requeue),    CASE(test_interrupt_window),
-	    CASE(test_interrupt),  CASE(test_interrupt_and_window),
-	    CASE(test_asids),      CASE(test_msrpm),
-	    CASE(test_check),      CASE(test_pdptes),
+	    CASE(test_take_back),
+	    CASE(test_reset),
+	    CASE(test_cr0),
+	    CASE(test_flush),
+	    CASE(test_clean_bits),
+	    CASE(test_segments),
+	    CASE(test_msrs),
+	    CASE(test_debug_lazy),
+	    CASE(test_inject),
+	    CASE(test_blocking),
+	    CASE(test_nmi),
+	    CASE(test_nmi_iret),
+	    CASE(test_nmi_step_guest),
+	    CASE(test_requeue),
+	    CASE(test_interrupt_window),
+	    CASE(test_interrupt),
+	    CASE(test_interrupt_and_window),
+	    CASE(test_asids),
+	    CASE(test_msrpm),
+	    CASE(test_check),
+	    CASE(test_pdptes),
 	    CASE(test_tsc_ratio),
 	};
 
