@@ -97,6 +97,16 @@ static void check_level(void)
 	REG(T_CONFIG(2)) = 0;
 }
 
+/* An emulator may be held up between the two looks: again. */
+static bool accumulator_is_ahead(void)
+{
+	for (unsigned i = 0; i < 50; i++) {
+		if (REG(T_COMPARE(0)) > REG(COUNTER))
+			return true;
+	}
+	return false;
+}
+
 static void check_legacy(void)
 {
 	uint64_t start;
@@ -111,7 +121,7 @@ static void check_legacy(void)
 	REG(T_COMPARE(0)) = TICKS_PER_MS;
 	wait_for(20);
 	EXPECT("hpet/periodic-not-early", REG(COUNTER) - start >= 20 * TICKS_PER_MS);
-	EXPECT("hpet/accumulator-ahead", REG(T_COMPARE(0)) > REG(COUNTER));
+	EXPECT("hpet/accumulator-ahead", accumulator_is_ahead());
 	REG(T_CONFIG(0)) = 0;
 	REG(CONFIG) = CONFIG_ENABLE;
 }
