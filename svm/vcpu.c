@@ -209,20 +209,17 @@ static void load_tpr(struct svm_vcpu *s)
 	b->clean &= ~CLEAN_TPR;
 }
 
-[[gnu::noinline]] static enum exit_action not_entered(struct svm_vcpu *s)
-{
-	svm_take_back(s);
-	return ACT_RESUME;
-}
-
 enum exit_action svm_vcpu_run(struct vcpu *v)
 {
 	struct svm_vcpu *s = to_svm(v);
 	struct vmcb *b = &s->vmcb;
 
 	/* A kick that comes behind this waits, since GIF is 0, and ends the guest at once. */
-	if (vcpu_is_wanted(v))
-		return not_entered(s);
+	if (vcpu_is_wanted(v)) {
+		if ((s->pending & PENDING_INTERRUPT) | (b->event_inj & EVENT_VALID))
+			svm_take_back(s);
+		return ACT_RESUME;
+	}
 	b->rip = v->rip;
 	b->rax = v->gpr[RAX];
 	if (s->tpr != vlapic_tpr(&v->lapic))

@@ -58,6 +58,7 @@ KNOWN = re.compile(
     r"RETBleed: WARNING: Spectre v2 mitigation"      # Bochs' CPU models: no IBRS
     r"|fail to add MMCONFIG information"             # every PC without MCFG: QEMU's pc, Bochs
     r"|hrtimer: interrupt took \d+ ns"               # a vCPU that had to wait for its CPU just then
+    r"|hpet: Lost \d+ RTC interrupts"                # the same
 )
 
 
