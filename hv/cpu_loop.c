@@ -8,13 +8,8 @@
 #include "hv/vcpu.h"
 #include "hv/virt.h"
 #include "hv/work.h"
+#include "hv/x86/insn.h"
 #include "hv/xstate.h"
-
-/* The interrupt window: pending host interrupts are taken here, between two instructions. */
-static void irq_window(void)
-{
-	asm volatile("sti\n\tnop\n\tcli" ::: "memory");
-}
 
 static void run_vcpu(struct pcpu *p, struct vcpu *v)
 {

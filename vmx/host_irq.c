@@ -61,7 +61,7 @@ void vmx_host_irq_window(void)
 		write_cr8(0);
 		close_cr8();
 	} else {
-		asm volatile("sti\n\tnop\n\tcli" ::: "memory");
+		irq_window();
 	}
 }
 

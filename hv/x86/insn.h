@@ -328,6 +328,12 @@ static inline void xrstor(const void *area, uint64_t mask)
 		     : "memory");
 }
 
+/* Interrupts are off, and are taken here, between two instructions, if any wait. */
+static inline void irq_window(void)
+{
+	asm volatile("sti\n\tnop\n\tcli" ::: "memory");
+}
+
 /* --- caches, TLB, order --- */
 
 static inline void invlpg(uint64_t va)
