@@ -50,6 +50,7 @@ UNIT_pci := $(wildcard hv/vdev/pci*.c) hv/io_bus.c
 UNIT_pm := hv/vdev/pm.c $(UNIT_pci)
 UNIT_rtc := hv/vdev/rtc.c hv/lib/calendar.c hv/io_bus.c
 UNIT_virtqueue := hv/vdev/virtqueue.c hv/vdev/vq_chain.c mm/gpa.c
+UNIT_virtio := hv/vdev/virtio.c hv/vdev/virtio_pci.c $(UNIT_virtqueue)
 UNIT_vdev := $(wildcard hv/vdev/*.c) hv/vm_irq.c hv/io_bus.c hv/lib/calendar.c mm/gpa.c $(UNIT_config)
 UNIT_cpuid := hv/cpuid.c hv/cpuid_table.c hv/cpuid_choice.c mm/gpa.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c
 UNIT_insn := hv/insn.c hv/guest_walk.c hv/decode.c mm/gpa.c

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What all virtio devices do alike. Model: VIRTIO 1.2, "Basic Facilities of a Virtio Device". */
+#include "hv/vdev/virtio.h"
+
+#include "hv/lib/string.h"
+#include "hv/lib/util.h"
+#include "hv/vm.h"
+
+#define COMMON_FEATURES (VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1)
+
+void virtio_init(struct virtio *d, const struct virtio_type *type, uint64_t features, struct virtqueue *queue,
+		 uint16_t count, uint16_t size_max)
+{
+	d->type = type;
+	d->offered = features | COMMON_FEATURES;
+	d->queue = queue;
+	d->queue_count = count;
+	for (unsigned i = 0; i < count; i++)
+		vq_init(&queue[i], &d->dev.vm->mem, size_max);
+}
+
+/* --- for types --- */
+
+bool virtio_has(const struct virtio *d, uint64_t feature)
+{
+	return (d->accepted & feature) && (d->status & VIRTIO_FEATURES_OK);
+}
+
+/* "The device MUST NOT consume buffers or notify the driver before DRIVER_OK." */
+static bool running(const struct virtio *d)
+{
+	return (d->status & VIRTIO_DRIVER_OK) && !(d->status & VIRTIO_DEVICE_NEEDS_RESET);
+}
+
+enum status virtio_take(struct virtio *d, unsigned queue, struct vq_chain *c)
+{
+	enum status s;
+
+	if (!running(d))
+		return ERR_NOENT;
+	s = vq_take(&d->queue[queue], c);
+	if (s != OK && s != ERR_NOENT)
+		virtio_needs_reset(d);
+	return s;
+}
+
+static void end_reset(struct virtio *d)
+{
+	for (unsigned i = 0; i < d->queue_count; i++)
+		if (vq_in_flight(&d->queue[i]))
+			return;
+	for (unsigned i = 0; i < d->queue_count; i++)
+		vq_init(&d->queue[i], d->queue[i].mem, d->queue[i].size_max);
+	d->accepted = 0;
+	d->status = 0;
+	d->resetting = false;
+	d->transport->reset(d->transport);
+}
+
+void virtio_give(struct virtio *d, unsigned queue, const struct vq_chain *c, uint32_t written)
+{
+	vq_give(&d->queue[queue], c->head, written);
+	if (d->resetting)
+		end_reset(d);
+}
+
+void virtio_signal(struct virtio *d, unsigned queue)
+{
+	if (running(d) && vq_must_signal(&d->queue[queue]))
+		d->transport->used(d->transport, queue);
+}
+
+bool virtio_listen(struct virtio *d, unsigned queue)
+{
+	return running(d) && vq_listen(&d->queue[queue]);
+}
+
+static void notify_config(struct virtio *d)
+{
+	if ((d->status & VIRTIO_DRIVER_OK) && !d->resetting)
+		d->transport->config_changed(d->transport);
+}
+
+void virtio_needs_reset(struct virtio *d)
+{
+	if (d->resetting || (d->status & VIRTIO_DEVICE_NEEDS_RESET))
+		return;
+	d->status |= VIRTIO_DEVICE_NEEDS_RESET;
+	notify_config(d);
+}
+
+void virtio_config_changed(struct virtio *d)
+{
+	d->config_unseen = true;
+	notify_config(d);
+}
+
+/* --- for transports --- */
+
+void virtio_reset(struct virtio *d)
+{
+	if (d->resetting)
+		return;
+	d->resetting = true;
+	for (unsigned i = 0; i < d->queue_count; i++)
+		vq_stop(&d->queue[i]);
+	d->type->reset(d);
+	/* The last chain given back may have ended it already. */
+	if (d->resetting)
+		end_reset(d);
+}
+
+uint8_t virtio_status(const struct virtio *d)
+{
+	return d->status;
+}
+
+/* A subset of what was offered, and no driver of the time before the standard. */
+static bool features_agreed(const struct virtio *d)
+{
+	return !(d->accepted & ~d->offered) && (d->accepted & VIRTIO_F_VERSION_1);
+}
+
+void virtio_set_status(struct virtio *d, uint8_t status)
+{
+	if (!status)
+		virtio_reset(d);
+	if (d->resetting)
+		return;
+	d->status |= status & (VIRTIO_ACKNOWLEDGE | VIRTIO_FAILED);
+	if ((status & VIRTIO_DRIVER) && (d->status & VIRTIO_ACKNOWLEDGE))
+		d->status |= VIRTIO_DRIVER;
+	if ((status & VIRTIO_FEATURES_OK) && (d->status & VIRTIO_DRIVER) && features_agreed(d))
+		d->status |= VIRTIO_FEATURES_OK;
+	if ((status & VIRTIO_DRIVER_OK) && (d->status & VIRTIO_FEATURES_OK))
+		d->status |= VIRTIO_DRIVER_OK;
+}
+
+static uint32_t word(uint64_t features, uint32_t select)
+{
+	return select < 2 ? (uint32_t)(features >> 32 * select) : 0;
+}
+
+uint32_t virtio_offered(const struct virtio *d, uint32_t select)
+{
+	return word(d->offered, select);
+}
+
+uint32_t virtio_accepted(const struct virtio *d, uint32_t select)
+{
+	return word(d->accepted, select);
+}
+
+void virtio_accept(struct virtio *d, uint32_t select, uint32_t features)
+{
+	unsigned shift = 32 * (select & 1);
+
+	/* Once agreed on they stay. */
+	if (select >= 2 || (d->status & VIRTIO_FEATURES_OK) || d->resetting)
+		return;
+	d->accepted = (d->accepted & ~(BITS(31, 0) << shift)) | (uint64_t)features << shift;
+}
+
+struct virtqueue *virtio_queue(const struct virtio *d, uint32_t queue)
+{
+	return queue < d->queue_count ? &d->queue[queue] : NULL;
+}
+
+struct virtqueue *virtio_queue_to_set(const struct virtio *d, uint32_t queue)
+{
+	struct virtqueue *q = virtio_queue(d, queue);
+
+	return q && !q->enabled && !d->resetting ? q : NULL;
+}
+
+void virtio_enable_queue(struct virtio *d, uint32_t queue)
+{
+	struct virtqueue *q = virtio_queue_to_set(d, queue);
+
+	/* What its rings look like is part of what is agreed on. */
+	if (!q || !(d->status & VIRTIO_FEATURES_OK))
+		return;
+	if (vq_enable(q, virtio_has(d, VIRTIO_F_EVENT_IDX), virtio_has(d, VIRTIO_F_INDIRECT_DESC)) != OK)
+		virtio_needs_reset(d);
+}
+
+void virtio_notified(struct virtio *d, uint32_t queue)
+{
+	if (running(d) && queue < d->queue_count && d->queue[queue].enabled)
+		d->type->notified(d, queue);
+}
+
+uint64_t virtio_config_read(struct virtio *d, uint32_t offset, unsigned size)
+{
+	uint64_t v = 0;
+
+	/* Changed between two reads of parts of it: what the driver has put together is of two kinds. */
+	d->generation += d->config_unseen;
+	d->config_unseen = false;
+	if (offset < d->config_size)
+		memcpy(&v, d->config + offset, MIN(size, d->config_size - offset));
+	return v;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The core of a virtio device, below its type and above its transport: status, negotiation of features, queues, reset.
+ * The device's lock guards it all: the transport takes it for what the driver does, the type for what completes later.
+ * The VM's host address space must be loaded. Model: Virtual I/O Device (VIRTIO) 1.2, "Basic Facilities of a Virtio Device".
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "hv/lib/status.h"
+#include "hv/lib/util.h"
+#include "hv/vdev/vdev.h"
+#include "hv/vdev/virtqueue.h"
+
+/* Device status. */
+#define VIRTIO_ACKNOWLEDGE        0x01
+#define VIRTIO_DRIVER             0x02
+#define VIRTIO_DRIVER_OK          0x04
+#define VIRTIO_FEATURES_OK        0x08
+#define VIRTIO_DEVICE_NEEDS_RESET 0x40
+#define VIRTIO_FAILED             0x80
+
+/* The features that every device here has, whatever its type; those of types are bits 0-23. */
+#define VIRTIO_F_INDIRECT_DESC    BIT(28)
+#define VIRTIO_F_EVENT_IDX        BIT(29)
+#define VIRTIO_F_VERSION_1        BIT(32)
+
+struct virtio;
+
+/* What makes a type of device. */
+struct virtio_type {
+	uint16_t id; /* VIRTIO 1.2, "Device Types" */
+	/* The driver says that there is something in this queue, which may be untrue. The device is running. */
+	void (*notified)(struct virtio *d, unsigned queue);
+	/*
+	 * The driver resets the device: all work in flight is to be given up, and every chain that was taken to be given
+	 * back, at once or later. Until then the driver sees the reset going on. No chain can be taken.
+	 */
+	void (*reset)(struct virtio *d);
+};
+
+/* The way from a device to its driver. */
+struct virtio_transport {
+	void (*used)(struct virtio_transport *t, unsigned queue);
+	void (*config_changed)(struct virtio_transport *t);
+	void (*reset)(struct virtio_transport *t); /* the device is as at power-on; so is this to be */
+};
+
+struct virtio {
+	struct vdev dev;
+	const struct virtio_type *type;
+	struct virtio_transport *transport;
+	struct virtqueue *queue;
+	uint16_t queue_count;
+	uint64_t offered, accepted; /* features: the device's and the driver's */
+	uint8_t status;
+	bool resetting;        /* the driver wrote 0 to status, and chains are still in flight */
+	const uint8_t *config; /* device-specific configuration, which the driver may read */
+	uint32_t config_size;  /* in bytes */
+	bool config_unseen;    /* it has changed since the driver read of it */
+	uint8_t generation;    /* of config, as the driver sees it */
+};
+
+/*
+ * For types. Sets up d, beside dev, transport and config: `count` queues of `size_max` entries at `queue`; features are
+ * the type's, to which the common ones are added.
+ */
+void virtio_init(struct virtio *d, const struct virtio_type *type, uint64_t features, struct virtqueue *queue,
+		 uint16_t count, uint16_t size_max);
+/* Was this feature negotiated? */
+bool virtio_has(const struct virtio *d, uint64_t feature);
+/*
+ * As vq_take, where the device is running (else ERR_NOENT). What breaks the queue sets DEVICE_NEEDS_RESET, and no chain is
+ * taken from any queue until the reset.
+ */
+enum status virtio_take(struct virtio *d, unsigned queue, struct vq_chain *c);
+/* As vq_give. The driver is told by virtio_signal, once for many. The last chain in flight ends a reset. */
+void virtio_give(struct virtio *d, unsigned queue, const struct vq_chain *c, uint32_t written);
+/* Notifies the driver of what was given back, if it wants to know. */
+void virtio_signal(struct virtio *d, unsigned queue);
+/* As vq_listen. */
+bool virtio_listen(struct virtio *d, unsigned queue);
+/* The device can't go on by what the driver did. */
+void virtio_needs_reset(struct virtio *d);
+/* The bytes of config have changed. */
+void virtio_config_changed(struct virtio *d);
+
+/* For transports. The registers that all of them have; a queue that doesn't exist has size 0 and takes no writes. */
+void virtio_reset(struct virtio *d);
+uint8_t virtio_status(const struct virtio *d);
+/* Bits are only ever added, each after the one that it builds on; 0 resets. */
+void virtio_set_status(struct virtio *d, uint8_t status);
+/* Features 32 * select to 32 * select + 31. */
+uint32_t virtio_offered(const struct virtio *d, uint32_t select);
+uint32_t virtio_accepted(const struct virtio *d, uint32_t select);
+void virtio_accept(struct virtio *d, uint32_t select, uint32_t features);
+/* NULL: there is none. */
+struct virtqueue *virtio_queue(const struct virtio *d, uint32_t queue);
+/* The queue whose size and addresses the driver may still set, or NULL. */
+struct virtqueue *virtio_queue_to_set(const struct virtio *d, uint32_t queue);
+void virtio_enable_queue(struct virtio *d, uint32_t queue);
+void virtio_notified(struct virtio *d, uint32_t queue);
+/* Bytes beyond the configuration's end are 0. size: 1, 2, 4 or 8. */
+uint64_t virtio_config_read(struct virtio *d, uint32_t offset, unsigned size);

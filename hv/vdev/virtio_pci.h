@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The register structures of a virtio device on PCI, as one memory BAR holds them; the PCI function itself, its
+ * capabilities and its interrupts are the owner's. Model: VIRTIO 1.2, "Virtio Over PCI Bus"; nothing of the legacy interface.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "hv/vdev/virtio.h"
+
+#define VIRTIO_PCI_VENDOR     0x1af4
+#define VIRTIO_PCI_DEVICE(id) (0x1040 + (id))
+#define VIRTIO_PCI_BAR_SIZE   0x4000
+#define VIRTIO_PCI_QUEUE_MAX  64
+#define VIRTIO_PCI_NO_VECTOR  0xffff
+#define VIRTIO_PCI_NOTIFY_FACTOR                                                                             \
+	4 /* notify_off_multiplier: queue n is notified 4 * n bytes into its structure */
+
+/* cfg_type of a capability. */
+enum virtio_pci_cap {
+	VIRTIO_PCI_CAP_COMMON = 1,
+	VIRTIO_PCI_CAP_NOTIFY,
+	VIRTIO_PCI_CAP_ISR,
+	VIRTIO_PCI_CAP_DEVICE,
+	VIRTIO_PCI_CAP_COUNT,
+};
+
+/* Where in the BAR a structure lies; rows 1 to VIRTIO_PCI_CAP_COUNT - 1, by cfg_type. */
+struct virtio_pci_structure {
+	uint32_t offset, length;
+};
+extern const struct virtio_pci_structure virtio_pci_structure[VIRTIO_PCI_CAP_COUNT];
+
+struct virtio_pci;
+
+/*
+ * What the PCI function does for it. With the device's lock held. Where the guest turns MSI-X on, the function lets the line
+ * fall; where it turns it off, the line is up if `isr` is not 0.
+ */
+struct virtio_pci_wires {
+	bool (*msix_enabled)(struct virtio_pci *p);
+	void (*msix)(struct virtio_pci *p, uint16_t vector); /* below p->vectors */
+	void (*intx)(struct virtio_pci *p, bool level);      /* and Interrupt Status; MSI-X is not enabled */
+};
+
+struct virtio_pci {
+	struct virtio_transport transport;
+	const struct virtio_pci_wires *wires;
+	struct virtio *device;
+	uint16_t vectors; /* in the function's MSI-X table */
+	uint32_t device_feature_select, driver_feature_select;
+	uint16_t queue_select;
+	uint16_t config_vector, queue_vector[VIRTIO_PCI_QUEUE_MAX];
+	uint8_t isr;
+};
+
+/* Puts d, of at most VIRTIO_PCI_QUEUE_MAX queues, behind p. */
+void virtio_pci_init(struct virtio_pci *p, const struct virtio_pci_wires *wires, struct virtio *d,
+		     uint16_t vectors);
+/* An access to the BAR, of 1, 2, 4 or 8 bytes that lie in it. Takes the device's lock. */
+uint64_t virtio_pci_read(struct virtio_pci *p, uint32_t offset, unsigned size);
+void virtio_pci_write(struct virtio_pci *p, uint32_t offset, unsigned size, uint64_t value);

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hv/vdev/virtio.c and virtio_pci.c, through the BAR as a driver sees it: the order of status bits, negotiation, registers
+ * of all widths, interrupts by message and by line, broken queues, resets with work in flight.
+ */
+#include "support.h"
+
+#include "fake_virtio.h"
+
+#define FEATURES (FAKE_FEATURE | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1)
+#define READY    (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK)
+#define RUNS     (READY | VIRTIO_DRIVER_OK)
+#define DESC     0x1000
+#define AVAIL    0x2000
+#define USED     0x3000
+
+static int setup(void **state)
+{
+	fake_virtio_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fake_virtio_free();
+	return 0;
+}
+
+static uint64_t rd(uint32_t offset, unsigned size)
+{
+	return virtio_pci_read(&fake_pci, offset, size);
+}
+
+static void wr(uint32_t offset, unsigned size, uint64_t value)
+{
+	virtio_pci_write(&fake_pci, offset, size, value);
+}
+
+static void accept(uint64_t features)
+{
+	wr(R_DRIVER_SELECT, 4, 0);
+	wr(R_DRIVER_FEATURE, 4, (uint32_t)features);
+	wr(R_DRIVER_SELECT, 4, 1);
+	wr(R_DRIVER_FEATURE, 4, features >> 32);
+}
+
+static void set_queue(unsigned n)
+{
+	wr(R_QUEUE_SELECT, 2, n);
+	wr(R_DESC, 4, DESC + 0x100 * n);
+	wr(R_DRIVER, 4, AVAIL + 0x100 * n);
+	wr(R_DEVICE, 4, USED + 0x100 * n);
+	wr(R_QUEUE_VECTOR, 2, n);
+	wr(R_QUEUE_ENABLE, 2, 1);
+}
+
+/* As a driver does, to DRIVER_OK. */
+static void start(uint64_t features)
+{
+	wr(R_STATUS, 1, VIRTIO_ACKNOWLEDGE);
+	wr(R_STATUS, 1, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
+	accept(features);
+	wr(R_STATUS, 1, READY);
+	assert_int_equal(rd(R_STATUS, 1), READY);
+	wr(R_CONFIG_VECTOR, 2, 2);
+	set_queue(0);
+	set_queue(1);
+	wr(R_STATUS, 1, RUNS);
+	assert_int_equal(rd(R_STATUS, 1), RUNS);
+}
+
+/* The driver offers a chain of one descriptor of `len` bytes at `at`. */
+static void offer(unsigned queue, uint64_t at, uint32_t len)
+{
+	struct vq_avail *avail = (struct vq_avail *)(fake_vm.mem.base + AVAIL + 0x100 * queue);
+	uint64_t d[2] = {at, len | (uint64_t)VQ_DESC_WRITE << 32};
+
+	memcpy(fake_vm.mem.base + DESC + 0x100 * queue, d, sizeof(d));
+	avail->ring[avail->idx++ % FAKE_ENTRIES] = 0;
+}
+
+static uint16_t used_idx(unsigned queue)
+{
+	return ((struct vq_used *)(fake_vm.mem.base + USED + 0x100 * queue))->idx;
+}
+
+static void test_status(void **state)
+{
+	static const uint8_t order[] = {VIRTIO_ACKNOWLEDGE, VIRTIO_DRIVER, VIRTIO_FEATURES_OK,
+					VIRTIO_DRIVER_OK};
+	uint8_t all = 0;
+
+	assert_int_equal(rd(R_STATUS, 1), 0);
+	accept(VIRTIO_F_VERSION_1);
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		/* None without those before it. */
+		for (size_t j = i + 1; j < ARRAY_SIZE(order); j++) {
+			wr(R_STATUS, 1, order[j]);
+			assert_int_equal(rd(R_STATUS, 1), all);
+		}
+		all |= order[i];
+		wr(R_STATUS, 1, all);
+		assert_int_equal(rd(R_STATUS, 1), all);
+	}
+	/* Only the device sets this one; and no bit can be taken away. */
+	wr(R_STATUS, 1, VIRTIO_DEVICE_NEEDS_RESET | VIRTIO_FAILED);
+	assert_int_equal(rd(R_STATUS, 1), all | VIRTIO_FAILED);
+	wr(R_STATUS, 1, 0);
+	assert_int_equal(rd(R_STATUS, 1), 0);
+	assert_int_equal(fake_resets, 1);
+	accept(VIRTIO_F_VERSION_1);
+	wr(R_STATUS, 1, RUNS); /* all at once */
+	assert_int_equal(rd(R_STATUS, 1), RUNS);
+}
+
+static void test_features(void **state)
+{
+	wr(R_DEVICE_SELECT, 4, 0);
+	assert_int_equal(rd(R_DEVICE_FEATURE, 4), (uint32_t)FEATURES);
+	wr(R_DEVICE_SELECT, 4, 1);
+	assert_int_equal(rd(R_DEVICE_FEATURE, 4), FEATURES >> 32);
+	wr(R_DEVICE_SELECT, 4, 2);
+	assert_int_equal(rd(R_DEVICE_FEATURE, 4), 0);
+	wr(R_DEVICE_SELECT, 4, UINT32_MAX);
+	assert_int_equal(rd(R_DEVICE_FEATURE, 4), 0);
+	wr(R_DEVICE_FEATURE, 4, 1);
+	wr(R_STATUS, 1, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
+	/* Not without VERSION_1, nor with what was not offered. */
+	accept(FEATURES & ~VIRTIO_F_VERSION_1);
+	wr(R_STATUS, 1, READY);
+	assert_int_equal(rd(R_STATUS, 1), READY & ~VIRTIO_FEATURES_OK);
+	accept(FEATURES | BIT(34));
+	wr(R_STATUS, 1, READY);
+	assert_int_equal(rd(R_STATUS, 1), READY & ~VIRTIO_FEATURES_OK);
+	accept(FEATURES);
+	assert_false(virtio_has(&fake_device, FAKE_FEATURE));
+	wr(R_DRIVER_SELECT, 4, 2);
+	wr(R_DRIVER_FEATURE, 4, UINT32_MAX);
+	assert_int_equal(rd(R_DRIVER_FEATURE, 4), 0);
+	wr(R_STATUS, 1, READY);
+	assert_int_equal(rd(R_STATUS, 1), READY);
+	assert_true(virtio_has(&fake_device, FAKE_FEATURE));
+	/* They are settled now. */
+	accept(VIRTIO_F_VERSION_1);
+	assert_int_equal(rd(R_DRIVER_FEATURE, 4), 1);
+	assert_true(virtio_has(&fake_device, FAKE_FEATURE));
+}
+
+static void test_registers(void **state)
+{
+	assert_int_equal(rd(R_NUM_QUEUES, 2), FAKE_QUEUES);
+	for (unsigned n = 0; n < FAKE_QUEUES; n++) {
+		wr(R_QUEUE_SELECT, 2, n);
+		assert_int_equal(rd(R_QUEUE_SIZE, 2), FAKE_ENTRIES);
+		assert_int_equal(rd(R_NOTIFY_OFF, 2), n);
+		assert_int_equal(rd(R_QUEUE_VECTOR, 2), VIRTIO_PCI_NO_VECTOR);
+		wr(R_DESC, 4, 0x11111110 * (n + 1));
+		wr(R_DESC + 4, 4, n + 1);
+		wr(R_DEVICE, 8, 0x123456780000 + n); /* as two of 4 bytes */
+	}
+	wr(R_QUEUE_SELECT, 2, 0);
+	assert_int_equal(rd(R_DESC, 8), 0x111111110);
+	assert_int_equal(rd(R_DEVICE + 4, 4), 0x1234);
+	wr(R_QUEUE_SELECT, 2, 1);
+	assert_int_equal(rd(R_DESC, 8), 0x222222220);
+	/* Sizes that there aren't, vectors that there aren't, read-only fields. */
+	wr(R_QUEUE_SIZE, 2, 4);
+	wr(R_QUEUE_SIZE, 2, 3);
+	wr(R_QUEUE_SIZE, 2, 0);
+	wr(R_QUEUE_SIZE, 2, 2 * FAKE_ENTRIES);
+	assert_int_equal(rd(R_QUEUE_SIZE, 2), 4);
+	wr(R_QUEUE_VECTOR, 2, FAKE_VECTORS - 1);
+	assert_int_equal(rd(R_QUEUE_VECTOR, 2), FAKE_VECTORS - 1);
+	wr(R_QUEUE_VECTOR, 2, FAKE_VECTORS);
+	assert_int_equal(rd(R_QUEUE_VECTOR, 2), VIRTIO_PCI_NO_VECTOR);
+	wr(R_CONFIG_VECTOR, 2, UINT16_MAX);
+	assert_int_equal(rd(R_CONFIG_VECTOR, 2), VIRTIO_PCI_NO_VECTOR);
+	wr(R_NUM_QUEUES, 2, 9);
+	wr(R_NOTIFY_OFF, 2, 9);
+	assert_int_equal(rd(R_NUM_QUEUES, 2), FAKE_QUEUES);
+	/* A queue that doesn't exist. */
+	wr(R_QUEUE_SELECT, 2, FAKE_QUEUES);
+	wr(R_QUEUE_SIZE, 2, 4);
+	wr(R_QUEUE_VECTOR, 2, 1);
+	wr(R_DESC, 4, 0x1000);
+	wr(R_QUEUE_ENABLE, 2, 1);
+	assert_int_equal(rd(R_QUEUE_SIZE, 2), 0);
+	assert_int_equal(rd(R_QUEUE_ENABLE, 2), 0);
+	assert_int_equal(rd(R_DESC, 8), 0);
+	assert_int_equal(rd(R_QUEUE_VECTOR, 2), VIRTIO_PCI_NO_VECTOR);
+	/* Reads of any width find the bytes; writes of a wrong one nothing. */
+	wr(R_QUEUE_SELECT, 2, 1);
+	assert_int_equal(rd(R_QUEUE_SELECT, 4), 1 + (4 << 16));
+	assert_int_equal(rd(R_QUEUE_SIZE + 1, 1), 0);
+	assert_int_equal(rd(R_DESC + 3, 2), 0x0222);
+	assert_int_equal(rd(0x34, 8), 0x1234);
+	wr(R_QUEUE_SELECT, 1, 0);
+	wr(R_QUEUE_SELECT, 4, 0);
+	wr(R_QUEUE_SIZE + 1, 1, 0);
+	assert_int_equal(rd(R_QUEUE_SELECT, 4), 1 + (4 << 16));
+	assert_int_equal(rd(0x38, 4), 0);
+	assert_int_equal(rd(0x800, 8), 0);
+	wr(0x800, 8, UINT64_MAX);
+	assert_int_equal(rd(VIRTIO_PCI_BAR_SIZE - 8, 8), 0);
+}
+
+static void test_config(void **state)
+{
+	uint64_t generation = rd(R_GENERATION, 1);
+
+	assert_int_equal(rd(R_CONFIG, 4), 0x04030201);
+	assert_int_equal(rd(R_CONFIG + 3, 2), 0x0504);
+	assert_int_equal(rd(R_CONFIG, 8), 0x060504030201); /* 0 behind its end */
+	assert_int_equal(rd(R_CONFIG + 6, 4), 0);
+	assert_int_equal(rd(R_NOTIFY - 8, 8), 0);
+	wr(R_CONFIG, 4, 0);
+	assert_int_equal(rd(R_CONFIG, 1), 1);
+	assert_int_equal(rd(R_GENERATION, 1), generation);
+	/* 256 changes between two reads are a change, too. */
+	start(FEATURES);
+	for (unsigned i = 0; i < 256; i++) {
+		fake_config[0] = i + 2;
+		virtio_config_changed(&fake_device);
+	}
+	assert_int_equal(fake_messages[2], 256);
+	assert_int_equal(rd(R_CONFIG, 1), 1);
+	assert_int_not_equal(rd(R_GENERATION, 1), generation);
+	assert_int_equal(rd(R_ISR, 1), 2);
+}
+
+static void test_enable(void **state)
+{
+	/* Not before the features are settled, which say what a ring is. */
+	set_queue(0);
+	assert_int_equal(rd(R_QUEUE_ENABLE, 2), 0);
+	start(VIRTIO_F_VERSION_1);
+	assert_int_equal(rd(R_QUEUE_ENABLE, 2), 1);
+	/* What is enabled stays as it is. */
+	wr(R_DESC, 4, 0x5000);
+	wr(R_QUEUE_SIZE, 2, 2);
+	wr(R_QUEUE_ENABLE, 2, 0);
+	assert_int_equal(rd(R_DESC, 4), DESC + 0x100);
+	assert_int_equal(rd(R_QUEUE_SIZE, 2), FAKE_ENTRIES);
+	assert_int_equal(rd(R_QUEUE_ENABLE, 2), 1);
+	/* Rings outside of memory. */
+	wr(R_STATUS, 1, 0);
+	assert_int_equal(rd(R_QUEUE_ENABLE, 2), 0);
+	accept(VIRTIO_F_VERSION_1);
+	wr(R_STATUS, 1, READY);
+	wr(R_DEVICE + 4, 4, 1);
+	wr(R_QUEUE_ENABLE, 2, 1);
+	assert_int_equal(rd(R_QUEUE_ENABLE, 2), 0);
+	assert_int_equal(rd(R_STATUS, 1), READY | VIRTIO_DEVICE_NEEDS_RESET);
+	assert_int_equal(fake_messages[2], 0); /* nobody to tell yet */
+}
+
+static void test_notify(void **state)
+{
+	wr(R_NOTIFY, 2, 0);
+	assert_int_equal(fake_notified[0], 0);
+	start(FEATURES);
+	wr(R_NOTIFY, 2, 0);
+	wr(R_NOTIFY + 4, 2, 1);
+	wr(R_NOTIFY + 4, 4, 7); /* where counts, not what */
+	wr(R_NOTIFY + 2, 2, 0);
+	wr(R_NOTIFY + 8, 2, 2); /* no such queue */
+	wr(R_NOTIFY + 4 * VIRTIO_PCI_QUEUE_MAX, 2, 0);
+	assert_int_equal(fake_notified[0], 1);
+	assert_int_equal(fake_notified[1], 2);
+	virtio_needs_reset(&fake_device);
+	wr(R_NOTIFY, 2, 0);
+	assert_int_equal(fake_notified[0], 1);
+}
+
+static void test_before_driver_ok(void **state)
+{
+	wr(R_STATUS, 1, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
+	accept(VIRTIO_F_VERSION_1);
+	wr(R_STATUS, 1, READY);
+	set_queue(0);
+	offer(0, 0x5000, 16);
+	assert_int_equal(fake_take(0), ERR_NOENT);
+	assert_false(virtio_listen(&fake_device, 0));
+	virtio_config_changed(&fake_device);
+	assert_int_equal(fake_messages[0] + fake_messages[1] + fake_messages[2], 0);
+	assert_int_equal(rd(R_ISR, 1), 0);
+	wr(R_STATUS, 1, RUNS);
+	assert_int_equal(fake_take(0), OK);
+}
+
+static void test_msix(void **state)
+{
+	start(VIRTIO_F_VERSION_1);
+	offer(1, 0x5000, 16);
+	assert_int_equal(fake_take(1), OK);
+	assert_true(fake_give(1, 16));
+	assert_int_equal(fake_messages[1], 0);
+	virtio_signal(&fake_device, 1);
+	virtio_signal(&fake_device, 1); /* nothing new */
+	virtio_signal(&fake_device, 0);
+	assert_int_equal(fake_messages[1], 1);
+	assert_int_equal(fake_messages[0] + fake_messages[2], 0);
+	assert_int_equal(rd(R_ISR, 1), 0); /* queues don't use it with MSI-X */
+	/* Without a vector it is silent. */
+	wr(R_QUEUE_VECTOR, 2, VIRTIO_PCI_NO_VECTOR);
+	offer(1, 0x5000, 16);
+	assert_int_equal(fake_take(1), OK);
+	fake_give(1, 16);
+	virtio_signal(&fake_device, 1);
+	assert_int_equal(fake_messages[1], 1);
+	assert_false(fake_line);
+}
+
+static void test_intx(void **state)
+{
+	fake_msix = false;
+	start(VIRTIO_F_VERSION_1);
+	offer(0, 0x5000, 16);
+	assert_int_equal(fake_take(0), OK);
+	fake_give(0, 16);
+	virtio_signal(&fake_device, 0);
+	assert_true(fake_line);
+	virtio_config_changed(&fake_device);
+	assert_int_equal(rd(R_ISR, 1), 3);
+	assert_false(fake_line);
+	assert_int_equal(rd(R_ISR, 1), 0);
+	virtio_config_changed(&fake_device);
+	assert_true(fake_line);
+	wr(R_STATUS, 1, 0); /* the line falls with the reset */
+	assert_false(fake_line);
+	assert_int_equal(rd(R_ISR, 1), 0);
+	assert_int_equal(fake_messages[0] + fake_messages[1] + fake_messages[2], 0);
+}
+
+static void test_broken(void **state)
+{
+	start(FEATURES);
+	offer(0, 0x5000, 16);
+	assert_int_equal(fake_take(0), OK);
+	offer(1, UINT64_MAX, 16);
+	assert_int_equal(fake_take(1), ERR_RANGE);
+	/* The device says so once, and takes nothing more from any queue. */
+	assert_int_equal(rd(R_STATUS, 1), RUNS | VIRTIO_DEVICE_NEEDS_RESET);
+	assert_int_equal(fake_messages[2], 1);
+	assert_int_equal(fake_take(1), ERR_NOENT);
+	offer(0, 0x5000, 16);
+	assert_int_equal(fake_take(0), ERR_NOENT);
+	fake_give(0, 16);
+	virtio_signal(&fake_device, 0);
+	virtio_needs_reset(&fake_device);
+	assert_int_equal(fake_messages[0], 0);
+	assert_int_equal(fake_messages[2], 1);
+	/* A reset heals it. */
+	wr(R_STATUS, 1, 0);
+	assert_int_equal(rd(R_STATUS, 1), 0);
+	memset(fake_vm.mem.base, 0, FAKE_RAM);
+	start(FEATURES);
+	offer(1, 0x5000, 16);
+	assert_int_equal(fake_take(1), OK);
+}
+
+static void test_reset_in_flight(void **state)
+{
+	fake_gives_at_reset = false;
+	start(FEATURES);
+	for (unsigned i = 0; i < 2; i++) {
+		offer(i, 0x5000, 16);
+		assert_int_equal(fake_take(i), OK);
+	}
+	wr(R_STATUS, 1, 0);
+	assert_int_equal(fake_resets, 1);
+	/* It goes on; nothing but its end is possible. */
+	assert_int_equal(rd(R_STATUS, 1), RUNS);
+	wr(R_STATUS, 1, RUNS);
+	wr(R_STATUS, 1, 0);
+	accept(0);
+	offer(0, 0x5000, 16);
+	wr(R_NOTIFY, 2, 0);
+	assert_int_equal(fake_resets, 1);
+	assert_int_equal(fake_notified[0], 0);
+	assert_int_equal(fake_take(0), ERR_NOENT);
+	fake_give(0, 16);
+	virtio_signal(&fake_device, 0);
+	virtio_config_changed(&fake_device);
+	virtio_needs_reset(&fake_device);
+	wr(R_QUEUE_SELECT, 2, 0);
+	wr(R_QUEUE_ENABLE, 2, 1);
+	assert_int_equal(rd(R_QUEUE_ENABLE, 2), 0);
+	assert_int_equal(rd(R_STATUS, 1), RUNS);
+	fake_give(1, 16);
+	assert_int_equal(rd(R_STATUS, 1), 0);
+	assert_int_equal(used_idx(0) + used_idx(1), 0);
+	assert_int_equal(fake_messages[0] + fake_messages[1] + fake_messages[2], 0);
+	wr(R_QUEUE_SELECT, 2, 0);
+	assert_int_equal(rd(R_DESC, 8), 0);
+	assert_int_equal(rd(R_QUEUE_VECTOR, 2), VIRTIO_PCI_NO_VECTOR);
+	assert_int_equal(rd(R_DRIVER_FEATURE, 4), 0);
+	/* The same where the device gives all back at once. */
+	memset(fake_vm.mem.base, 0, FAKE_RAM);
+	fake_gives_at_reset = true;
+	start(FEATURES);
+	offer(1, 0x5000, 16);
+	assert_int_equal(fake_take(1), OK);
+	wr(R_STATUS, 1, 0);
+	assert_int_equal(rd(R_STATUS, 1), 0);
+	assert_int_equal(fake_flying_count[1], 0);
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    CASE(test_status), CASE(test_features), CASE(test_registers),        CASE(test_config),
+	    CASE(test_enable), CASE(test_notify),   CASE(test_before_driver_ok), CASE(test_msix),
+	    CASE(test_intx),   CASE(test_broken),   CASE(test_reset_in_flight),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
