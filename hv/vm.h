@@ -158,8 +158,11 @@ void vm_triple_fault(struct vcpu *v);
 /* From the scheduler: one of vm's vCPUs has been parked. */
 void vm_vcpu_parked(struct vm *vm);
 
-/* Loads vm's host address space on this CPU (NULL: the common one), needed before any gpa_... access. */
-void vm_enter_address_space(struct vm *vm);
+/*
+ * Loads vm's host address space on this CPU (NULL: the common one), needed before any gpa_... access. Returns whose was
+ * loaded: who interrupts others puts it back.
+ */
+struct vm *vm_enter_address_space(struct vm *vm);
 
 /* Interrupt lines: gsi 0-23 of the IOAPIC; 0-15 drive the PIC as well (the timer is PIC 0 and IOAPIC 2). */
 void vm_irq_set(struct vm *vm, unsigned gsi, bool level);

@@ -158,12 +158,14 @@ enum status vm_memory_free_step(struct vm *vm)
 	return ERR_AGAIN;
 }
 
-void vm_enter_address_space(struct vm *vm)
+struct vm *vm_enter_address_space(struct vm *vm)
 {
 	struct pcpu *p = this_pcpu();
+	struct vm *was = p->address_space;
 
-	if (p->address_space == vm)
-		return;
-	p->address_space = vm;
-	write_cr3(vm ? host_pa(vm->view.root).v : host_map_cr3());
+	if (was != vm) {
+		p->address_space = vm;
+		write_cr3(vm ? host_pa(vm->view.root).v : host_map_cr3());
+	}
+	return was;
 }

@@ -341,6 +341,15 @@ static inline void invlpg(uint64_t va)
 	asm volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
+/* False: the processor has no random number at this moment. */
+static inline bool rdrand(uint64_t *v)
+{
+	bool ok;
+
+	asm volatile("rdrand %0" : "=r"(*v), "=@ccc"(ok));
+	return ok;
+}
+
 static inline void wbinvd(void)
 {
 	asm volatile("wbinvd" : : : "memory");

@@ -37,9 +37,10 @@ bool vlapic_eoi_is_local(struct vcpu *v)
 	return local;
 }
 
-void vm_enter_address_space(struct vm *vm)
+struct vm *vm_enter_address_space(struct vm *vm)
 {
 	assert_ptr_equal(vm, &fake_vm);
+	return NULL;
 }
 
 static int setup(void **state)

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Fills buffers as they come. Random numbers are slow to get, so a buffer gets few of them, and a driver that keeps
+ * refilling the queue while it is served waits for the rest: a vCPU's exit must not last as long as others like.
+ */
+#include "hv/vdev/virtio_rng.h"
+
+#include "hv/lib/string.h"
+#include "hv/lib/util.h"
+#include "hv/random.h"
+#include "hv/vm.h"
+
+#define DEVICE_ID  4
+#define QUEUE_SIZE 8
+#define BYTES      64     /* of each buffer: as many as Linux asks for */
+#define BUFFERS    8      /* at a time */
+#define REST_NS    100000 /* and then this long nothing */
+
+/* False: there is no buffer, or the device doesn't run. */
+static bool fill_one(struct virtio *d)
+{
+	struct vq_segment seg[QUEUE_SIZE];
+	struct vq_chain c = {.seg = seg, .seg_max = QUEUE_SIZE};
+	uint8_t bytes[BYTES];
+	size_t n;
+
+	if (virtio_take(d, 0, &c) != OK)
+		return false;
+	n = random_fill(bytes, MIN((uint64_t)BYTES, c.writable_len));
+	n = vq_chain_write(&c, &d->dev.vm->mem, 0, bytes, n);
+	virtio_give(d, 0, &c, n);
+	/* "The device MUST place one or more random bytes into the buffer": there is no room, or no source any more. */
+	if (!n)
+		virtio_needs_reset(d);
+	return true;
+}
+
+static void serve(struct virtio_rng *r)
+{
+	struct virtio *d = &r->virtio;
+	unsigned n = 0;
+
+	do {
+		while (n < BUFFERS && fill_one(d))
+			n++;
+	} while (n < BUFFERS && virtio_listen(d, 0));
+	virtio_signal(d, 0);
+	if (n == BUFFERS) {
+		r->resting = true;
+		vdev_timer_arm(&d->dev, &r->timer, vm_time_ns(d->dev.vm) + REST_NS);
+	}
+}
+
+static void rested(struct timer *t)
+{
+	struct virtio_rng *r = container_of(t, struct virtio_rng, timer);
+	struct vdev *dev = &r->virtio.dev;
+	struct vm *was = vm_enter_address_space(dev->vm);
+
+	spin_lock(&dev->lock);
+	if (r->resting && !dev->stopped) {
+		r->resting = false;
+		serve(r);
+	}
+	spin_unlock(&dev->lock);
+	vm_enter_address_space(was);
+}
+
+static void notified(struct virtio *d, unsigned queue)
+{
+	struct virtio_rng *r = container_of(d, struct virtio_rng, virtio);
+
+	(void)queue;
+	if (!r->resting)
+		serve(r);
+}
+
+/* No buffer is ever in flight here. */
+static void reset(struct virtio *d)
+{
+	container_of(d, struct virtio_rng, virtio)->resting = false;
+}
+
+static const struct virtio_type type = {.id = DEVICE_ID, .notified = notified, .reset = reset};
+
+enum status virtio_rng_init(struct virtio_rng *r, struct vm *vm)
+{
+	if (!random_available())
+		return ERR_UNSUPPORTED;
+	*r = (struct virtio_rng){};
+	vdev_init(&r->virtio.dev, vm, "virtio-rng");
+	virtio_init(&r->virtio, &type, 0, &r->queue, 1, QUEUE_SIZE);
+	timer_init(&r->timer, rested);
+	return OK;
+}
+
+void virtio_rng_reset(struct virtio_rng *r)
+{
+	spin_lock(&r->virtio.dev.lock);
+	virtio_reset(&r->virtio);
+	spin_unlock(&r->virtio.dev.lock);
+}
+
+void virtio_rng_pause(struct virtio_rng *r)
+{
+	vdev_stop(&r->virtio.dev, &r->timer);
+}
+
+void virtio_rng_resume(struct virtio_rng *r)
+{
+	struct vdev *dev = &r->virtio.dev;
+
+	spin_lock(&dev->lock);
+	dev->stopped = false;
+	if (r->resting)
+		vdev_timer_arm(dev, &r->timer, vm_time_ns(dev->vm));
+	spin_unlock(&dev->lock);
+}

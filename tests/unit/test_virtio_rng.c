@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* hv/vdev/virtio_rng.c: what a driver gets for its buffers, and what one gets that never stops. */
+#include "fake_vm.h"
+
+#include <stdlib.h>
+#include "hv/random.h"
+#include "hv/vdev/virtio_rng.h"
+
+#define RAM     0x10000
+#define DESC    0x1000
+#define AVAIL   0x2000
+#define USED    0x3000
+#define BUFFER  0x4000
+#define ENTRIES 8
+#define US      1000ULL
+#define RUNS    (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)
+
+static struct virtio_rng rng;
+static bool available;
+static size_t source;       /* bytes that the source has yet */
+static unsigned used_calls; /* notifications of the driver */
+static unsigned greedy;     /* buffers that a second vCPU offers while the device works */
+static struct vm *loaded;   /* whose address space is */
+
+bool random_available(void)
+{
+	return available;
+}
+
+static void offer(uint64_t at, uint32_t len, uint16_t flags)
+{
+	struct vq_avail *avail = (struct vq_avail *)(fake_vm.mem.base + AVAIL);
+	uint16_t slot = avail->idx % ENTRIES;
+	uint64_t d[2] = {at, len | (uint64_t)flags << 32};
+
+	memcpy(fake_vm.mem.base + DESC + 16 * slot, d, sizeof(d));
+	avail->ring[slot] = slot;
+	avail->idx++;
+}
+
+static struct vq_used *used(void)
+{
+	return (struct vq_used *)(fake_vm.mem.base + USED);
+}
+
+size_t random_fill(void *dst, size_t n)
+{
+	assert_ptr_equal(loaded, &fake_vm);
+	n = MIN(n, source);
+	source -= n;
+	memset(dst, 0x5a, n);
+	if (greedy) {
+		greedy--;
+		offer(BUFFER, 16, VQ_DESC_WRITE);
+	}
+	return n;
+}
+
+struct vm *vm_enter_address_space(struct vm *vm)
+{
+	struct vm *was = loaded;
+
+	loaded = vm;
+	return was;
+}
+
+static void on_used(struct virtio_transport *t, unsigned queue)
+{
+	used_calls++;
+}
+
+static void on_other(struct virtio_transport *t)
+{
+}
+
+static struct virtio_transport transport = {on_used, on_other, on_other};
+
+static void notify(void)
+{
+	loaded = &fake_vm;
+	spin_lock(&rng.virtio.dev.lock);
+	virtio_notified(&rng.virtio, 0);
+	spin_unlock(&rng.virtio.dev.lock);
+	loaded = NULL;
+}
+
+/* As a driver with VIRTIO_F_VERSION_1 and the event index does. */
+static void start(void)
+{
+	virtio_accept(&rng.virtio, 0, VIRTIO_F_EVENT_IDX);
+	virtio_accept(&rng.virtio, 1, VIRTIO_F_VERSION_1 >> 32);
+	virtio_set_status(&rng.virtio, RUNS);
+	rng.queue.desc = gpa(DESC);
+	rng.queue.driver = gpa(AVAIL);
+	rng.queue.device = gpa(USED);
+	virtio_enable_queue(&rng.virtio, 0);
+	assert_int_equal(virtio_status(&rng.virtio), RUNS);
+}
+
+static int setup(void **state)
+{
+	fake_vm_new(1);
+	fake_vm.mem = (struct gmem){.base = calloc(1, RAM)};
+	assert_int_equal(gmem_add(&fake_vm.mem, 0, RAM, false), OK);
+	available = true;
+	source = SIZE_MAX;
+	used_calls = greedy = 0;
+	loaded = NULL;
+	assert_int_equal(virtio_rng_init(&rng, &fake_vm), OK);
+	rng.virtio.transport = &transport;
+	virtio_rng_reset(&rng);
+	virtio_rng_resume(&rng);
+	start();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(fake_vm.mem.base);
+	return 0;
+}
+
+static void test_no_source(void **state)
+{
+	available = false;
+	assert_int_equal(virtio_rng_init(&rng, &fake_vm), ERR_UNSUPPORTED);
+}
+
+static void test_fills(void **state)
+{
+	offer(BUFFER, 16, VQ_DESC_WRITE);
+	offer(BUFFER + 0x100, 4096, VQ_DESC_WRITE);
+	notify();
+	assert_int_equal(used()->idx, 2);
+	assert_int_equal(used()->ring[0].len, 16);
+	assert_int_equal(used()->ring[1].len, 64);
+	assert_int_equal(fake_vm.mem.base[BUFFER + 15], 0x5a);
+	assert_int_equal(fake_vm.mem.base[BUFFER + 16], 0);
+	assert_int_equal(fake_vm.mem.base[BUFFER + 0x13f], 0x5a);
+	assert_int_equal(fake_vm.mem.base[BUFFER + 0x140], 0);
+	assert_int_equal(used_calls, 1);
+	/* It asks to be told of the next. */
+	assert_int_equal(*(uint16_t *)&used()->ring[ENTRIES], 2);
+	notify();
+	assert_int_equal(used()->idx, 2);
+	assert_int_equal(used_calls, 1);
+}
+
+static void test_offered_meanwhile(void **state)
+{
+	offer(BUFFER, 16, VQ_DESC_WRITE);
+	greedy = 3;
+	notify();
+	assert_int_equal(used()->idx, 4);
+	assert_false(rng.timer.armed);
+}
+
+static void test_never_ends(void **state)
+{
+	offer(BUFFER, 16, VQ_DESC_WRITE);
+	greedy = 100;
+	notify();
+	assert_int_equal(used()->idx, 8);
+	notify(); /* in vain: it rests */
+	assert_int_equal(used()->idx, 8);
+	fake_run(99 * US);
+	assert_int_equal(used()->idx, 8);
+	fake_run(US);
+	assert_int_equal(used()->idx, 16);
+	assert_null(loaded);
+	/* Paused, it does nothing, and goes on then. */
+	virtio_rng_pause(&rng);
+	fake_run(1000 * US);
+	assert_int_equal(used()->idx, 16);
+	virtio_rng_resume(&rng);
+	fake_run(0);
+	assert_int_equal(used()->idx, 24);
+	/* Nothing is lost when the driver comes to its senses. */
+	fake_run(10000 * US);
+	assert_int_equal(used()->idx, 101);
+	assert_false(rng.timer.armed || rng.resting);
+	offer(BUFFER, 16, VQ_DESC_WRITE);
+	notify();
+	assert_int_equal(used()->idx, 102);
+	/* A reset while it rests. */
+	greedy = 20;
+	offer(BUFFER, 16, VQ_DESC_WRITE);
+	notify();
+	assert_true(rng.resting);
+	virtio_rng_reset(&rng);
+	greedy = 0;
+	memset(fake_vm.mem.base, 0, RAM);
+	start();
+	fake_run(1000 * US);
+	assert_int_equal(used()->idx, 0);
+	offer(BUFFER, 16, VQ_DESC_WRITE);
+	notify();
+	assert_int_equal(used()->idx, 1);
+}
+
+static void test_nothing_to_give(void **state)
+{
+	/* Half of what was asked for is something; nothing is an end. */
+	source = 5;
+	offer(BUFFER, 16, VQ_DESC_WRITE);
+	offer(BUFFER, 16, VQ_DESC_WRITE);
+	notify();
+	assert_int_equal(used()->ring[0].len, 5);
+	assert_int_equal(used()->ring[1].len, 0);
+	assert_int_equal(virtio_status(&rng.virtio), RUNS | VIRTIO_DEVICE_NEEDS_RESET);
+}
+
+static void test_no_room(void **state)
+{
+	offer(BUFFER, 16, 0); /* to read, where only buffers to write belong */
+	notify();
+	assert_int_equal(virtio_status(&rng.virtio), RUNS | VIRTIO_DEVICE_NEEDS_RESET);
+	assert_int_equal(fake_vm.mem.base[BUFFER], 0);
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    CASE(test_no_source),  CASE(test_fills),           CASE(test_offered_meanwhile),
+	    CASE(test_never_ends), CASE(test_nothing_to_give), CASE(test_no_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
