@@ -35,9 +35,10 @@ enum status gmem_add(struct gmem *m, uint64_t base, uint64_t size, bool readonly
 
 const struct gmem_slot *gmem_find(const struct gmem *m, gpa_t a)
 {
-	for (uint32_t i = 0; i < m->count; i++)
-		if (a.v >= m->slot[i].base && a.v - m->slot[i].base < m->slot[i].size)
-			return &m->slot[i];
+	/* The last ones first: they are the large ones. */
+	for (const struct gmem_slot *s = m->slot + m->count; s-- != m->slot;)
+		if (a.v - s->base < s->size)
+			return s;
 	return NULL;
 }
 

@@ -23,7 +23,6 @@ struct gmem_slot {
 struct gmem {
 	uint8_t *base;
 	uint32_t count;
-	uint32_t largest;                     /* index of the largest slot */
 	struct gmem_slot slot[GMEM_SLOT_MAX]; /* ascending, disjoint */
 };
 
