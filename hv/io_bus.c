@@ -27,20 +27,28 @@ static uint32_t count_below(const struct io_bus *b, uint64_t addr)
 
 static_assert(IO_RANGE_MAX < UINT8_MAX);
 
-/* Enters range n. False: there are no more leaves. */
+/* Enters range n; one leaf does for all that it fills. False: there are no more leaves. */
 static bool index_range(struct io_bus *b, uint32_t n, unsigned *leaves)
 {
 	const struct io_range *r = &b->range[n];
+	uint8_t filled = 0;
 
-	for (uint64_t a = r->base; a < IO_INDEXED && a - r->base < r->size; a++) {
+	for (uint64_t a = r->base, step; a < IO_INDEXED && a - r->base < r->size; a += step) {
 		uint8_t *leaf = &b->leaf[a / IO_LEAF_SIZE];
 
+		step = MIN(IO_LEAF_SIZE - a % IO_LEAF_SIZE, r->size - (a - r->base));
+		if (step == IO_LEAF_SIZE && filled) {
+			*leaf = filled;
+			continue;
+		}
 		if (!*leaf) {
 			if (*leaves == IO_LEAF_MAX)
 				return false;
 			*leaf = (uint8_t)(*leaves)++;
 		}
-		b->who[*leaf][a % IO_LEAF_SIZE] = (uint8_t)(n + 1);
+		memset(&b->who[*leaf][a % IO_LEAF_SIZE], (uint8_t)(n + 1), step);
+		if (step == IO_LEAF_SIZE)
+			filled = *leaf;
 	}
 	return true;
 }

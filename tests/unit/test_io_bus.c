@@ -76,6 +76,25 @@ static void test_leaves(void **state)
 	assert_int_equal(io_bus_read(&bus, NULL, 0x61, 1), 0x61);
 }
 
+/* A large range needs one leaf for all that it fills, and one for each ragged end. */
+static void test_large(void **state)
+{
+	assert_int_equal(io_bus_add(&bus, 0x8080, 0x4000, &dev_a, rd, wr), OK);
+	for (unsigned i = 1; i < IO_LEAF_MAX - 4; i++)
+		assert_int_equal(io_bus_add(&bus, i * 0x200, 2, &dev_b, rd, wr), OK);
+	assert_int_equal(io_bus_add(&bus, 0xf000, 2, &dev_b, rd, wr), ERR_NOMEM);
+	assert_int_equal(io_bus_read(&bus, NULL, 0x807f, 1), 0xff);
+	assert_int_equal(io_bus_read(&bus, NULL, 0xc080, 1), 0xff);
+	assert_int_equal(count, 0);
+	for (uint64_t at = 0x8080; at < 0xc080; at += 0x10, count = 0) {
+		assert_int_equal(io_bus_read(&bus, NULL, at, 1), at & 0xff);
+		assert_int_equal(calls[0].addr, at);
+		assert_ptr_equal(calls[0].d, &dev_a);
+	}
+	assert_int_equal(io_bus_read(&bus, NULL, 0xc07f, 1), 0x7f);
+	assert_int_equal(io_bus_read(&bus, NULL, 0x200, 1), 0);
+}
+
 static void test_whole(void **state)
 {
 	assert_int_equal(io_bus_read(&bus, NULL, 0x41, 1), 0x41);
@@ -126,9 +145,9 @@ static void test_split(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup(test_add, setup),   cmocka_unit_test_setup(test_leaves, setup),
-	    cmocka_unit_test_setup(test_whole, setup), cmocka_unit_test_setup(test_nobody, setup),
-	    cmocka_unit_test_setup(test_split, setup),
+	    cmocka_unit_test_setup(test_add, setup),    cmocka_unit_test_setup(test_leaves, setup),
+	    cmocka_unit_test_setup(test_large, setup),  cmocka_unit_test_setup(test_whole, setup),
+	    cmocka_unit_test_setup(test_nobody, setup), cmocka_unit_test_setup(test_split, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
