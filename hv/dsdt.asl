@@ -27,11 +27,7 @@ DefinitionBlock("", "DSDT", 2, "INGOT", "INGOTPC", 1)
 					0, 0, 0, 0, 1)
 				IO(Decode16, 0xcf8, 0xcf8, 1, 8)
 				WordIO(ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
-					0, 0, 0xcf7, 0, 0xcf8)
-				WordIO(ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
-					0, 0xd00, 0xffff, 0, 0xf300)
-				DWordMemory(ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
-					0, 0x000a0000, 0x000bffff, 0, 0x20000)
+					0, PLATFORM_PCI_IO_BASE, PLATFORM_PCI_IO_END, 0, PLATFORM_PCI_IO_SIZE)
 				DWordMemory(ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
 					0, PLATFORM_PCI_MEM_BASE, PLATFORM_PCI_MEM_END, 0,
 					PLATFORM_PCI_MEM_SIZE)

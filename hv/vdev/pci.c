@@ -5,6 +5,7 @@
  */
 #include "hv/vdev/pci.h"
 #include "hv/lib/util.h"
+#include "hv/vdev/pci_private.h"
 #include "hv/vm.h"
 
 #define PORT_ADDRESS   0xcf8
@@ -148,11 +149,18 @@ static void ecam_write(struct vdev *d, struct vcpu *v, uint64_t addr, unsigned s
 
 enum status vpci_add(struct vm *vm, unsigned slot, struct pci_function *f)
 {
+	struct vpci *p = &vm->pci;
+
 	if (slot >= PCI_SLOTS)
 		return ERR_INVAL;
-	if (vm->pci.function[slot])
+	if (p->function[slot])
 		return ERR_EXIST;
-	vm->pci.function[slot] = f;
+	p->function[slot] = f;
+	f->vm = vm;
+	f->slot = slot;
+	for (unsigned n = 0; n < PCI_BARS; n++)
+		if (f->bar[n].size)
+			p->bar[p->bar_count++] = &f->bar[n];
 	return OK;
 }
 
@@ -161,12 +169,16 @@ enum status vpci_init(struct vm *vm)
 	struct vpci *p = &vm->pci;
 	enum status s;
 
+	*p = (struct vpci){};
 	vdev_init(&p->dev, vm, "pci");
 	vpci_function_init(&p->bridge, &host_bridge);
 	/* It forwards memory accesses and its devices' own, always. */
 	vpci_config_define(&p->bridge, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 0);
-	p->function[0] = &p->bridge;
-	s = io_bus_add(&vm->ports, PORT_ADDRESS, PORT_SIZE, &p->dev, address_read, address_write);
+	s = vpci_add(vm, 0, &p->bridge);
+	if (s == OK)
+		s = vpci_windows_init(vm);
+	if (s == OK)
+		s = io_bus_add(&vm->ports, PORT_ADDRESS, PORT_SIZE, &p->dev, address_read, address_write);
 	if (s == OK)
 		s = io_bus_add(&vm->ports, PORT_DATA, PORT_SIZE, &p->dev, data_read, data_write);
 	if (s == OK)

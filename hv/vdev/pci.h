@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "hv/lib/status.h"
 #include "hv/vdev/pci_function.h"
+#include "hv/vdev/platform.h"
 #include "hv/vdev/vdev.h"
 
 #define PCI_SLOTS 32
@@ -20,9 +21,14 @@ struct vpci {
 	struct pci_function
 	    *function[PCI_SLOTS]; /* NULL: an empty slot; doesn't change once the VM has run */
 	struct pci_function bridge;
+	unsigned bar_count;
+	struct pci_bar *bar[PCI_SLOTS * PCI_BARS]; /* of all functions, as they came */
 };
 
 enum status vpci_init(struct vm *vm);
 void vpci_reset(struct vm *vm);
-/* Puts f into a slot, 1 to PCI_SLOTS - 1, for good; before the VM runs. ERR_EXIST: it is taken; ERR_INVAL: no such slot. */
+/*
+ * Puts f, which is described, into a slot, 1 to PCI_SLOTS - 1, for good: after vpci_init, before the first vpci_reset.
+ * ERR_EXIST: it is taken; ERR_INVAL: no such slot.
+ */
 enum status vpci_add(struct vm *vm, unsigned slot, struct pci_function *f);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A function's configuration space: bytes, each with the bits that the guest may change. */
-#include "hv/vdev/pci_function.h"
+#include "hv/lib/panic.h"
 #include "hv/lib/string.h"
+#include "hv/vdev/pci_private.h"
 
 /* What every header has; other registers are read-only until somebody defines them. */
 static const struct {
@@ -17,6 +18,7 @@ static const struct {
 void vpci_config_define(struct pci_function *f, unsigned offset, unsigned size, uint32_t value,
 			uint32_t writable)
 {
+	CHECK(offset + size <= PCI_CONFIG_SIZE);
 	memcpy(f->config + offset, &value, size);
 	memcpy(f->writable + offset, &writable, size);
 }
@@ -33,20 +35,29 @@ void vpci_function_init(struct pci_function *f, const struct pci_identity *id)
 		vpci_config_define(f, header[i].offset, header[i].size, 0, header[i].writable);
 }
 
+uint32_t vpci_config_get(const struct pci_function *f, unsigned offset, unsigned size)
+{
+	uint32_t value = 0;
+
+	memcpy(&value, f->config + offset, size);
+	return value;
+}
+
 void vpci_function_reset(struct pci_function *f)
 {
 	spin_lock(&f->lock);
 	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++)
 		f->config[i] &= (uint8_t)~f->writable[i];
+	vpci_bars_follow(f);
 	spin_unlock(&f->lock);
 }
 
 uint32_t vpci_config_read(struct pci_function *f, unsigned offset, unsigned size)
 {
-	uint32_t value = 0;
+	uint32_t value;
 
 	spin_lock(&f->lock);
-	memcpy(&value, f->config + offset, size);
+	value = vpci_config_get(f, offset, size);
 	spin_unlock(&f->lock);
 	return value;
 }
@@ -56,5 +67,6 @@ void vpci_config_write(struct pci_function *f, unsigned offset, unsigned size, u
 	spin_lock(&f->lock);
 	for (unsigned i = offset; i < offset + size; i++, value >>= 8)
 		f->config[i] = (f->config[i] & (uint8_t)~f->writable[i]) | ((uint8_t)value & f->writable[i]);
+	vpci_bars_follow(f);
 	spin_unlock(&f->lock);
 }

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A function of the guest's PCI bus: its configuration space, type 0 header. A device embeds one, describes it before
- * the VM runs, and puts it on the bus (hv/vdev/pci.h).
+ * A function of the guest's PCI bus: its configuration space (type 0 header) and base address registers. A device embeds
+ * one, describes it before the VM runs, in this order: vpci_function_init, what it has (vpci_..._define), vpci_add
+ * (hv/vdev/pci.h). From then on the guest's accesses to its BARs come to the device's handlers.
  * Model: PCI Local Bus Specification 3.0, "Configuration Space Organization".
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "hv/lib/lock.h"
 #include "hv/lib/util.h"
 
+struct vcpu;
+struct vm;
+struct pci_function;
+
 #define PCI_CONFIG_SIZE 256
+#define PCI_BARS        6
 
 /* Offsets in configuration space. */
 enum pci_register {
@@ -19,6 +26,7 @@ enum pci_register {
 	PCI_COMMAND = 0x04,
 	PCI_REVISION = 0x08, /* with the class above */
 	PCI_CACHE_LINE = 0x0c,
+	PCI_BAR0 = 0x10,
 	PCI_SUBSYSTEM_VENDOR = 0x2c,
 	PCI_SUBSYSTEM = 0x2e,
 };
@@ -36,21 +44,44 @@ struct pci_identity {
 	uint8_t revision;
 };
 
+/* size is 1, 2 or 4, in memory 8 too; offset + size is within the BAR. Any vCPU, no lock held. */
+typedef uint64_t (*pci_bar_read_fn)(struct pci_function *f, struct vcpu *v, uint64_t offset, unsigned size);
+typedef void (*pci_bar_write_fn)(struct pci_function *f, struct vcpu *v, uint64_t offset, unsigned size,
+				 uint64_t value);
+
+enum pci_bar_kind { PCI_BAR_IO, PCI_BAR_MEM32, PCI_BAR_MEM64 };
+
+struct pci_bar {
+	struct pci_function *function;
+	enum pci_bar_kind kind;
+	uint64_t size; /* 0: there is none */
+	uint64_t at;   /* atomic: the address or port at which it answers; 0: nowhere */
+	pci_bar_read_fn read;
+	pci_bar_write_fn write;
+};
+
 struct pci_function {
-	struct spinlock
-	    lock; /* guards what the guest may change; taken after the lock of the function's device */
+	struct vm *vm; /* these two from vpci_add on */
+	unsigned slot;
+	/* Guards what the guest may change, but for bar[].at; taken after the lock of the function's device. */
+	struct spinlock lock;
 	uint8_t config[PCI_CONFIG_SIZE];
 	uint8_t writable[PCI_CONFIG_SIZE]; /* the bits that the guest may change */
+	struct pci_bar bar[PCI_BARS];
 };
+
+/* The description. Mistakes in it are bugs of the device: they panic. */
 
 /* Begins the description of f. */
 void vpci_function_init(struct pci_function *f, const struct pci_identity *id);
 /* A register of 1, 2 or 4 bytes: its value, and the bits that the guest may change, which are 0 after a reset. */
 void vpci_config_define(struct pci_function *f, unsigned offset, unsigned size, uint32_t value,
 			uint32_t writable);
-
-/* For the bus. */
-void vpci_function_reset(struct pci_function *f);
-/* One access of 1, 2 or 4 bytes, not over the end of a register: offset % 4 + size <= 4, offset below PCI_CONFIG_SIZE. */
-uint32_t vpci_config_read(struct pci_function *f, unsigned offset, unsigned size);
-void vpci_config_write(struct pci_function *f, unsigned offset, unsigned size, uint32_t value);
+/*
+ * BAR n, with PCI_BAR_MEM64 also n + 1. size: a power of two, 4 to 256 ports, or 16 bytes to 256 MiB of memory. It answers
+ * while the command register lets it and all of it lies in the bus's window (PLATFORM_PCI_MEM_..., PLATFORM_PCI_IO_... of
+ * hv/vdev/platform.h); elsewhere, above 4 GiB too, it is nowhere, and what is there goes on answering. Of two BARs at one
+ * place the first that came to the bus answers.
+ */
+void vpci_bar_define(struct pci_function *f, unsigned n, enum pci_bar_kind kind, uint64_t size,
+		     pci_bar_read_fn read, pci_bar_write_fn write);

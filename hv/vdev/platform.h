@@ -27,6 +27,9 @@
 #define PLATFORM_PCI_MEM_BASE  0xc0000000 /* memory BARs */
 #define PLATFORM_PCI_MEM_END   0xfeafffff
 #define PLATFORM_PCI_MEM_SIZE  0x3eb00000
+#define PLATFORM_PCI_IO_BASE   0xc000 /* I/O BARs */
+#define PLATFORM_PCI_IO_END    0xcfff
+#define PLATFORM_PCI_IO_SIZE   0x1000
 
 #define PLATFORM_COM1_PORT     0x3f8
 

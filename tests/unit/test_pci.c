@@ -29,6 +29,25 @@ void vpm_reset_write(struct vm *vm, uint8_t value)
 	resets_asked++;
 }
 
+void vm_msi(struct vm *vm, uint64_t address, uint32_t data)
+{
+	fail();
+}
+
+void vm_irq_set(struct vm *vm, unsigned gsi, bool level)
+{
+	fail();
+}
+
+static uint64_t bar_read(struct pci_function *f, struct vcpu *v, uint64_t offset, unsigned size)
+{
+	return 0;
+}
+
+static void bar_write(struct pci_function *f, struct vcpu *v, uint64_t offset, unsigned size, uint64_t value)
+{
+}
+
 static uint32_t below(uint32_t n)
 {
 	return (uint32_t)(test_random(&seed) >> 33) % n;
@@ -44,7 +63,7 @@ static void define(struct pci_function *f, unsigned slot, unsigned offset, unsig
 	}
 }
 
-/* A function with registers of every size at every place behind its header. */
+/* A function with BARs, and registers of every size at every place behind them. */
 static void describe(struct pci_function *f, unsigned slot)
 {
 	const struct pci_identity id = {0x1af4, 0x1042, 0x1af4, 0x1100, 0x010802, 7};
@@ -54,7 +73,13 @@ static void describe(struct pci_function *f, unsigned slot)
 	    .byte = {0xf4, 0x1a, 0x42, 0x10, [8] = 7, 0x02, 0x08, 0x01, [0x2c] = 0xf4, 0x1a, 0x00, 0x11},
 	    .writable = {[4] = 0x47, 0x05, [0x0c] = 0xff},
 	};
-	for (unsigned at = 0x40; at < 256; at += 4) {
+	vpci_bar_define(f, 0, PCI_BAR_IO, 64, bar_read, bar_write);
+	vpci_bar_define(f, 1, PCI_BAR_MEM32, 0x10000, bar_read, bar_write);
+	vpci_bar_define(f, 2, PCI_BAR_MEM64, 0x400000, bar_read, bar_write);
+	memcpy(model[slot].byte + 0x10, (uint8_t[]){1, 0, 0, 0, 0, 0, 0, 0, 4}, 9);
+	memcpy(model[slot].writable + 0x10, (uint8_t[]){0xc0, 0xff, 0xff, 0xff, 0, 0, 0xff, 0xff}, 8);
+	memcpy(model[slot].writable + 0x18, (uint8_t[]){0, 0, 0xc0, 0xff, 0xff, 0xff, 0xff, 0xff}, 8);
+	for (unsigned at = 0x60; at < 256; at += 4) {
 		unsigned size = 1u << below(3), in = below(4 / size) * size;
 		uint32_t writable = (uint32_t)test_random(&seed);
 

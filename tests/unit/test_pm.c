@@ -14,6 +14,11 @@ void vm_irq_set(struct vm *vm, unsigned gsi, bool level)
 	sci = level;
 }
 
+void vm_msi(struct vm *vm, uint64_t address, uint32_t data)
+{
+	fail();
+}
+
 void vm_end(struct vm *vm, enum vm_end how, int status)
 {
 	end_how = (int)how;
