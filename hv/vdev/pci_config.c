@@ -15,6 +15,10 @@ static const struct {
     {PCI_CACHE_LINE, 1, 0xff},
 };
 
+#define CAPABILITY_ALIGN  4u
+#define CAPABILITY_NEXT   1 /* offset in a capability */
+#define CAPABILITY_HEADER 2u
+
 void vpci_config_define(struct pci_function *f, unsigned offset, unsigned size, uint32_t value,
 			uint32_t writable)
 {
@@ -25,7 +29,7 @@ void vpci_config_define(struct pci_function *f, unsigned offset, unsigned size, 
 
 void vpci_function_init(struct pci_function *f, const struct pci_identity *id)
 {
-	*f = (struct pci_function){};
+	*f = (struct pci_function){.capabilities_end = PCI_HEADER_END};
 	vpci_config_define(f, PCI_VENDOR, 2, id->vendor, 0);
 	vpci_config_define(f, PCI_DEVICE, 2, id->device, 0);
 	vpci_config_define(f, PCI_REVISION, 4, id->class_code << 8 | id->revision, 0);
@@ -33,6 +37,20 @@ void vpci_function_init(struct pci_function *f, const struct pci_identity *id)
 	vpci_config_define(f, PCI_SUBSYSTEM, 2, id->subsystem, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(header); i++)
 		vpci_config_define(f, header[i].offset, header[i].size, 0, header[i].writable);
+}
+
+/* "Capabilities List": the new one comes first. */
+unsigned vpci_capability_add(struct pci_function *f, uint8_t id, unsigned size)
+{
+	unsigned at = f->capabilities_end;
+
+	CHECK(size >= CAPABILITY_HEADER && size <= PCI_CONFIG_SIZE - at);
+	vpci_config_define(f, at, 1, id, 0);
+	vpci_config_define(f, at + CAPABILITY_NEXT, 1, f->config[PCI_CAPABILITIES], 0);
+	vpci_config_define(f, PCI_CAPABILITIES, 1, at, 0);
+	vpci_config_define(f, PCI_STATUS, 2, PCI_STATUS_CAPABILITIES, 0);
+	f->capabilities_end = ALIGN_UP(at + size, CAPABILITY_ALIGN);
+	return at;
 }
 
 uint32_t vpci_config_get(const struct pci_function *f, unsigned offset, unsigned size)
@@ -43,12 +61,19 @@ uint32_t vpci_config_get(const struct pci_function *f, unsigned offset, unsigned
 	return value;
 }
 
+static void follow(struct pci_function *f)
+{
+	vpci_bars_follow(f);
+	vpci_msix_follow(f);
+}
+
 void vpci_function_reset(struct pci_function *f)
 {
 	spin_lock(&f->lock);
 	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++)
 		f->config[i] &= (uint8_t)~f->writable[i];
-	vpci_bars_follow(f);
+	vpci_msix_reset(f);
+	follow(f);
 	spin_unlock(&f->lock);
 }
 
@@ -67,6 +92,6 @@ void vpci_config_write(struct pci_function *f, unsigned offset, unsigned size, u
 	spin_lock(&f->lock);
 	for (unsigned i = offset; i < offset + size; i++, value >>= 8)
 		f->config[i] = (f->config[i] & (uint8_t)~f->writable[i]) | ((uint8_t)value & f->writable[i]);
-	vpci_bars_follow(f);
+	follow(f);
 	spin_unlock(&f->lock);
 }

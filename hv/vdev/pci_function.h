@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A function of the guest's PCI bus: its configuration space (type 0 header) and base address registers. A device embeds
- * one, describes it before the VM runs, in this order: vpci_function_init, what it has (vpci_..._define), vpci_add
- * (hv/vdev/pci.h). From then on the guest's accesses to its BARs come to the device's handlers.
+ * A function of the guest's PCI bus: its configuration space (type 0 header), base address registers, capabilities
+ * and messages. A device embeds one, describes it before the VM runs, in this order: vpci_function_init, what it has
+ * (vpci_..._define, vpci_capability_add), vpci_add (hv/vdev/pci.h). From then on the guest's accesses to its BARs come to
+ * the device's handlers, and its interrupts go by vpci_msix_send.
  * Model: PCI Local Bus Specification 3.0, "Configuration Space Organization".
  */
 #pragma once
@@ -16,19 +17,23 @@ struct vcpu;
 struct vm;
 struct pci_function;
 
-#define PCI_CONFIG_SIZE 256
-#define PCI_BARS        6
+#define PCI_CONFIG_SIZE      256
+#define PCI_BARS             6
+#define PCI_MSIX_VECTORS_MAX 128
 
 /* Offsets in configuration space. */
 enum pci_register {
 	PCI_VENDOR = 0x00,
 	PCI_DEVICE = 0x02,
 	PCI_COMMAND = 0x04,
+	PCI_STATUS = 0x06,
 	PCI_REVISION = 0x08, /* with the class above */
 	PCI_CACHE_LINE = 0x0c,
 	PCI_BAR0 = 0x10,
 	PCI_SUBSYSTEM_VENDOR = 0x2c,
 	PCI_SUBSYSTEM = 0x2e,
+	PCI_CAPABILITIES = 0x34,
+	PCI_HEADER_END = 0x40,
 };
 
 #define PCI_COMMAND_IO           BIT(0)
@@ -37,6 +42,9 @@ enum pci_register {
 #define PCI_COMMAND_PARITY       BIT(6)
 #define PCI_COMMAND_SERR         BIT(8)
 #define PCI_COMMAND_INTX_DISABLE BIT(10)
+#define PCI_STATUS_CAPABILITIES  BIT(4)
+
+enum pci_capability { PCI_CAP_VENDOR = 0x09, PCI_CAP_MSIX = 0x11 };
 
 struct pci_identity {
 	uint16_t vendor, device, subsystem_vendor, subsystem;
@@ -60,6 +68,19 @@ struct pci_bar {
 	pci_bar_write_fn write;
 };
 
+/* As the guest finds it in memory: "MSI-X Capability and Table Structures". */
+struct pci_msix_entry {
+	uint64_t address;
+	uint32_t data, control;
+};
+
+struct pci_msix {
+	unsigned vectors;    /* 0: it has no MSI-X */
+	unsigned capability; /* its offset */
+	struct pci_msix_entry entry[PCI_MSIX_VECTORS_MAX];
+	uint64_t pending[PCI_MSIX_VECTORS_MAX / 64];
+};
+
 struct pci_function {
 	struct vm *vm; /* these two from vpci_add on */
 	unsigned slot;
@@ -67,7 +88,9 @@ struct pci_function {
 	struct spinlock lock;
 	uint8_t config[PCI_CONFIG_SIZE];
 	uint8_t writable[PCI_CONFIG_SIZE]; /* the bits that the guest may change */
+	unsigned capabilities_end;
 	struct pci_bar bar[PCI_BARS];
+	struct pci_msix msix;
 };
 
 /* The description. Mistakes in it are bugs of the device: they panic. */
@@ -78,6 +101,11 @@ void vpci_function_init(struct pci_function *f, const struct pci_identity *id);
 void vpci_config_define(struct pci_function *f, unsigned offset, unsigned size, uint32_t value,
 			uint32_t writable);
 /*
+ * Takes `size` bytes for a capability of this id (enum pci_capability), zeros from its third byte on, and puts it in the
+ * list; what is in it is vpci_config_define's. Returns its offset.
+ */
+unsigned vpci_capability_add(struct pci_function *f, uint8_t id, unsigned size);
+/*
  * BAR n, with PCI_BAR_MEM64 also n + 1. size: a power of two, 4 to 256 ports, or 16 bytes to 256 MiB of memory. It answers
  * while the command register lets it and all of it lies in the bus's window (PLATFORM_PCI_MEM_..., PLATFORM_PCI_IO_... of
  * hv/vdev/platform.h); elsewhere, above 4 GiB too, it is nowhere, and what is there goes on answering. Of two BARs at one
@@ -85,3 +113,13 @@ void vpci_config_define(struct pci_function *f, unsigned offset, unsigned size, 
  */
 void vpci_bar_define(struct pci_function *f, unsigned n, enum pci_bar_kind kind, uint64_t size,
 		     pci_bar_read_fn read, pci_bar_write_fn write);
+/* MSI-X with 1 to PCI_MSIX_VECTORS_MAX vectors, its table and pending bits in a BAR of their own, bar. */
+void vpci_msix_define(struct pci_function *f, unsigned bar, unsigned vectors);
+
+/* Interrupts, from any CPU; the device's lock may be held. */
+
+/*
+ * Sends message `vector`, or keeps it pending while it is masked or f may not master the bus; one that f doesn't have is
+ * dropped. False: the guest has MSI-X off.
+ */
+bool vpci_msix_send(struct pci_function *f, unsigned vector);

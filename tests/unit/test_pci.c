@@ -63,7 +63,7 @@ static void define(struct pci_function *f, unsigned slot, unsigned offset, unsig
 	}
 }
 
-/* A function with BARs, and registers of every size at every place behind them. */
+/* A function with BARs, two capabilities, and registers of every size at every place behind them. */
 static void describe(struct pci_function *f, unsigned slot)
 {
 	const struct pci_identity id = {0x1af4, 0x1042, 0x1af4, 0x1100, 0x010802, 7};
@@ -76,9 +76,18 @@ static void describe(struct pci_function *f, unsigned slot)
 	vpci_bar_define(f, 0, PCI_BAR_IO, 64, bar_read, bar_write);
 	vpci_bar_define(f, 1, PCI_BAR_MEM32, 0x10000, bar_read, bar_write);
 	vpci_bar_define(f, 2, PCI_BAR_MEM64, 0x400000, bar_read, bar_write);
+	vpci_msix_define(f, 4, 9);
+	assert_int_equal(vpci_capability_add(f, PCI_CAP_VENDOR, 18), 0x4c);
+	define(f, slot, 0x4e, 1, 18, 0);
+	memcpy(model[slot].byte + 0x06, (uint8_t[]){0x10, 0}, 2);
 	memcpy(model[slot].byte + 0x10, (uint8_t[]){1, 0, 0, 0, 0, 0, 0, 0, 4}, 9);
 	memcpy(model[slot].writable + 0x10, (uint8_t[]){0xc0, 0xff, 0xff, 0xff, 0, 0, 0xff, 0xff}, 8);
 	memcpy(model[slot].writable + 0x18, (uint8_t[]){0, 0, 0xc0, 0xff, 0xff, 0xff, 0xff, 0xff}, 8);
+	memcpy(model[slot].writable + 0x20, (uint8_t[]){0, 0xf0, 0xff, 0xff}, 4);
+	model[slot].byte[0x34] = 0x4c;
+	memcpy(model[slot].byte + 0x40, (uint8_t[]){0x11, 0, 8, 0, 4, 0, 0, 0, 4, 8, 0, 0}, 12);
+	model[slot].writable[0x43] = 0xc0;
+	memcpy(model[slot].byte + 0x4c, (uint8_t[]){0x09, 0x40, 18}, 3);
 	for (unsigned at = 0x60; at < 256; at += 4) {
 		unsigned size = 1u << below(3), in = below(4 / size) * size;
 		uint32_t writable = (uint32_t)test_random(&seed);
@@ -240,7 +249,7 @@ static void test_reset(void **state)
 	for (unsigned at = 0; at < 256; at += 4)
 		io_bus_write(&fake_vm.mmio, NULL, ECAM(SLOT, 0, at), 4, 0xffffffff);
 	io_bus_write(&fake_vm.ports, NULL, 0xcf8, 4, 0x80000000);
-	assert_int_equal(io_bus_read(&fake_vm.mmio, NULL, ECAM(SLOT, 0, 4), 4), 0x0547);
+	assert_int_equal(io_bus_read(&fake_vm.mmio, NULL, ECAM(SLOT, 0, 4), 4), 0x100547);
 	vpci_reset(&fake_vm);
 	assert_int_equal(io_bus_read(&fake_vm.ports, NULL, 0xcf8, 4), 0);
 	for (unsigned at = 0; at < 256; at++)
