@@ -5,6 +5,12 @@
  */
 #include "hv/vdev/platform.h"
 
+/* The four pins of a slot: INTA goes to the PCI input `first`, INTB to the one after it. */
+#define PIN(slot, pin, input) Package() {(slot) << 16 | 0xffff, pin, 0, PLATFORM_GSI_PCI + (input) % 4}
+#define SLOT(slot, first) \
+	PIN(slot, 0, first), PIN(slot, 1, first + 1), PIN(slot, 2, first + 2), PIN(slot, 3, first + 3)
+#define SLOTS(from) SLOT(from, 0), SLOT(from + 1, 1), SLOT(from + 2, 2), SLOT(from + 3, 3)
+
 DefinitionBlock("", "DSDT", 2, "INGOT", "INGOTPC", 1)
 {
 	Name(\_S5, Package() {PLATFORM_SLP_TYP_S5, PLATFORM_SLP_TYP_S5, 0, 0})
@@ -21,7 +27,9 @@ DefinitionBlock("", "DSDT", 2, "INGOT", "INGOTPC", 1)
 			Name(_HID, EisaId("PNP0A03"))
 			Name(_UID, 0)
 			Name(_BBN, 0)
-			Name(_PRT, Package() {})
+			Name(_PRT, Package() {
+				SLOTS(0), SLOTS(4), SLOTS(8), SLOTS(12), SLOTS(16), SLOTS(20), SLOTS(24), SLOTS(28)
+			})
 			Name(_CRS, ResourceTemplate() {
 				WordBusNumber(ResourceProducer, MinFixed, MaxFixed, PosDecode,
 					0, 0, 0, 0, 1)

@@ -23,6 +23,8 @@ struct vpci {
 	struct pci_function bridge;
 	unsigned bar_count;
 	struct pci_bar *bar[PCI_SLOTS * PCI_BARS]; /* of all functions, as they came */
+	struct spinlock intx_lock;
+	uint32_t intx[PLATFORM_GSI_PCI_COUNT]; /* guarded by intx_lock: the slots that assert each input */
 };
 
 enum status vpci_init(struct vm *vm);

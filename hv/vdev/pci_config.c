@@ -65,6 +65,7 @@ static void follow(struct pci_function *f)
 {
 	vpci_bars_follow(f);
 	vpci_msix_follow(f);
+	vpci_intx_follow(f);
 }
 
 void vpci_function_reset(struct pci_function *f)
@@ -73,6 +74,7 @@ void vpci_function_reset(struct pci_function *f)
 	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++)
 		f->config[i] &= (uint8_t)~f->writable[i];
 	vpci_msix_reset(f);
+	f->intx = false;
 	follow(f);
 	spin_unlock(&f->lock);
 }

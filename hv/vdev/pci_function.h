@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A function of the guest's PCI bus: its configuration space (type 0 header), base address registers, capabilities
- * and messages. A device embeds one, describes it before the VM runs, in this order: vpci_function_init, what it has
+ * and interrupts. A device embeds one, describes it before the VM runs, in this order: vpci_function_init, what it has
  * (vpci_..._define, vpci_capability_add), vpci_add (hv/vdev/pci.h). From then on the guest's accesses to its BARs come to
- * the device's handlers, and its interrupts go by vpci_msix_send.
+ * the device's handlers, and its interrupts go by vpci_msix_send and vpci_intx_set.
  * Model: PCI Local Bus Specification 3.0, "Configuration Space Organization".
  */
 #pragma once
@@ -33,6 +33,8 @@ enum pci_register {
 	PCI_SUBSYSTEM_VENDOR = 0x2c,
 	PCI_SUBSYSTEM = 0x2e,
 	PCI_CAPABILITIES = 0x34,
+	PCI_INTERRUPT_LINE = 0x3c,
+	PCI_INTERRUPT_PIN = 0x3d,
 	PCI_HEADER_END = 0x40,
 };
 
@@ -42,9 +44,11 @@ enum pci_register {
 #define PCI_COMMAND_PARITY       BIT(6)
 #define PCI_COMMAND_SERR         BIT(8)
 #define PCI_COMMAND_INTX_DISABLE BIT(10)
+#define PCI_STATUS_INTX          BIT(3)
 #define PCI_STATUS_CAPABILITIES  BIT(4)
 
 enum pci_capability { PCI_CAP_VENDOR = 0x09, PCI_CAP_MSIX = 0x11 };
+enum pci_pin { PCI_NO_PIN, PCI_INTA, PCI_INTB, PCI_INTC, PCI_INTD };
 
 struct pci_identity {
 	uint16_t vendor, device, subsystem_vendor, subsystem;
@@ -91,6 +95,7 @@ struct pci_function {
 	unsigned capabilities_end;
 	struct pci_bar bar[PCI_BARS];
 	struct pci_msix msix;
+	bool intx, intx_out; /* what the device wants of its pin; what its pin says */
 };
 
 /* The description. Mistakes in it are bugs of the device: they panic. */
@@ -115,11 +120,15 @@ void vpci_bar_define(struct pci_function *f, unsigned n, enum pci_bar_kind kind,
 		     pci_bar_read_fn read, pci_bar_write_fn write);
 /* MSI-X with 1 to PCI_MSIX_VECTORS_MAX vectors, its table and pending bits in a BAR of their own, bar. */
 void vpci_msix_define(struct pci_function *f, unsigned bar, unsigned vectors);
+/* f has this interrupt pin. */
+void vpci_intx_define(struct pci_function *f, enum pci_pin pin);
 
 /* Interrupts, from any CPU; the device's lock may be held. */
 
 /*
  * Sends message `vector`, or keeps it pending while it is masked or f may not master the bus; one that f doesn't have is
- * dropped. False: the guest has MSI-X off.
+ * dropped. False: the guest has MSI-X off, the pin is to be used.
  */
 bool vpci_msix_send(struct pci_function *f, unsigned vector);
+/* The level of f's pin. It reaches the I/O APIC unless the guest has MSI-X on, or the pin off. */
+void vpci_intx_set(struct pci_function *f, bool level);

@@ -16,9 +16,10 @@ void vpci_config_write(struct pci_function *f, unsigned offset, unsigned size, u
 /* With f's lock held: the register of 2 or 4 bytes at offset. */
 uint32_t vpci_config_get(const struct pci_function *f, unsigned offset, unsigned size);
 
-/* With f's lock held, after a change of configuration space: BARs and messages are as it says. */
+/* With f's lock held, after a change of configuration space: BARs, messages, the pin are as it says. */
 void vpci_bars_follow(struct pci_function *f);
 void vpci_msix_follow(struct pci_function *f);
+void vpci_intx_follow(struct pci_function *f);
 
 /* With f's lock held: all vectors masked, none pending. */
 void vpci_msix_reset(struct pci_function *f);

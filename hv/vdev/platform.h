@@ -21,6 +21,10 @@
 #define PLATFORM_HPET_SIZE     0x400
 #define PLATFORM_HPET_ROUTES   0x00f00000 /* GSI 20-23, which nobody else has */
 
+/* INTA-INTD of slot n: inputs 0-3 from here on, turned by n. Level triggered, active low, shared. */
+#define PLATFORM_GSI_PCI       16
+#define PLATFORM_GSI_PCI_COUNT 4
+
 /* Configuration space of bus 0 (MCFG): the last MiB of the hole for PCI, hv/guest_map.h. */
 #define PLATFORM_PCI_ECAM_BASE 0xfeb00000
 #define PLATFORM_PCI_ECAM_SIZE 0x100000

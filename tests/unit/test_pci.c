@@ -77,6 +77,7 @@ static void describe(struct pci_function *f, unsigned slot)
 	vpci_bar_define(f, 1, PCI_BAR_MEM32, 0x10000, bar_read, bar_write);
 	vpci_bar_define(f, 2, PCI_BAR_MEM64, 0x400000, bar_read, bar_write);
 	vpci_msix_define(f, 4, 9);
+	vpci_intx_define(f, PCI_INTC);
 	assert_int_equal(vpci_capability_add(f, PCI_CAP_VENDOR, 18), 0x4c);
 	define(f, slot, 0x4e, 1, 18, 0);
 	memcpy(model[slot].byte + 0x06, (uint8_t[]){0x10, 0}, 2);
@@ -85,6 +86,8 @@ static void describe(struct pci_function *f, unsigned slot)
 	memcpy(model[slot].writable + 0x18, (uint8_t[]){0, 0, 0xc0, 0xff, 0xff, 0xff, 0xff, 0xff}, 8);
 	memcpy(model[slot].writable + 0x20, (uint8_t[]){0, 0xf0, 0xff, 0xff}, 4);
 	model[slot].byte[0x34] = 0x4c;
+	model[slot].writable[0x3c] = 0xff;
+	model[slot].byte[0x3d] = 3;
 	memcpy(model[slot].byte + 0x40, (uint8_t[]){0x11, 0, 8, 0, 4, 0, 0, 0, 4, 8, 0, 0}, 12);
 	model[slot].writable[0x43] = 0xc0;
 	memcpy(model[slot].byte + 0x4c, (uint8_t[]){0x09, 0x40, 18}, 3);

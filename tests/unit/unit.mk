@@ -49,6 +49,7 @@ UNIT_hpet := hv/vdev/hpet.c hv/io_bus.c
 UNIT_pci := $(wildcard hv/vdev/pci*.c) hv/io_bus.c
 UNIT_pci_bar := $(UNIT_pci)
 UNIT_pci_msix := $(UNIT_pci)
+UNIT_pci_intx := $(UNIT_pci)
 UNIT_pm := hv/vdev/pm.c $(UNIT_pci)
 UNIT_rtc := hv/vdev/rtc.c hv/lib/calendar.c hv/io_bus.c
 UNIT_virtqueue := hv/vdev/virtqueue.c hv/vdev/vq_chain.c mm/gpa.c
