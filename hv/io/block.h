@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Block devices: what drivers and disks in memory offer, and how requests get to them. A device has one queue or several;
+ * the core keeps what each has in flight and what waits for room, watches the time, resets a device that does not answer
+ * and sends again what it had. It knows nothing of guests, partitions and rights: hv/io/disk.h stands above it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "hv/frame.h"
+#include "hv/lib/list.h"
+#include "hv/lib/lock.h"
+#include "hv/lib/status.h"
+#include "hv/timer.h"
+
+#define BLOCK_SECTOR    512u
+#define BLOCK_NAME_SIZE 16
+#define BLOCK_ID_SIZE   41 /* a model or a serial number: ASCII, without blanks at its ends */
+
+enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD, BLOCK_WRITE_ZEROES, BLOCK_OPS };
+
+struct block_device;
+
+struct block_request {
+	/* The submitter's; nobody changes them before it is done. */
+	enum block_op op;
+	bool fua;         /* BLOCK_WRITE: on the medium before it is done */
+	bool may_unmap;   /* BLOCK_WRITE_ZEROES: the sectors need not keep room on the medium */
+	uint64_t sector;  /* of BLOCK_SECTOR bytes, on the device */
+	uint32_t sectors; /* not of BLOCK_FLUSH; within struct block_limits */
+	const struct frame_run
+	    *run; /* of BLOCK_READ and BLOCK_WRITE: together sectors * BLOCK_SECTOR bytes */
+	uint32_t runs;
+	/* Called once, on any CPU, with no lock of the device held; perhaps before block_submit returns. */
+	void (*done)(struct block_request *r);
+	enum status
+	    status; /* then: OK, ERR_IO, ERR_TIMEOUT, ERR_UNSUPPORTED, ERR_NOENT (the device is gone) */
+
+	/* The core's, while it is under way; tag is the driver's. */
+	struct list link;
+	uint64_t due_ns;
+	uint16_t queue;
+	uint8_t tries;
+	uint32_t tag;
+};
+
+/* What one request may be. Who submits splits larger ones and copies what is not aligned: hv/io/disk.h. */
+struct block_limits {
+	uint32_t sectors;   /* of reads and writes */
+	uint32_t runs;      /* pieces of memory */
+	uint32_t run_align; /* each piece begins and ends at a multiple of so many bytes; a power of two */
+	uint32_t
+	    run_joint;   /* all joints of pieces are multiples of so many bytes (NVMe: a page); 0: anywhere */
+	uint64_t pa_max; /* the highest address that the device reaches */
+	uint32_t discard_sectors, zeroes_sectors; /* of these requests; 0: the device has none such */
+};
+
+struct block_ops {
+	/*
+	 * Hands r to the device. False: the queue has no room, and it is asked again after the next completion. Each of these is
+	 * called with the queue's lock held, which so guards the driver's state of that queue too.
+	 */
+	bool (*submit)(struct block_device *b, unsigned queue, struct block_request *r);
+	/* Looks what the device has completed, and says so by block_complete. */
+	void (*poll)(struct block_device *b, unsigned queue);
+	/*
+	 * With the locks of all queues: stops the device, so that it touches no memory any more, and has it take requests again,
+	 * all that it had forgotten. May busy-wait for a moment (some milliseconds); ERR_AGAIN: it isn't ready yet, call again.
+	 * Another error: the device is gone, its requests fail.
+	 */
+	enum status (*reset)(struct block_device *b);
+};
+
+struct block_queue {
+	struct spinlock lock;
+	struct list in_flight; /* by the time of submission */
+	struct list waiting;   /* for room */
+	struct list completed; /* block_complete was called, done not yet */
+};
+
+/* Since boot; atomic. */
+struct block_stats {
+	uint64_t requests[BLOCK_OPS], bytes[BLOCK_OPS];
+	uint64_t errors, timeouts, resets;
+};
+
+struct block_device {
+	/* The driver's description, before block_register. */
+	char name
+	    [BLOCK_NAME_SIZE]; /* nvme0, sata0, ata0, virtio0; `n` of nvme0n1 is another device: nvme0n2 */
+	char model[BLOCK_ID_SIZE], serial[BLOCK_ID_SIZE];
+	uint16_t bdf; /* of a PCI device */
+	const struct block_ops *ops;
+	uint64_t sectors;
+	uint32_t logical_size, physical_size; /* bytes: requests are whole logical blocks */
+	struct block_limits limits;
+	bool write_cache; /* it needs BLOCK_FLUSH. Without, what is done is on the medium */
+	bool fua;         /* else the core sends a flush behind the write */
+	bool readonly;
+	uint64_t timeout_ns;
+	struct block_queue *queue;
+	uint16_t queues;
+
+	struct list link;
+	struct timer watch;
+	bool gone;
+	struct block_stats stats;
+};
+
+/* Adds a device; what is described there stays. Boot CPU, before guests start. */
+void block_register(struct block_device *b);
+/* The devices in order of registration: `for (b = block_next(NULL); b; b = block_next(b))`. */
+struct block_device *block_next(const struct block_device *b);
+/* NULL: there is none of this name. */
+struct block_device *block_find(const char *name);
+
+/* Any CPU, no lock held that r->done takes. */
+void block_submit(struct block_device *b, struct block_request *r);
+/* Submits r and polls until it is done: at boot only, before CPUs run guests. */
+enum status block_submit_wait(struct block_device *b, struct block_request *r);
+/* From interrupt handlers and timers: has the driver poll this queue, ends what is complete and sends what waits. */
+void block_poll(struct block_device *b, unsigned queue);
+
+/* For drivers, in submit and poll: r, of this queue, is complete. */
+void block_complete(struct block_device *b, struct block_request *r, enum status status);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Network cards of the host, below the switch: what a driver offers, and what it calls. Frames are Ethernet without FCS.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "hv/frame.h"
+#include "hv/lib/list.h"
+#include "hv/lib/status.h"
+
+#define NIC_NAME_SIZE 16
+#define ETH_ADDRESS   6
+#define ETH_HEADER    14
+#define ETH_FRAME_MIN 60
+#define ETH_MTU       1500
+
+/*
+ * A frame on its way: pieces of memory that the receiver copies before it returns. The offloads are virtio's, with its
+ * meanings (VIRTIO 1.2, "Packet Transmission"): a checksum left to do, a TCP segment larger than the MTU.
+ */
+struct net_packet {
+	const struct frame_run *run;
+	uint32_t runs;
+	uint32_t len; /* bytes of all runs together */
+	bool needs_csum;
+	uint16_t csum_start, csum_offset;
+	uint8_t gso_type; /* VIRTIO_NET_HDR_GSO_...; 0: none */
+	uint16_t gso_size, hdr_len;
+};
+
+struct nic;
+
+struct nic_ops {
+	/*
+	 * Copies the frame, complete, of at most mtu + ETH_HEADER + 4 bytes (a VLAN tag), into the driver's own buffers and has it
+	 * sent. False: no room; the frame is dropped. Any CPU; the driver locks. The last of a batch is followed by flush.
+	 */
+	bool (*transmit)(struct nic *n, const struct net_packet *p);
+	void (*flush)(struct nic *n); /* rings the doorbell */
+};
+
+/* Since boot. */
+struct nic_stats {
+	uint64_t rx_packets, rx_bytes, rx_dropped, rx_errors;
+	uint64_t tx_packets, tx_bytes, tx_dropped, tx_errors;
+};
+
+struct nic {
+	/* The driver's description, before nic_register. */
+	char name[NIC_NAME_SIZE]; /* e1000-0, e1000e-0, virtio-net-0 */
+	uint16_t bdf;
+	uint8_t mac[ETH_ADDRESS];
+	uint32_t mtu; /* the largest that it takes */
+	const struct nic_ops *ops;
+
+	bool link; /* is up; changed by nic_link_changed */
+	struct nic_stats stats;
+	/* The switch's: set once it uses the card. A card that nobody uses receives nothing. */
+	void (*received)(struct nic *n, const void *frame, uint32_t len);
+	void (*received_all)(struct nic *n); /* the end of a batch of `received` */
+	void *owner;
+	struct list link_in_list;
+};
+
+/* Adds a card; boot CPU, before guests start. */
+void nic_register(struct nic *n);
+struct nic *nic_next(const struct nic *n); /* as block_next */
+/* From a driver: the link came up or went down. */
+void nic_link_changed(struct nic *n, bool up);
