@@ -39,6 +39,8 @@ struct nic_ops {
 	 */
 	bool (*transmit)(struct nic *n, const struct net_packet *p);
 	void (*flush)(struct nic *n); /* rings the doorbell */
+	/* The switch has set `received` and the rest: the card is to receive from now on. Once; until then it is quiet. */
+	void (*start)(struct nic *n);
 };
 
 /* Since boot. */
@@ -57,7 +59,7 @@ struct nic {
 
 	bool link; /* is up; changed by nic_link_changed */
 	struct nic_stats stats;
-	/* The switch's: set once it uses the card. A card that nobody uses receives nothing. */
+	/* The switch's: set before `start`. Never called for one card on two CPUs at once. */
 	void (*received)(struct nic *n, const void *frame, uint32_t len);
 	void (*received_all)(struct nic *n); /* the end of a batch of `received` */
 	void *owner;
