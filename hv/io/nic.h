@@ -6,36 +6,19 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "hv/frame.h"
+#include "hv/io/net_packet.h"
 #include "hv/lib/list.h"
 #include "hv/lib/status.h"
 
 #define NIC_NAME_SIZE 16
-#define ETH_ADDRESS   6
-#define ETH_HEADER    14
-#define ETH_FRAME_MIN 60
-#define ETH_MTU       1500
-
-/*
- * A frame on its way: pieces of memory that the receiver copies before it returns. The offloads are virtio's, with its
- * meanings (VIRTIO 1.2, "Packet Transmission"): a checksum left to do, a TCP segment larger than the MTU.
- */
-struct net_packet {
-	const struct frame_run *run;
-	uint32_t runs;
-	uint32_t len; /* bytes of all runs together */
-	bool needs_csum;
-	uint16_t csum_start, csum_offset;
-	uint8_t gso_type; /* VIRTIO_NET_HDR_GSO_...; 0: none */
-	uint16_t gso_size, hdr_len;
-};
 
 struct nic;
 
 struct nic_ops {
 	/*
-	 * Copies the frame, complete, of at most mtu + ETH_HEADER + 4 bytes (a VLAN tag), into the driver's own buffers and has it
-	 * sent. False: no room; the frame is dropped. Any CPU; the driver locks. The last of a batch is followed by flush.
+	 * Copies the frame (net_packet_copy) into the driver's own buffers and has it sent: one of at most mtu + ETH_HEADER + ETH_TAG
+	 * bytes, with no checksum or segmentation left to do. False: no room; the frame is dropped. Any CPU; the driver locks. The
+	 * last of a batch is followed by flush.
 	 */
 	bool (*transmit)(struct nic *n, const struct net_packet *p);
 	void (*flush)(struct nic *n); /* rings the doorbell */
