@@ -87,7 +87,7 @@ void pcpu_init_boot(void (*next)(void))
 
 	p->apic_id = lapic_id();
 	list_init(&p->run_queue);
-	if (!stacks_alloc(p))
+	if (!stacks_alloc(p) || host_window_init(&p->window) != OK)
 		panic("no memory for the boot CPU's stacks");
 	pcpu_load_tables(p);
 	mce_init_cpu();
@@ -110,7 +110,7 @@ struct pcpu *pcpu_alloc(uint32_t id, uint32_t apic_id)
 	p->id = id;
 	p->apic_id = apic_id;
 	list_init(&p->run_queue);
-	if (!stacks_alloc(p)) {
+	if (!stacks_alloc(p) || host_window_init(&p->window) != OK) {
 		page_free_bytes(p, sizeof(*p)); /* its stacks stay: it was the last memory */
 		return NULL;
 	}

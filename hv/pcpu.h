@@ -15,6 +15,7 @@
 #include "hv/lib/status.h"
 #include "hv/lib/types.h"
 #include "hv/x86/desc.h"
+#include "mm/host_map.h"
 
 #define MAX_PCPUS       256
 #define STACK_SLOT_SIZE 0x8000UL /* address space of one stack: guard page below, pcpu pointer on top */
@@ -29,12 +30,13 @@ struct pcpu {
 	uint32_t id;      /* 0 is the boot CPU; dense */
 	uint32_t apic_id; /* of the hardware */
 	bool online;
-	bool virt_on;             /* VMX or SVM is enabled here */
-	const char *virt_refused; /* why not, where it isn't; a text for the operator */
-	uint64_t stack_top;       /* virtual address, points at the pcpu pointer */
-	struct vm *address_space; /* whose host CR3 is loaded; NULL: the common one */
-	const struct vm *last_vm; /* whose guest code ran here last; compared, never followed */
-	struct vcpu *current;     /* atomic: whose state (FPU, debug registers, MSRs) is in the hardware */
+	bool virt_on;              /* VMX or SVM is enabled here */
+	const char *virt_refused;  /* why not, where it isn't; a text for the operator */
+	uint64_t stack_top;        /* virtual address, points at the pcpu pointer */
+	struct host_window window; /* hv/frame.c */
+	struct vm *address_space;  /* whose host CR3 is loaded; NULL: the common one */
+	const struct vm *last_vm;  /* whose guest code ran here last; compared, never followed */
+	struct vcpu *current;      /* atomic: whose state (FPU, debug registers, MSRs) is in the hardware */
 
 	/* Bits of enum pcpu_request, set by any CPU with pcpu_request, taken by the owner. */
 	uint32_t requests;

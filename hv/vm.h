@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "hv/config.h"
 #include "hv/cpuid.h"
+#include "hv/frame.h"
 #include "hv/guest_tsc.h"
 #include "hv/io_bus.h"
 #include "hv/lib/lock.h"
@@ -25,6 +26,7 @@
 #include "hv/vdev/rtc.h"
 #include "hv/vdev/uart.h"
 #include "hv/vdev/vdev.h"
+#include "hv/vdev/virtio_rng.h"
 #include "hv/work.h"
 #include "mm/gpa.h"
 #include "mm/pagetable.h"
@@ -114,6 +116,7 @@ struct vm {
 	struct vpm pm;
 	struct vuart uart;
 	struct vpci pci;
+	struct virtio_rng rng;
 	struct vdev debug_exit, debug_console, pvpanic, bios;
 
 	struct guest_tsc tsc;
@@ -157,6 +160,12 @@ void vm_triple_fault(struct vcpu *v);
 
 /* From the scheduler: one of vm's vCPUs has been parked. */
 void vm_vcpu_parked(struct vm *vm);
+
+/*
+ * Where n bytes of guest memory at a are, which are mapped (mm/gpa.h checks that): at most `max` pieces, as few as there can
+ * be. Returns how many; 0: they are more. No address space need be loaded.
+ */
+unsigned vm_frames(const struct vm *vm, gpa_t a, size_t n, struct frame_run *run, unsigned max);
 
 /*
  * Loads vm's host address space on this CPU (NULL: the common one), needed before any gpa_... access. Returns whose was

@@ -158,6 +158,30 @@ enum status vm_memory_free_step(struct vm *vm)
 	return ERR_AGAIN;
 }
 
+unsigned vm_frames(const struct vm *vm, gpa_t a, size_t n, struct frame_run *run, unsigned max)
+{
+	unsigned count = 0;
+
+	for (size_t done = 0, part; done < n; done += part) {
+		uint64_t va = GMEM_VM_BASE + a.v + done, offset;
+		struct pt_leaf leaf;
+		hpa_t pa;
+
+		CHECK(pt_lookup(&vm->view, va, &leaf));
+		offset = va % leaf.size;
+		part = MIN(n - done, leaf.size - offset);
+		pa = hpa(leaf.pa + offset);
+		if (count && run[count - 1].pa.v + run[count - 1].len == pa.v) {
+			run[count - 1].len += part;
+		} else {
+			if (count == max)
+				return 0;
+			run[count++] = (struct frame_run){pa, part};
+		}
+	}
+	return count;
+}
+
 struct vm *vm_enter_address_space(struct vm *vm)
 {
 	struct pcpu *p = this_pcpu();

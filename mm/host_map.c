@@ -27,10 +27,11 @@
 #define HOST_ZONE_SHARE  64 /* one part of so many of RAM, for tables and buffers of guests */
 #define HOST_ZONE_LEAST  MIB(4)
 
-static struct spinlock lock; /* guards the common tables and the two addresses below */
+static struct spinlock lock; /* guards the common tables and the three addresses below */
 static struct page_table common;
 static uint64_t next_device = HOST_DEVICE_BASE;
 static uint64_t next_stack = HOST_STACK_BASE;
+static uint64_t next_window = HOST_WINDOW_BASE;
 static uint64_t image_base; /* physical */
 static uint64_t phys_limit; /* first physical address that the CPU doesn't have */
 
@@ -186,7 +187,8 @@ void host_map_init(struct memmap *map, uint64_t image_pa)
 	/* Every slot in use gets its table now: views copy the root, and would miss what comes later. */
 	common.keep_top = true;
 	if (pt_fill_root(&common, slot_of(HOST_DIRECT_BASE), slot_of(HOST_DEVICE_BASE)) != OK ||
-	    pt_fill_root(&common, slot_of(HOST_STACK_BASE), slot_of(HOST_STACK_BASE)) != OK)
+	    pt_fill_root(&common, slot_of(HOST_STACK_BASE), slot_of(HOST_STACK_BASE)) != OK ||
+	    pt_fill_root(&common, slot_of(HOST_WINDOW_BASE), slot_of(HOST_WINDOW_BASE)) != OK)
 		panic("the host's page tables: no memory");
 	map_image(text_start, text_end, PT_EXEC);
 	map_image(rodata_start, rodata_end, 0);
@@ -319,6 +321,45 @@ void *host_map_stack(size_t slot_size)
 		return (void *)(slot + PAGE_SIZE);
 	page_free_bytes(frames, size);
 	return NULL;
+}
+
+/* --- windows --- */
+
+enum status host_window_init(struct host_window *w)
+{
+	uint64_t size = HOST_WINDOW_PAGES * PAGE_SIZE, pa = ALIGN_DOWN(image_base, PAGE_SIZE), va;
+	enum status s = ERR_NOMEM;
+
+	spin_lock(&lock);
+	va = next_window;
+	if (va + size <= HOST_WINDOW_BASE + SLOT_SIZE)
+		s = pt_map(&common, va, pa, size, PT_READ,
+			   PT_WB); /* makes the table in which the entries are */
+	if (s == OK) {
+		next_window = va + size;
+		*w = (struct host_window){(uint8_t *)va, pt_leaf_entry(&common, va)};
+		for (unsigned page = 0; page < HOST_WINDOW_PAGES; page++)
+			host_window_close(w, page);
+	}
+	spin_unlock(&lock);
+	return s;
+}
+
+void *host_window_open(struct host_window *w, unsigned page, hpa_t pa)
+{
+	uint64_t frame = ALIGN_DOWN(pa.v, PAGE_SIZE);
+
+	w->entry[page] = pt_host.leaf(frame, 1, PT_READ | PT_WRITE, PT_WB);
+	/* The store comes before what the caller does through it. */
+	asm volatile("" ::: "memory");
+	return w->va + page * PAGE_SIZE + (pa.v - frame);
+}
+
+void host_window_close(struct host_window *w, unsigned page)
+{
+	asm volatile("" ::: "memory");
+	w->entry[page] = 0;
+	invlpg((uint64_t)w->va + page * PAGE_SIZE);
 }
 
 /* --- views --- */

@@ -4,6 +4,7 @@
  *
  *   0xffffffff80000000  the image: text read-execute, rodata read-only, data no-execute
  *   0xffffc00000000000  slot 384, only in a VM's host CR3: that VM's guest-physical memory
+ *   0xffffb00000000000  slot 352: windows of CPUs, in which frames of guests are for the time of a copy
  *   0xffffa00000000000  slot 320: stacks, a guard page below each
  *   0xffff900000000000  slot 288: devices and firmware tables, mapped on demand
  *   0xffff800000000000  slots 256-287: the direct map: host frames (read-write) and boot modules (read-only)
@@ -24,6 +25,7 @@
 #define HOST_DIRECT_BASE 0xffff800000000000UL
 #define HOST_DEVICE_BASE 0xffff900000000000UL
 #define HOST_STACK_BASE  0xffffa00000000000UL
+#define HOST_WINDOW_BASE 0xffffb00000000000UL
 #define HOST_IMAGE_BASE  0xffffffff80000000UL
 
 /*
@@ -62,6 +64,20 @@ void host_unmap(const void *p, uint64_t size);
  * unmapped; returns its lowest mapped address, slot_size - PAGE_SIZE below the end. NULL: no memory.
  */
 void *host_map_stack(size_t slot_size);
+
+/* Addresses of one CPU for frames that are in no common mapping: HOST_WINDOW_PAGES pages, mapped one by one. */
+#define HOST_WINDOW_PAGES 2
+
+struct host_window {
+	uint8_t *va;
+	uint64_t *entry; /* of each page, in the common tables */
+};
+
+enum status host_window_init(struct host_window *w);
+/* Maps the frame of RAM in which pa lies, on the CPU that owns w; returns the address of pa. */
+void *host_window_open(struct host_window *w, unsigned page, hpa_t pa);
+/* Undoes it. The CPU has never seen what the page's next frame is: it needs no flush before it is opened again. */
+void host_window_close(struct host_window *w, unsigned page);
 
 /*
  * An address space that shares everything above and has slots 0-255 and 384 of its own: a VM's host view

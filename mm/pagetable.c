@@ -245,6 +245,20 @@ enum status pt_unmap(struct page_table *pt, uint64_t va, uint64_t len)
 	return s;
 }
 
+uint64_t *pt_leaf_entry(const struct page_table *pt, uint64_t va)
+{
+	uint64_t *table = pt->root;
+
+	for (unsigned level = TOP_LEVEL; level > 1; level--) {
+		uint64_t entry = table[entry_index(va, level)];
+
+		if (!pt->fmt->is_present(entry) || pt->fmt->is_leaf(entry, level))
+			return NULL;
+		table = child_of(pt, entry, level);
+	}
+	return &table[entry_index(va, 1)];
+}
+
 void pt_unmap_leaf(struct page_table *pt, uint64_t va)
 {
 	uint64_t *table = pt->root;

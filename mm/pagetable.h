@@ -83,6 +83,8 @@ struct pt_leaf {
 };
 /* The leaf that maps va. */
 bool pt_lookup(const struct page_table *pt, uint64_t va, struct pt_leaf *leaf);
+/* The entry of the 4 KiB page at va, for a caller that changes what it maps; NULL: there is no table with it. */
+uint64_t *pt_leaf_entry(const struct page_table *pt, uint64_t va);
 /* Calls fn for each leaf, ascending; va is canonical in the host format. */
 void pt_walk(const struct page_table *pt, void (*fn)(void *arg, uint64_t va, const struct pt_leaf *leaf),
 	     void *arg);

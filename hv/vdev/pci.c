@@ -164,6 +164,14 @@ enum status vpci_add(struct vm *vm, unsigned slot, struct pci_function *f)
 	return OK;
 }
 
+enum status vpci_add_next(struct vm *vm, struct pci_function *f)
+{
+	for (unsigned slot = 1; slot < PCI_SLOTS; slot++)
+		if (!vm->pci.function[slot])
+			return vpci_add(vm, slot, f);
+	return ERR_NOMEM;
+}
+
 enum status vpci_init(struct vm *vm)
 {
 	struct vpci *p = &vm->pci;

@@ -34,3 +34,5 @@ void vpci_reset(struct vm *vm);
  * ERR_EXIST: it is taken; ERR_INVAL: no such slot.
  */
 enum status vpci_add(struct vm *vm, unsigned slot, struct pci_function *f);
+/* The same with the first slot that is free; ERR_NOMEM: none is. */
+enum status vpci_add_next(struct vm *vm, struct pci_function *f);

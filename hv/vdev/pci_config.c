@@ -19,6 +19,8 @@ static const struct {
 #define CAPABILITY_NEXT   1 /* offset in a capability */
 #define CAPABILITY_HEADER 2u
 
+#define REGISTER_SIZE     4u
+
 void vpci_config_define(struct pci_function *f, unsigned offset, unsigned size, uint32_t value,
 			uint32_t writable)
 {
@@ -37,6 +39,15 @@ void vpci_function_init(struct pci_function *f, const struct pci_identity *id)
 	vpci_config_define(f, PCI_SUBSYSTEM, 2, id->subsystem, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(header); i++)
 		vpci_config_define(f, header[i].offset, header[i].size, 0, header[i].writable);
+}
+
+void vpci_config_handle(struct pci_function *f, unsigned offset, pci_config_read_fn read,
+			pci_config_write_fn write)
+{
+	CHECK(offset && IS_ALIGNED(offset, REGISTER_SIZE) && !f->handled);
+	f->handled = offset;
+	f->handled_read = read;
+	f->handled_write = write;
 }
 
 /* "Capabilities List": the new one comes first. */
@@ -79,7 +90,7 @@ void vpci_function_reset(struct pci_function *f)
 	spin_unlock(&f->lock);
 }
 
-uint32_t vpci_config_read(struct pci_function *f, unsigned offset, unsigned size)
+uint32_t vpci_config_value(struct pci_function *f, unsigned offset, unsigned size)
 {
 	uint32_t value;
 
@@ -89,8 +100,24 @@ uint32_t vpci_config_read(struct pci_function *f, unsigned offset, unsigned size
 	return value;
 }
 
+/* Is it in the register that the device answers for? */
+static bool handled(const struct pci_function *f, unsigned offset)
+{
+	return f->handled && ALIGN_DOWN(offset, REGISTER_SIZE) == f->handled;
+}
+
+uint32_t vpci_config_read(struct pci_function *f, unsigned offset, unsigned size)
+{
+	return handled(f, offset) ? f->handled_read(f, offset - f->handled, size)
+				  : vpci_config_value(f, offset, size);
+}
+
 void vpci_config_write(struct pci_function *f, unsigned offset, unsigned size, uint32_t value)
 {
+	if (handled(f, offset)) {
+		f->handled_write(f, offset - f->handled, size, value);
+		return;
+	}
 	spin_lock(&f->lock);
 	for (unsigned i = offset; i < offset + size; i++, value >>= 8)
 		f->config[i] = (f->config[i] & (uint8_t)~f->writable[i]) | ((uint8_t)value & f->writable[i]);

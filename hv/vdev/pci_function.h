@@ -61,6 +61,10 @@ typedef uint64_t (*pci_bar_read_fn)(struct pci_function *f, struct vcpu *v, uint
 typedef void (*pci_bar_write_fn)(struct pci_function *f, struct vcpu *v, uint64_t offset, unsigned size,
 				 uint64_t value);
 
+/* An access of 1, 2 or 4 bytes to a register, `at` bytes into it. Any vCPU, no lock held. */
+typedef uint32_t (*pci_config_read_fn)(struct pci_function *f, unsigned at, unsigned size);
+typedef void (*pci_config_write_fn)(struct pci_function *f, unsigned at, unsigned size, uint32_t value);
+
 enum pci_bar_kind { PCI_BAR_IO, PCI_BAR_MEM32, PCI_BAR_MEM64 };
 
 struct pci_bar {
@@ -93,6 +97,9 @@ struct pci_function {
 	uint8_t config[PCI_CONFIG_SIZE];
 	uint8_t writable[PCI_CONFIG_SIZE]; /* the bits that the guest may change */
 	unsigned capabilities_end;
+	unsigned handled; /* the register that these two answer for; 0: there is none */
+	pci_config_read_fn handled_read;
+	pci_config_write_fn handled_write;
 	struct pci_bar bar[PCI_BARS];
 	struct pci_msix msix;
 	bool intx, intx_out; /* what the device wants of its pin; what its pin says */
@@ -105,6 +112,9 @@ void vpci_function_init(struct pci_function *f, const struct pci_identity *id);
 /* A register of 1, 2 or 4 bytes: its value, and the bits that the guest may change, which are 0 after a reset. */
 void vpci_config_define(struct pci_function *f, unsigned offset, unsigned size, uint32_t value,
 			uint32_t writable);
+/* Has one register of 4 bytes answered by these. */
+void vpci_config_handle(struct pci_function *f, unsigned offset, pci_config_read_fn read,
+			pci_config_write_fn write);
 /*
  * Takes `size` bytes for a capability of this id (enum pci_capability), zeros from its third byte on, and puts it in the
  * list; what is in it is vpci_config_define's. Returns its offset.
@@ -122,6 +132,9 @@ void vpci_bar_define(struct pci_function *f, unsigned n, enum pci_bar_kind kind,
 void vpci_msix_define(struct pci_function *f, unsigned bar, unsigned vectors);
 /* f has this interrupt pin. */
 void vpci_intx_define(struct pci_function *f, enum pci_pin pin);
+
+/* The register of 1, 2 or 4 bytes at offset as it stands. Any CPU; the device's lock may be held. */
+uint32_t vpci_config_value(struct pci_function *f, unsigned offset, unsigned size);
 
 /* Interrupts, from any CPU; the device's lock may be held. */
 

@@ -28,6 +28,10 @@ static const struct {
     {.init = vdebug_console_init},
     {.init = vpvpanic_init},
     {.init = vbios_init},
+    {.init = virtio_rng_init,
+     .reset = virtio_rng_reset,
+     .pause = virtio_rng_pause,
+     .resume = virtio_rng_resume},
     /* The last: its port is the configuration's choice, and must not take a device's. */
     {.init = vdebug_exit_init},
 };

@@ -186,7 +186,12 @@ void virtio_enable_queue(struct virtio *d, uint32_t queue)
 
 void virtio_notified(struct virtio *d, uint32_t queue)
 {
-	if (running(d) && queue < d->queue_count && d->queue[queue].enabled)
+	bool wanted;
+
+	spin_lock(&d->dev.lock);
+	wanted = running(d) && queue < d->queue_count && d->queue[queue].enabled;
+	spin_unlock(&d->dev.lock);
+	if (wanted)
 		d->type->notified(d, queue);
 }
 

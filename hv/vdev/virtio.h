@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The core of a virtio device, below its type and above its transport: status, negotiation of features, queues, reset.
- * The device's lock guards it all: the transport takes it for what the driver does, the type for what completes later.
+ * The device's lock guards it all: the transport takes it for what the driver does, the type when it is notified, and for what
+ * completes later.
  * The VM's host address space must be loaded. Model: Virtual I/O Device (VIRTIO) 1.2, "Basic Facilities of a Virtio Device".
  */
 #pragma once
@@ -31,7 +32,10 @@ struct virtio;
 /* What makes a type of device. */
 struct virtio_type {
 	uint16_t id; /* VIRTIO 1.2, "Device Types" */
-	/* The driver says that there is something in this queue, which may be untrue. The device is running. */
+	/*
+	 * The driver says that there is something in this queue, which may be untrue. Without the device's lock, on several CPUs at
+	 * a time perhaps; the device was running.
+	 */
 	void (*notified)(struct virtio *d, unsigned queue);
 	/*
 	 * The driver resets the device: all work in flight is to be given up, and every chain that was taken to be given
@@ -100,6 +104,7 @@ struct virtqueue *virtio_queue(const struct virtio *d, uint32_t queue);
 /* The queue whose size and addresses the driver may still set, or NULL. */
 struct virtqueue *virtio_queue_to_set(const struct virtio *d, uint32_t queue);
 void virtio_enable_queue(struct virtio *d, uint32_t queue);
+/* Without the lock. */
 void virtio_notified(struct virtio *d, uint32_t queue);
 /* Bytes beyond the configuration's end are 0. size: 1, 2, 4 or 8. */
 uint64_t virtio_config_read(struct virtio *d, uint32_t offset, unsigned size);

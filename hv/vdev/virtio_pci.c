@@ -28,14 +28,10 @@ static struct virtio_pci *to_pci(struct virtio_transport *t)
 /* cause: its bit of ISR, which MSI-X needs for configuration changes alone. */
 static void interrupt(struct virtio_pci *p, uint8_t cause, uint16_t vector)
 {
-	bool msix = p->wires->msix_enabled(p);
-
-	if (!msix || cause == ISR_CONFIG)
-		p->isr |= cause;
-	if (!msix)
-		p->wires->intx(p, true);
-	else if (vector != VIRTIO_PCI_NO_VECTOR)
-		p->wires->msix(p, vector);
+	if (p->wires->msix(p, vector) && cause != ISR_CONFIG)
+		return;
+	p->isr |= cause;
+	p->wires->intx(p, true);
 }
 
 static void used(struct virtio_transport *t, unsigned queue)
@@ -53,7 +49,7 @@ static uint8_t read_isr(struct virtio_pci *p)
 	uint8_t isr = p->isr;
 
 	p->isr = 0;
-	if (isr && !p->wires->msix_enabled(p))
+	if (isr)
 		p->wires->intx(p, false);
 	return isr;
 }
@@ -319,10 +315,12 @@ void virtio_pci_write(struct virtio_pci *p, uint32_t offset, unsigned size, uint
 {
 	enum virtio_pci_cap c = locate(offset, &offset);
 
-	spin_lock(&p->device->dev.lock);
-	if (c == VIRTIO_PCI_CAP_COMMON)
+	if (c == VIRTIO_PCI_CAP_NOTIFY) {
+		if (offset % VIRTIO_PCI_NOTIFY_FACTOR == 0)
+			virtio_notified(p->device, offset / VIRTIO_PCI_NOTIFY_FACTOR);
+	} else if (c == VIRTIO_PCI_CAP_COMMON) {
+		spin_lock(&p->device->dev.lock);
 		common_write(p, offset, size, value);
-	else if (c == VIRTIO_PCI_CAP_NOTIFY && offset % VIRTIO_PCI_NOTIFY_FACTOR == 0)
-		virtio_notified(p->device, offset / VIRTIO_PCI_NOTIFY_FACTOR);
-	spin_unlock(&p->device->dev.lock);
+		spin_unlock(&p->device->dev.lock);
+	}
 }

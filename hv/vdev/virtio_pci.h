@@ -23,7 +23,8 @@ enum virtio_pci_cap {
 	VIRTIO_PCI_CAP_NOTIFY,
 	VIRTIO_PCI_CAP_ISR,
 	VIRTIO_PCI_CAP_DEVICE,
-	VIRTIO_PCI_CAP_COUNT,
+	VIRTIO_PCI_CAP_COUNT, /* of structures in the BAR */
+	VIRTIO_PCI_CAP_PCI_CFG = VIRTIO_PCI_CAP_COUNT,
 };
 
 /* Where in the BAR a structure lies; rows 1 to VIRTIO_PCI_CAP_COUNT - 1, by cfg_type. */
@@ -34,14 +35,12 @@ extern const struct virtio_pci_structure virtio_pci_structure[VIRTIO_PCI_CAP_COU
 
 struct virtio_pci;
 
-/*
- * What the PCI function does for it. With the device's lock held. Where the guest turns MSI-X on, the function lets the line
- * fall; where it turns it off, the line is up if `isr` is not 0.
- */
+/* What the PCI function does for it. With the device's lock held. */
 struct virtio_pci_wires {
-	bool (*msix_enabled)(struct virtio_pci *p);
-	void (*msix)(struct virtio_pci *p, uint16_t vector); /* below p->vectors */
-	void (*intx)(struct virtio_pci *p, bool level);      /* and Interrupt Status; MSI-X is not enabled */
+	/* Sends this message, if it is one below p->vectors. False: MSI-X is not enabled. */
+	bool (*msix)(struct virtio_pci *p, uint16_t vector);
+	/* The level of its pin, which counts as long as MSI-X is not enabled. */
+	void (*intx)(struct virtio_pci *p, bool level);
 };
 
 struct virtio_pci {

@@ -11,6 +11,7 @@
 #include "hv/vm.h"
 
 #define DEVICE_ID  4
+#define CLASS_CODE 0xff0000 /* none of the classes */
 #define QUEUE_SIZE 8
 #define BYTES      64     /* of each buffer: as many as Linux asks for */
 #define BUFFERS    8      /* at a time */
@@ -71,8 +72,10 @@ static void notified(struct virtio *d, unsigned queue)
 	struct virtio_rng *r = container_of(d, struct virtio_rng, virtio);
 
 	(void)queue;
+	spin_lock(&d->dev.lock);
 	if (!r->resting)
 		serve(r);
+	spin_unlock(&d->dev.lock);
 }
 
 /* No buffer is ever in flight here. */
@@ -83,36 +86,47 @@ static void reset(struct virtio *d)
 
 static const struct virtio_type type = {.id = DEVICE_ID, .notified = notified, .reset = reset};
 
-enum status virtio_rng_init(struct virtio_rng *r, struct vm *vm)
+enum status virtio_rng_init(struct vm *vm)
 {
-	if (!random_available())
-		return ERR_UNSUPPORTED;
+	struct virtio_rng *r = &vm->rng;
+
 	*r = (struct virtio_rng){};
+	if (!random_available())
+		return OK;
 	vdev_init(&r->virtio.dev, vm, "virtio-rng");
 	virtio_init(&r->virtio, &type, 0, &r->queue, 1, QUEUE_SIZE);
 	timer_init(&r->timer, rested);
-	return OK;
+	r->present = true;
+	return virtio_function_add(&r->function, &r->virtio, CLASS_CODE);
 }
 
-void virtio_rng_reset(struct virtio_rng *r)
+void virtio_rng_reset(struct vm *vm)
 {
-	spin_lock(&r->virtio.dev.lock);
-	virtio_reset(&r->virtio);
-	spin_unlock(&r->virtio.dev.lock);
+	struct virtio *d = &vm->rng.virtio;
+
+	if (!vm->rng.present)
+		return;
+	spin_lock(&d->dev.lock);
+	virtio_reset(d);
+	spin_unlock(&d->dev.lock);
 }
 
-void virtio_rng_pause(struct virtio_rng *r)
+void virtio_rng_pause(struct vm *vm)
 {
-	vdev_stop(&r->virtio.dev, &r->timer);
+	if (vm->rng.present)
+		vdev_stop(&vm->rng.virtio.dev, &vm->rng.timer);
 }
 
-void virtio_rng_resume(struct virtio_rng *r)
+void virtio_rng_resume(struct vm *vm)
 {
+	struct virtio_rng *r = &vm->rng;
 	struct vdev *dev = &r->virtio.dev;
 
+	if (!r->present)
+		return;
 	spin_lock(&dev->lock);
 	dev->stopped = false;
 	if (r->resting)
-		vdev_timer_arm(dev, &r->timer, vm_time_ns(dev->vm));
+		vdev_timer_arm(dev, &r->timer, vm_time_ns(vm));
 	spin_unlock(&dev->lock);
 }

@@ -9,16 +9,19 @@
 #include "hv/lib/status.h"
 #include "hv/timer.h"
 #include "hv/vdev/virtio.h"
+#include "hv/vdev/virtio_function.h"
 
 struct virtio_rng {
+	bool present;
 	struct virtio virtio;
+	struct virtio_function function;
 	struct virtqueue queue;
 	struct timer timer;
 	bool resting; /* it has given enough at a time, and goes on when the timer says so */
 };
 
-/* ERR_UNSUPPORTED: the CPU has no source of random bytes. The transport is the owner's to add. */
-enum status virtio_rng_init(struct virtio_rng *r, struct vm *vm);
-void virtio_rng_reset(struct virtio_rng *r);
-void virtio_rng_pause(struct virtio_rng *r);
-void virtio_rng_resume(struct virtio_rng *r);
+/* On vm's PCI bus, unless the CPU has no source of random bytes. */
+enum status virtio_rng_init(struct vm *vm);
+void virtio_rng_reset(struct vm *vm);
+void virtio_rng_pause(struct vm *vm);
+void virtio_rng_resume(struct vm *vm);

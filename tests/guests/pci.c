@@ -24,27 +24,27 @@ static void check_bridge(void)
 	guest_expect_equal("pci/bridge-header", config32(BRIDGE, 0x0c) >> 16 & 0xff, 0);
 }
 
-/* All functions and registers both ways; only the bridge is there. */
+/* All functions and registers both ways; no device has more than one function. */
 static void check_same(void)
 {
-	unsigned differ = 0, there = 0;
+	unsigned differ = 0, further = 0;
 
 	for (uint32_t devfn = 0; devfn < 256; devfn++) {
-		if (ECAM(uint32_t, devfn, 0) != 0xffffffff)
-			there++;
+		if (devfn % 8 && ECAM(uint32_t, devfn, 0) != 0xffffffff)
+			further++;
 		for (uint32_t at = 0; at < (devfn % 8 ? 4 : 256); at += 4)
 			if (config32(devfn, at) != ECAM(uint32_t, devfn, at))
 				differ++;
 	}
 	guest_expect_equal("pci/both-ways-agree", differ, 0);
-	guest_expect_equal("pci/one-function", there, 1);
+	guest_expect_equal("pci/single-functions", further, 0);
 }
 
 static void check_absent(void)
 {
-	guest_expect_equal("pci/absent-port", config32(3 << 3, 0), 0xffffffff);
+	guest_expect_equal("pci/absent-port", config32(30 << 3, 0), 0xffffffff);
 	guest_expect_equal("pci/absent-function", ECAM(uint32_t, BRIDGE + 1, 0), 0xffffffff);
-	guest_expect_equal("pci/absent-8", ECAM(uint8_t, 3 << 3, 5), 0xff);
+	guest_expect_equal("pci/absent-8", ECAM(uint8_t, 30 << 3, 5), 0xff);
 	guest_expect_equal("pci/absent-16", ECAM(uint16_t, 31 << 3, 0), 0xffff);
 	guest_expect_equal("pci/absent-64", ECAM(uint64_t, 31 << 3, 0), UINT64_MAX);
 	guest_expect_equal("pci/no-extended-space", ECAM(uint32_t, BRIDGE, 0x100), 0xffffffff);

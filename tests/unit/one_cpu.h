@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Included before all of hv/vcpu.c for its test: this CPU is the test's, whose stack knows none. */
+/* Included before all of a source for its test: this CPU is the test's, whose stack knows none. */
 #pragma once
 
 #include "hv/pcpu.h"

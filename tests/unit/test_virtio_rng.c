@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hv/vdev/virtio_rng.c: what a driver gets for its buffers, and what one gets that never stops. */
 #include "fake_vm.h"
+#include "fake_pci.h"
 
 #include <stdlib.h>
 #include "hv/random.h"
@@ -15,7 +16,7 @@
 #define US      1000ULL
 #define RUNS    (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)
 
-static struct virtio_rng rng;
+static struct virtio_rng *const rng = &fake_vm.rng;
 static bool available;
 static size_t source;       /* bytes that the source has yet */
 static unsigned used_calls; /* notifications of the driver */
@@ -78,23 +79,28 @@ static struct virtio_transport transport = {on_used, on_other, on_other};
 static void notify(void)
 {
 	loaded = &fake_vm;
-	spin_lock(&rng.virtio.dev.lock);
-	virtio_notified(&rng.virtio, 0);
-	spin_unlock(&rng.virtio.dev.lock);
+	virtio_notified(&rng->virtio, 0);
 	loaded = NULL;
 }
 
 /* As a driver with VIRTIO_F_VERSION_1 and the event index does. */
 static void start(void)
 {
-	virtio_accept(&rng.virtio, 0, VIRTIO_F_EVENT_IDX);
-	virtio_accept(&rng.virtio, 1, VIRTIO_F_VERSION_1 >> 32);
-	virtio_set_status(&rng.virtio, RUNS);
-	rng.queue.desc = gpa(DESC);
-	rng.queue.driver = gpa(AVAIL);
-	rng.queue.device = gpa(USED);
-	virtio_enable_queue(&rng.virtio, 0);
-	assert_int_equal(virtio_status(&rng.virtio), RUNS);
+	virtio_accept(&rng->virtio, 0, VIRTIO_F_EVENT_IDX);
+	virtio_accept(&rng->virtio, 1, VIRTIO_F_VERSION_1 >> 32);
+	virtio_set_status(&rng->virtio, RUNS);
+	rng->queue.desc = gpa(DESC);
+	rng->queue.driver = gpa(AVAIL);
+	rng->queue.device = gpa(USED);
+	virtio_enable_queue(&rng->virtio, 0);
+	assert_int_equal(virtio_status(&rng->virtio), RUNS);
+}
+
+static void bus_new(void)
+{
+	io_bus_clear(&fake_vm.mmio);
+	io_bus_clear(&fake_vm.ports);
+	assert_int_equal(vpci_init(&fake_vm), OK);
 }
 
 static int setup(void **state)
@@ -106,10 +112,11 @@ static int setup(void **state)
 	source = SIZE_MAX;
 	used_calls = greedy = 0;
 	loaded = NULL;
-	assert_int_equal(virtio_rng_init(&rng, &fake_vm), OK);
-	rng.virtio.transport = &transport;
-	virtio_rng_reset(&rng);
-	virtio_rng_resume(&rng);
+	bus_new();
+	assert_int_equal(virtio_rng_init(&fake_vm), OK);
+	rng->virtio.transport = &transport;
+	virtio_rng_reset(&fake_vm);
+	virtio_rng_resume(&fake_vm);
 	start();
 	return 0;
 }
@@ -122,8 +129,16 @@ static int teardown(void **state)
 
 static void test_no_source(void **state)
 {
+	const struct pci_function *on_bus = fake_vm.pci.function[1];
+
+	assert_non_null(on_bus);
 	available = false;
-	assert_int_equal(virtio_rng_init(&rng, &fake_vm), ERR_UNSUPPORTED);
+	bus_new();
+	assert_int_equal(virtio_rng_init(&fake_vm), OK);
+	assert_null(fake_vm.pci.function[1]);
+	virtio_rng_reset(&fake_vm);
+	virtio_rng_pause(&fake_vm);
+	virtio_rng_resume(&fake_vm);
 }
 
 static void test_fills(void **state)
@@ -152,7 +167,7 @@ static void test_offered_meanwhile(void **state)
 	greedy = 3;
 	notify();
 	assert_int_equal(used()->idx, 4);
-	assert_false(rng.timer.armed);
+	assert_false(rng->timer.armed);
 }
 
 static void test_never_ends(void **state)
@@ -169,16 +184,16 @@ static void test_never_ends(void **state)
 	assert_int_equal(used()->idx, 16);
 	assert_null(loaded);
 	/* Paused, it does nothing, and goes on then. */
-	virtio_rng_pause(&rng);
+	virtio_rng_pause(&fake_vm);
 	fake_run(1000 * US);
 	assert_int_equal(used()->idx, 16);
-	virtio_rng_resume(&rng);
+	virtio_rng_resume(&fake_vm);
 	fake_run(0);
 	assert_int_equal(used()->idx, 24);
 	/* Nothing is lost when the driver comes to its senses. */
 	fake_run(10000 * US);
 	assert_int_equal(used()->idx, 101);
-	assert_false(rng.timer.armed || rng.resting);
+	assert_false(rng->timer.armed || rng->resting);
 	offer(BUFFER, 16, VQ_DESC_WRITE);
 	notify();
 	assert_int_equal(used()->idx, 102);
@@ -186,8 +201,8 @@ static void test_never_ends(void **state)
 	greedy = 20;
 	offer(BUFFER, 16, VQ_DESC_WRITE);
 	notify();
-	assert_true(rng.resting);
-	virtio_rng_reset(&rng);
+	assert_true(rng->resting);
+	virtio_rng_reset(&fake_vm);
 	greedy = 0;
 	memset(fake_vm.mem.base, 0, RAM);
 	start();
@@ -207,14 +222,14 @@ static void test_nothing_to_give(void **state)
 	notify();
 	assert_int_equal(used()->ring[0].len, 5);
 	assert_int_equal(used()->ring[1].len, 0);
-	assert_int_equal(virtio_status(&rng.virtio), RUNS | VIRTIO_DEVICE_NEEDS_RESET);
+	assert_int_equal(virtio_status(&rng->virtio), RUNS | VIRTIO_DEVICE_NEEDS_RESET);
 }
 
 static void test_no_room(void **state)
 {
 	offer(BUFFER, 16, 0); /* to read, where only buffers to write belong */
 	notify();
-	assert_int_equal(virtio_status(&rng.virtio), RUNS | VIRTIO_DEVICE_NEEDS_RESET);
+	assert_int_equal(virtio_status(&rng->virtio), RUNS | VIRTIO_DEVICE_NEEDS_RESET);
 	assert_int_equal(fake_vm.mem.base[BUFFER], 0);
 }
 
