@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The machine as management sees it: see host.h. */
 #include "hv/host.h"
-#include "drivers/pci_config.h"
 #include "mm/page_alloc.h"
 
 void host_memory(struct host_memory *m)
@@ -15,9 +14,4 @@ void host_memory(struct host_memory *m)
 void *host_alloc(size_t bytes)
 {
 	return page_alloc_bytes(bytes);
-}
-
-uint32_t host_pci_read(uint16_t bdf, uint8_t offset)
-{
-	return pci_config_read(bdf, offset);
 }

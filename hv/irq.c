@@ -8,6 +8,7 @@
 #include "hv/lib/log.h"
 #include "hv/lib/panic.h"
 #include "hv/pcpu.h"
+#include "hv/x86/apic.h"
 #include "hv/x86/desc.h"
 
 #define VECTOR_COUNT        256
@@ -42,6 +43,18 @@ enum status irq_vector_alloc(uint8_t *vector)
 	}
 	spin_unlock(&alloc_lock);
 	return s;
+}
+
+/* SDM Vol. 3A, "Message Address Register Format": physical destination, fixed delivery, edge-triggered. */
+enum status irq_message(uint32_t cpu, uint64_t *address, uint32_t *data)
+{
+	uint32_t apic_id = pcpus[cpu]->apic_id;
+
+	if (apic_id >= LAPIC_X1_BROADCAST)
+		return ERR_RANGE;
+	*address = MSI_ADDR_BASE | apic_id << MSI_ADDR_DEST_SHIFT;
+	*data = APIC_DELIVERY_FIXED;
+	return OK;
 }
 
 static void irq_unexpected(uint8_t vector)

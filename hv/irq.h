@@ -24,5 +24,10 @@ typedef void (*irq_fn)(void *arg);
 void irq_set_handler(uint8_t vector, irq_fn fn, void *arg);
 /* A free vector for a device; ERR_NOMEM when all are in use. */
 enum status irq_vector_alloc(uint8_t *vector);
+/*
+ * What a device writes to memory to raise a vector, to be or-ed into *data, on CPU `cpu` (below pcpu_count). ERR_RANGE: its APIC
+ * ID is above 254, which needs interrupt remapping.
+ */
+enum status irq_message(uint32_t cpu, uint64_t *address, uint32_t *data);
 /* Called by the interrupt stubs (and by vmx/, which acknowledges at exit) with the vector. */
 void irq_dispatch(uint8_t vector);

@@ -4,6 +4,7 @@
 #include "drivers/cmos_clock.h"
 #include "drivers/ioapic.h"
 #include "drivers/lapic.h"
+#include "drivers/pci.h"
 #include "drivers/pic8259.h"
 #include "drivers/tsc.h"
 #include "hv/boot_info.h"
@@ -212,6 +213,7 @@ static void main_on_host_stack(void)
 	configuration_read();
 	speculation_init(host_config_file.host.mitigations == MITIGATIONS_AUTO);
 	cpus_start();
+	pci_probe_all();
 	line = serial_start();
 	have_serial = line != NULL;
 	console_init(line, host_config_file.host.escape);

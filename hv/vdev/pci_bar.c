@@ -10,10 +10,6 @@
 #include "hv/vm.h"
 
 #define BAR_REGISTER(n) (PCI_BAR0 + sizeof(uint32_t) * (n))
-#define BAR_IO          0x1u
-#define BAR_MEM64       0x4u
-#define BAR_FLAGS_IO    0x3u
-#define BAR_FLAGS_MEM   0xfu
 #define IO_SIZE_MIN     4
 #define IO_SIZE_MAX     256
 #define MEM_SIZE_MIN    16
@@ -21,18 +17,18 @@
 
 static uint32_t flags_mask(enum pci_bar_kind kind)
 {
-	return kind == PCI_BAR_IO ? BAR_FLAGS_IO : BAR_FLAGS_MEM;
+	return kind == PCI_BAR_IO ? PCI_BAR_FLAGS_IO : PCI_BAR_FLAGS_MEM;
 }
 
 static uint32_t flags(enum pci_bar_kind kind)
 {
 	switch (kind) {
 	case PCI_BAR_IO:
-		return BAR_IO;
+		return PCI_BAR_SPACE_IO;
 	case PCI_BAR_MEM32:
 		return 0;
 	case PCI_BAR_MEM64:
-		return BAR_MEM64;
+		return PCI_BAR_TYPE_64;
 	}
 	return 0;
 }

@@ -16,7 +16,6 @@ static const struct {
 };
 
 #define CAPABILITY_ALIGN  4u
-#define CAPABILITY_NEXT   1 /* offset in a capability */
 #define CAPABILITY_HEADER 2u
 
 #define REGISTER_SIZE     4u
@@ -57,7 +56,7 @@ unsigned vpci_capability_add(struct pci_function *f, uint8_t id, unsigned size)
 
 	CHECK(size >= CAPABILITY_HEADER && size <= PCI_CONFIG_SIZE - at);
 	vpci_config_define(f, at, 1, id, 0);
-	vpci_config_define(f, at + CAPABILITY_NEXT, 1, f->config[PCI_CAPABILITIES], 0);
+	vpci_config_define(f, at + PCI_CAP_NEXT, 1, f->config[PCI_CAPABILITIES], 0);
 	vpci_config_define(f, PCI_CAPABILITIES, 1, at, 0);
 	vpci_config_define(f, PCI_STATUS, 2, PCI_STATUS_CAPABILITIES, 0);
 	f->capabilities_end = ALIGN_UP(at + size, CAPABILITY_ALIGN);

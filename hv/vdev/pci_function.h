@@ -12,42 +12,15 @@
 #include <stdint.h>
 #include "hv/lib/lock.h"
 #include "hv/lib/util.h"
+#include "hv/x86/pci.h"
 
 struct vcpu;
 struct vm;
 struct pci_function;
 
-#define PCI_CONFIG_SIZE      256
 #define PCI_BARS             6
 #define PCI_MSIX_VECTORS_MAX 128
 
-/* Offsets in configuration space. */
-enum pci_register {
-	PCI_VENDOR = 0x00,
-	PCI_DEVICE = 0x02,
-	PCI_COMMAND = 0x04,
-	PCI_STATUS = 0x06,
-	PCI_REVISION = 0x08, /* with the class above */
-	PCI_CACHE_LINE = 0x0c,
-	PCI_BAR0 = 0x10,
-	PCI_SUBSYSTEM_VENDOR = 0x2c,
-	PCI_SUBSYSTEM = 0x2e,
-	PCI_CAPABILITIES = 0x34,
-	PCI_INTERRUPT_LINE = 0x3c,
-	PCI_INTERRUPT_PIN = 0x3d,
-	PCI_HEADER_END = 0x40,
-};
-
-#define PCI_COMMAND_IO           BIT(0)
-#define PCI_COMMAND_MEMORY       BIT(1)
-#define PCI_COMMAND_MASTER       BIT(2)
-#define PCI_COMMAND_PARITY       BIT(6)
-#define PCI_COMMAND_SERR         BIT(8)
-#define PCI_COMMAND_INTX_DISABLE BIT(10)
-#define PCI_STATUS_INTX          BIT(3)
-#define PCI_STATUS_CAPABILITIES  BIT(4)
-
-enum pci_capability { PCI_CAP_VENDOR = 0x09, PCI_CAP_MSIX = 0x11 };
 enum pci_pin { PCI_NO_PIN, PCI_INTA, PCI_INTB, PCI_INTC, PCI_INTD };
 
 struct pci_identity {

@@ -9,15 +9,6 @@
 #include "hv/vdev/pci_private.h"
 #include "hv/vm.h"
 
-/* The capability. */
-#define MSIX_SIZE     12
-#define MSIX_CONTROL  2
-#define MSIX_TABLE    4
-#define MSIX_PBA      8
-#define CONTROL_ON    BIT(15)
-#define CONTROL_MASK  BIT(14)
-
-#define ENTRY_MASK    BIT(0)
 #define ENTRY_ADDRESS (~3ULL)
 #define PENDING_BITS  64
 
@@ -30,19 +21,19 @@ static_assert(sizeof(((struct pci_msix *)NULL)->entry) <= BAR_PBA);
 
 static uint32_t control(const struct pci_function *f)
 {
-	return vpci_config_get(f, f->msix.capability + MSIX_CONTROL, 2);
+	return vpci_config_get(f, f->msix.capability + PCI_MSIX_CONTROL, 2);
 }
 
 bool vpci_msix_enabled(const struct pci_function *f)
 {
-	return f->msix.vectors && (control(f) & CONTROL_ON);
+	return f->msix.vectors && (control(f) & PCI_MSIX_ON);
 }
 
 /* MSI-X is on. A message is a write of the function's own, so it has to be a bus master. */
 static bool may_send(const struct pci_function *f, unsigned vector)
 {
-	return (vpci_config_get(f, PCI_COMMAND, 2) & PCI_COMMAND_MASTER) && !(control(f) & CONTROL_MASK) &&
-	       !(f->msix.entry[vector].control & ENTRY_MASK);
+	return (vpci_config_get(f, PCI_COMMAND, 2) & PCI_COMMAND_MASTER) && !(control(f) & PCI_MSIX_MASK) &&
+	       !(f->msix.entry[vector].control & PCI_MSIX_ENTRY_MASKED);
 }
 
 static void send(struct pci_function *f, unsigned vector)
@@ -121,20 +112,20 @@ static void table_write(struct pci_function *f, struct vcpu *v, uint64_t offset,
 	spin_lock(&f->lock);
 	memcpy((uint8_t *)e + offset % sizeof(*e), &value, size);
 	e->address &= ENTRY_ADDRESS;
-	e->control &= ENTRY_MASK;
+	e->control &= PCI_MSIX_ENTRY_MASKED;
 	vpci_msix_follow(f);
 	spin_unlock(&f->lock);
 }
 
 void vpci_msix_define(struct pci_function *f, unsigned bar, unsigned vectors)
 {
-	unsigned at = vpci_capability_add(f, PCI_CAP_MSIX, MSIX_SIZE);
+	unsigned at = vpci_capability_add(f, PCI_CAP_MSIX, PCI_MSIX_SIZE);
 
 	CHECK(vectors >= 1 && vectors <= PCI_MSIX_VECTORS_MAX);
 	vpci_bar_define(f, bar, PCI_BAR_MEM32, BAR_SIZE, table_read, table_write);
-	vpci_config_define(f, at + MSIX_CONTROL, 2, vectors - 1, CONTROL_ON | CONTROL_MASK);
-	vpci_config_define(f, at + MSIX_TABLE, 4, bar, 0);
-	vpci_config_define(f, at + MSIX_PBA, 4, BAR_PBA | bar, 0);
+	vpci_config_define(f, at + PCI_MSIX_CONTROL, 2, vectors - 1, PCI_MSIX_ON | PCI_MSIX_MASK);
+	vpci_config_define(f, at + PCI_MSIX_TABLE, 4, bar, 0);
+	vpci_config_define(f, at + PCI_MSIX_PBA, 4, BAR_PBA | bar, 0);
 	f->msix.capability = at;
 	f->msix.vectors = vectors;
 }
@@ -143,5 +134,5 @@ void vpci_msix_reset(struct pci_function *f)
 {
 	memset(f->msix.pending, 0, sizeof(f->msix.pending));
 	for (unsigned i = 0; i < f->msix.vectors; i++)
-		f->msix.entry[i] = (struct pci_msix_entry){.control = ENTRY_MASK};
+		f->msix.entry[i] = (struct pci_msix_entry){.control = PCI_MSIX_ENTRY_MASKED};
 }
