@@ -41,7 +41,8 @@ struct block_request {
 	struct list link;
 	uint64_t due_ns;
 	uint16_t queue;
-	uint8_t tries;
+	uint8_t timeouts;
+	bool flushing; /* a BLOCK_WRITE with fua that is done, and whose op is BLOCK_FLUSH for now */
 	uint32_t tag;
 };
 
@@ -67,7 +68,7 @@ struct block_ops {
 	/*
 	 * With the locks of all queues: stops the device, so that it touches no memory any more, and has it take requests again,
 	 * all that it had forgotten. May busy-wait for a moment (some milliseconds); ERR_AGAIN: it isn't ready yet, call again.
-	 * Another error: the device is gone, its requests fail.
+	 * Another error: the device is gone and its bus mastering off; its requests fail.
 	 */
 	enum status (*reset)(struct block_device *b);
 };
@@ -99,12 +100,18 @@ struct block_device {
 	bool fua;         /* else the core sends a flush behind the write */
 	bool readonly;
 	uint64_t timeout_ns;
+	uint64_t poll_ns; /* 0: it interrupts. Else the core polls so often, while something is in flight */
 	struct block_queue *queue;
 	uint16_t queues;
 
+	/* The core's. */
 	struct list link;
 	struct timer watch;
+	bool watched;   /* atomic: the timer is armed or its function runs */
+	bool resetting; /* these two change with the locks of all queues: nothing is submitted */
 	bool gone;
+	uint64_t reset_end_ns; /* resetting: when it has lasted too long */
+	uint64_t quiet_ns;     /* until then no line about errors; atomic */
 	struct block_stats stats;
 };
 
@@ -122,5 +129,5 @@ enum status block_submit_wait(struct block_device *b, struct block_request *r);
 /* From interrupt handlers and timers: has the driver poll this queue, ends what is complete and sends what waits. */
 void block_poll(struct block_device *b, unsigned queue);
 
-/* For drivers, in submit and poll: r, of this queue, is complete. */
+/* For drivers, in submit, poll and reset: r, which was submitted and has not completed since, is complete. */
 void block_complete(struct block_device *b, struct block_request *r, enum status status);

@@ -41,6 +41,18 @@ static inline void list_remove(struct list *node)
 	list_init(node);
 }
 
+/* Puts all nodes of `from` at the end of `to`; from is empty then. */
+static inline void list_append(struct list *to, struct list *from)
+{
+	if (list_empty(from))
+		return;
+	from->next->prev = to->prev;
+	to->prev->next = from->next;
+	from->prev->next = to;
+	to->prev = from->prev;
+	list_init(from);
+}
+
 #define list_entry(ptr, type, member) container_of(ptr, type, member)
 #define list_for_each(it, head)       for (struct list *it = (head)->next; it != (head); it = it->next)
 #define list_for_each_safe(it, tmp, head)                                                                    \

@@ -33,6 +33,8 @@ UNIT_uart := hv/vdev/uart.c hv/io_bus.c
 UNIT_tsc := drivers/tsc.c
 UNIT_timer := hv/timer_queue.c
 UNIT_work := hv/work.c
+UNIT_block := hv/io/block.c hv/lib/status.c
+UNIT_block_FLAGS := -include tests/unit/one_cpu.h
 UNIT_vcpu := hv/vcpu.c
 UNIT_vcpu_FLAGS := -fno-pie -include tests/unit/one_cpu.h
 UNIT_vcpu_LIBS := -no-pie -Wl,--unresolved-symbols=ignore-all
