@@ -8,6 +8,9 @@ TINY_OBJ := $(BUILD)/guests/obj/start.o $(TINY_LIB:%.c=$(BUILD)/guests/obj/%.o)
 # Guests of several vCPUs.
 TINY_SMP := smp storm pv clocks race kicks apic
 TINY_SMP_OBJ := $(BUILD)/guests/obj/ap.o $(BUILD)/guests/obj/tests/guests/lib/smp.o
+# Drivers of virtio devices.
+TINY_VIRTIO := entropy
+TINY_VIRTIO_OBJ := $(BUILD)/guests/obj/tests/guests/lib/virtio.o
 # Guests whose output is compared with their own on the bare machine.
 TINY_SAME := same_insn same_paging same_events
 TINY_SAME_OBJ := $(BUILD)/guests/obj/tests/guests/lib/probe.o
@@ -32,6 +35,7 @@ $(BUILD)/guests/%.elf: $(TINY_OBJ) $(BUILD)/guests/obj/tests/guests/%.o tests/gu
 	$(LD) -nostdlib -static -z noexecstack --no-warn-rwx-segments -T tests/guests/lib/guest.ld -o $@ $(filter %.o,$^)
 
 $(TINY_SMP:%=$(BUILD)/guests/%.elf): $(TINY_SMP_OBJ)
+$(TINY_VIRTIO:%=$(BUILD)/guests/%.elf): $(TINY_VIRTIO_OBJ)
 $(TINY_SAME:%=$(BUILD)/guests/%.elf): $(TINY_SAME_OBJ)
 
 $(BUILD)/guests/modes.elf: $(BUILD)/guests/obj/modes.o

@@ -44,7 +44,7 @@ def test_smp(boot, tiny, vcpus, cpus):
 
 
 @pytest.mark.parametrize("name", ["cpuid", "insn", "msr", "ports", "exceptions", "irq", "mmio", "tasks", "features", "hpet",
-                                  "hidden", "debug", "xsave", "pci"])
+                                  "hidden", "debug", "xsave", "pci", "entropy"])
 def test_subject(boot, tiny, name):
     m = run_tiny(boot, tiny, name)
     assert m.log().count("| PASS") >= 3
