@@ -9,14 +9,7 @@
 #include <string.h>
 #include "hv/config.h"
 #include "hv/lib/ini.h"
-
-#define REQUIRE(cond)                                                                                        \
-	do {                                                                                                 \
-		if (!(cond)) {                                                                               \
-			fprintf(stderr, "not true: %s\n", #cond);                                            \
-			abort();                                                                             \
-		}                                                                                            \
-	} while (0)
+#include "tests/fuzz/require.h"
 
 struct text {
 	size_t len;

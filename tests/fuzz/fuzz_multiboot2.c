@@ -8,17 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "boot/multiboot2.h"
+#include "tests/fuzz/require.h"
 
-#define IMAGE_PA   0x200000u
-#define IMAGE_SIZE 0x100000u
-
-#define REQUIRE(cond)                                                                                        \
-	do {                                                                                                 \
-		if (!(cond)) {                                                                               \
-			fprintf(stderr, "not true: %s\n", #cond);                                            \
-			abort();                                                                             \
-		}                                                                                            \
-	} while (0)
+#define IMAGE_PA          0x200000u
+#define IMAGE_SIZE        0x100000u
 
 #define TERMINATED(array) (memchr(array, 0, sizeof(array)) != NULL)
 

@@ -9,14 +9,7 @@
 #include <stdio.h>
 #include "tests/unit/fake_virtio.h"
 #include "hv/lib/panic.h"
-
-#define REQUIRE(cond)                                                                                        \
-	do {                                                                                                 \
-		if (!(cond)) {                                                                               \
-			fprintf(stderr, "not true: %s\n", #cond);                                            \
-			abort();                                                                             \
-		}                                                                                            \
-	} while (0)
+#include "tests/fuzz/require.h"
 
 static const uint8_t *input;
 static size_t left;

@@ -11,6 +11,7 @@
 #include "hv/lib/panic.h"
 #include "hv/lib/util.h"
 #include "hv/vdev/virtqueue.h"
+#include "tests/fuzz/require.h"
 
 /* RAM, ROM and RAM, a page each, with a hole before the last one. */
 #define ROM     0x1000
@@ -19,14 +20,6 @@
 #define SIZE    0x4000
 #define SIZEMAX 16
 #define SEG_MAX 12
-
-#define REQUIRE(cond)                                                                                        \
-	do {                                                                                                 \
-		if (!(cond)) {                                                                               \
-			fprintf(stderr, "not true: %s\n", #cond);                                            \
-			abort();                                                                             \
-		}                                                                                            \
-	} while (0)
 
 static struct gmem m;
 static struct virtqueue q;
