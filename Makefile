@@ -142,9 +142,10 @@ linux-guests: $(GUEST)/vmlinuz ## fetches Debian's kernels, busybox and memtest8
 $(GUEST)/vmlinuz: $(wildcard tests/guests/linux/*)
 	sh tests/guests/linux/fetch.sh $(GUEST)
 
-# With stress-ng, for the tests.
-$(GUEST)/initrd-stress.img: $(GUEST)/vmlinuz tests/guests/linux/stress.sh tests/guests/linux/stress.py
-	sh tests/guests/linux/stress.sh $(GUEST)
+# With programs of Debian's packages, for the tests.
+PROGRAM_IMAGES := $(GUEST)/initrd-stress.img $(GUEST)/initrd-tools.img
+$(PROGRAM_IMAGES): $(GUEST)/vmlinuz tests/guests/linux/programs.sh tests/guests/linux/programs.py
+	sh tests/guests/linux/programs.sh $(GUEST) $(@F)
 
 CONFIG ?= configs/example.cfg
 OUT ?= $(BUILD)/ingot.iso
@@ -170,11 +171,11 @@ run: ## boots CONFIG=file in an emulator; BOOT=grub-bios|grub-efi|efi CPU=amd|in
 # The system tests alone: VENDOR=amd|intel|all, CASE=file/case as they are printed.
 VENDOR ?= all
 .PHONY: system
-system: all guests linux-guests $(GUEST)/initrd-stress.img $(BUILD)/host/ingot-config ## boots Ingot in QEMU (AMD) and Bochs (Intel); CASE= VENDOR=
+system: all guests linux-guests $(PROGRAM_IMAGES) $(BUILD)/host/ingot-config ## boots Ingot in QEMU (AMD) and Bochs (Intel); CASE= VENDOR=
 	@/usr/bin/python3 tests/system/run.py --vendor '$(VENDOR)' --case '$(CASE)'
 
 .PHONY: soak
-soak: all guests linux-guests $(GUEST)/initrd-stress.img $(BUILD)/host/ingot-config ## the long tests; figures in the output
+soak: all guests linux-guests $(PROGRAM_IMAGES) $(BUILD)/host/ingot-config ## the long tests; figures in the output
 ifeq ($(CASE),)
 	@$(MAKE) -s unit-soak
 	@$(MAKE) -s fuzz

@@ -29,6 +29,9 @@ MODELS = {
 
 CDROM = 'ata1-master: type=cdrom, path="{image}", status=inserted\nboot: cdrom'
 DISK = 'ata0-master: type=disk, path="{image}", mode=volatile\nboot: disk'
+DATA_DISK = 'ata0-master: type=disk, path="{image}", mode=flat'
+# Bochs' own network: devices.py.
+NIC = "e1000: enabled=1, mac=52:54:00:aa:bb:00, ethmod=slirp"
 
 BIOS = "/usr/share/bochs/BIOS-bochs-latest"
 VGABIOS = "/usr/share/bochs/VGABIOS-lgpl-latest"
@@ -41,11 +44,11 @@ romimage: file={firmware}{rom_options}
 vgaromimage: file={vgabios}
 cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs={ignore_bad_msrs}
 memory: guest={memory}, host={memory}
-pci: enabled=1, chipset=i440fx
+pci: enabled=1, chipset=i440fx{slots}
 clock: sync=none, time0=946684800
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15
-{drive}
+{devices}
 com1: enabled=1, {com1}
 log: {log}
 panic: action=fatal
@@ -98,8 +101,9 @@ def classify(returncode, log_text, stopped=False, timed_out=False):
 
 
 def config(iso, rundir, model="corei7_skylake_x", cpus=1, memory=512, uefi=False, com1="file", ips=50000000,
-           ignore_bad_msrs=None, boot_disk=False):
+           ignore_bad_msrs=None, boot_disk=False, disk=None, nic=False):
     """The text of a bochsrc. iso: the image; boot_disk: it is a disk's. com1: "file" (rundir/com1.out), "socket:PORT", or the path of a pty.
+    disk: a file that is the master of the first ATA channel, beside a CD (in cylinders of 516,096 bytes); nic: an 82540EM.
 
     Reads of MSRs that Bochs lacks fault, as hardware's do; but OVMF reads one that it lacks (17h), and dies.
     """
@@ -111,9 +115,14 @@ def config(iso, rundir, model="corei7_skylake_x", cpus=1, memory=512, uefi=False
         line = f"mode=socket-server, dev=localhost:{com1[7:]}"
     else:
         line = f"mode=term, dev={com1}"
+    devices = [(DISK if boot_disk else CDROM).format(image=iso)]
+    if disk:
+        devices.append(DATA_DISK.format(image=disk))
+    if nic:
+        devices.append(NIC)
     return CONFIG.format(firmware=OVMF if uefi else BIOS, rom_options="" if uefi else ", options=fastboot",
                          vgabios=VGABIOS, model=model, cpus=cpus, ips=ips, memory=memory, com1=line,
-                         drive=(DISK if boot_disk else CDROM).format(image=iso),
+                         devices="\n".join(devices), slots=", slot1=e1000" if nic else "",
                          ignore_bad_msrs=int(ignore_bad_msrs), log=f"{rundir}/bochs.log")
 
 

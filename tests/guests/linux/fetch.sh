@@ -42,16 +42,24 @@ if [ -z "$cloud" ] || [ -z "$stock" ]; then
 fi
 [ -n "$cloud" ] && [ -n "$stock" ] || { echo "error: apt knows no linux-image-cloud-amd64 or linux-image-amd64" >&2; exit 1; }
 
+# The drivers of what guests have: the power button; virtio's devices, and what those need.
+modules="evdev button virtio virtio_ring virtio_pci virtio_pci_modern_dev virtio_pci_legacy_dev virtio_blk virtio_net failover
+	net_failover virtio_console virtio-rng rng-core virtio_balloon"
+
 for p in "$cloud" "$stock" busybox-static memtest86+; do
 	fetch "$p"
+	# shellcheck disable=SC2046
 	dpkg-deb --fsys-tarfile "$(package_file "$p")" | tar -x -C "$work" --wildcards --no-anchored \
-		'vmlinuz-*' 'kernel/drivers/input/evdev.ko' 'kernel/drivers/acpi/button.ko' 'bin/busybox' 'memtest86+x64.bin' 2>/dev/null || true
+		'vmlinuz-*' 'bin/busybox' 'memtest86+x64.bin' $(printf '%s.ko ' $modules) 2>/dev/null || true
 done
 for f in "$work/boot/vmlinuz-${cloud#linux-image-}" "$work/boot/vmlinuz-${stock#linux-image-}" "$work/bin/busybox" \
 	"$work/boot/memtest86+x64.bin"; do
 	[ -s "$f" ] || { echo "error: the packages in $cache hold no ${f#"$work"}" >&2; exit 1; }
 done
 
+for release in "${cloud#linux-image-}" "${stock#linux-image-}"; do
+	"$work/bin/busybox" depmod -b "$work" "$release"
+done
 /usr/bin/python3 "$here/initramfs.py" "$work/bin/busybox" "$here/rc" "$work/lib/modules" "$out/initrd.img"
 cp "$work/boot/memtest86+x64.bin" "$out/memtest"
 cp "$work/boot/vmlinuz-${stock#linux-image-}" "$out/vmlinuz-amd64"

@@ -44,6 +44,15 @@ class Archive:
     def file(self, name, data, mode=0o644):
         self.add(name, stat.S_IFREG | mode, data)
 
+    def tree(self, name, path):
+        """The folder at `path` and all that is in it, as `name`."""
+        self.directory(name)
+        for entry in sorted(os.scandir(path), key=lambda e: e.name):
+            if entry.is_dir():
+                self.tree(f"{name}/{entry.name}", entry.path)
+            else:
+                self.file(f"{name}/{entry.name}", read(entry.path))
+
     def symlink(self, name, target):
         self.add(name, stat.S_IFLNK | 0o777, target.encode())
 
@@ -57,7 +66,7 @@ def main():
     busybox, rc, modules, out = sys.argv[1:]
     a = Archive()
     for d in ("bin", "sbin", "dev", "etc", "etc/acpi", "etc/acpi/PWRF", "proc", "sys", "tmp", "run", "root",
-              "lib", "lib/modules"):
+              "lib"):
         a.directory(d)
     a.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
     a.add("dev/null", stat.S_IFCHR | 0o666, device=(1, 3))
@@ -73,12 +82,7 @@ def main():
     a.file("etc/group", b"root:x:0:\n")
     a.file("etc/hosts", b"127.0.0.1 localhost\n")
     a.file("etc/acpi/PWRF/00000080", b"#!/bin/sh\necho power button\nexec poweroff\n", 0o755)
-    for release in sorted(os.listdir(modules)):
-        a.directory("lib/modules/" + release)
-        for ko in ("input/evdev.ko", "acpi/button.ko"):
-            path = os.path.join(modules, release, "kernel/drivers", ko)
-            if os.path.exists(path):
-                a.file(f"lib/modules/{release}/{os.path.basename(ko)}", read(path))
+    a.tree("lib/modules", modules)
     a.add("TRAILER!!!", 0)
     with open(out, "wb") as f:
         f.write(a.out)
