@@ -13,19 +13,7 @@
 #include "hv/lib/util.h"
 #include "hv/vdev/vdev.h"
 #include "hv/vdev/virtqueue.h"
-
-/* Device status. */
-#define VIRTIO_ACKNOWLEDGE        0x01
-#define VIRTIO_DRIVER             0x02
-#define VIRTIO_DRIVER_OK          0x04
-#define VIRTIO_FEATURES_OK        0x08
-#define VIRTIO_DEVICE_NEEDS_RESET 0x40
-#define VIRTIO_FAILED             0x80
-
-/* The features that every device here has, whatever its type; those of types are bits 0-23. */
-#define VIRTIO_F_INDIRECT_DESC    BIT(28)
-#define VIRTIO_F_EVENT_IDX        BIT(29)
-#define VIRTIO_F_VERSION_1        BIT(32)
+#include "hv/x86/virtio.h"
 
 struct virtio;
 

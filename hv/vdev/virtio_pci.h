@@ -9,23 +9,10 @@
 #include <stdint.h>
 #include "hv/vdev/virtio.h"
 
-#define VIRTIO_PCI_VENDOR     0x1af4
-#define VIRTIO_PCI_DEVICE(id) (0x1040 + (id))
-#define VIRTIO_PCI_BAR_SIZE   0x4000
-#define VIRTIO_PCI_QUEUE_MAX  64
-#define VIRTIO_PCI_NO_VECTOR  0xffff
+#define VIRTIO_PCI_BAR_SIZE  0x4000
+#define VIRTIO_PCI_QUEUE_MAX 64
 #define VIRTIO_PCI_NOTIFY_FACTOR                                                                             \
 	4 /* notify_off_multiplier: queue n is notified 4 * n bytes into its structure */
-
-/* cfg_type of a capability. */
-enum virtio_pci_cap {
-	VIRTIO_PCI_CAP_COMMON = 1,
-	VIRTIO_PCI_CAP_NOTIFY,
-	VIRTIO_PCI_CAP_ISR,
-	VIRTIO_PCI_CAP_DEVICE,
-	VIRTIO_PCI_CAP_COUNT, /* of structures in the BAR */
-	VIRTIO_PCI_CAP_PCI_CFG = VIRTIO_PCI_CAP_COUNT,
-};
 
 /* Where in the BAR a structure lies; rows 1 to VIRTIO_PCI_CAP_COUNT - 1, by cfg_type. */
 struct virtio_pci_structure {

@@ -12,28 +12,10 @@
 #include "hv/lib/status.h"
 #include "hv/lib/types.h"
 #include "hv/vdev/vq_chain.h"
+#include "hv/x86/virtio.h"
 #include "mm/gpa.h"
 
-#define VQ_SIZE_LIMIT         32768 /* 16-bit indices must tell full from empty */
-
-#define VQ_AVAIL_NO_INTERRUPT 1
-#define VQ_USED_NO_NOTIFY     1
-
-/* The available ring; behind ring[size - 1] is used_event. */
-struct vq_avail {
-	uint16_t flags, idx;
-	uint16_t ring[];
-};
-
-struct vq_used_elem {
-	uint32_t id, len;
-};
-
-/* The used ring; behind ring[size - 1] is avail_event, of 16 bits. */
-struct vq_used {
-	uint16_t flags, idx;
-	struct vq_used_elem ring[];
-};
+#define VQ_SIZE_LIMIT 32768 /* 16-bit indices must tell full from empty */
 
 struct virtqueue {
 	/* As the driver sets them while the queue is not enabled. */

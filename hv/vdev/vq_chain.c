@@ -8,12 +8,6 @@
 /* "Drivers MUST NOT add a descriptor chain longer than 2^32 bytes in total". */
 #define CHAIN_LEN_MAX GIB(4)
 
-struct desc {
-	uint64_t addr;
-	uint32_t len;
-	uint16_t flags, next;
-};
-
 /* The table in force: the queue's own, or the indirect one. */
 struct table {
 	const void *at;
@@ -21,15 +15,15 @@ struct table {
 };
 
 /* Once, in two loads: the guest may write meanwhile. An indirect table need not be aligned. */
-static struct desc fetch(const struct table *t, uint32_t index)
+static struct vq_desc fetch(const struct table *t, uint32_t index)
 {
 	const volatile gpa_unaligned64 *p = (const gpa_unaligned64 *)t->at + index * 2;
 	uint64_t addr = p[0], rest = p[1];
 
-	return (struct desc){.addr = addr, .len = (uint32_t)rest, .flags = rest >> 32, .next = rest >> 48};
+	return (struct vq_desc){.addr = addr, .len = (uint32_t)rest, .flags = rest >> 32, .next = rest >> 48};
 }
 
-static enum status enter_indirect(struct table *t, const struct gmem *m, const struct desc *d)
+static enum status enter_indirect(struct table *t, const struct gmem *m, const struct vq_desc *d)
 {
 	/* The flag that the table is for the device to write means nothing here. */
 	if ((d->flags & VQ_DESC_NEXT) || !d->len || d->len % VQ_DESC_SIZE)
@@ -39,7 +33,7 @@ static enum status enter_indirect(struct table *t, const struct gmem *m, const s
 	return t->at ? OK : ERR_RANGE;
 }
 
-static enum status add(struct vq_chain *c, const struct gmem *m, const struct desc *d)
+static enum status add(struct vq_chain *c, const struct gmem *m, const struct vq_desc *d)
 {
 	bool write = d->flags & VQ_DESC_WRITE;
 
@@ -70,7 +64,7 @@ enum status vq_chain_walk(struct vq_chain *c, const struct gmem *m, const void *
 	c->count = c->readable = 0;
 	c->readable_len = c->writable_len = 0;
 	for (;;) {
-		struct desc d = fetch(&t, next);
+		struct vq_desc d = fetch(&t, next);
 
 		next = d.next;
 		if (d.flags & VQ_DESC_INDIRECT) {

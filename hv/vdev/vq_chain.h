@@ -11,12 +11,8 @@
 #include <stdint.h>
 #include "hv/lib/status.h"
 #include "hv/lib/types.h"
+#include "hv/x86/virtio.h"
 #include "mm/gpa.h"
-
-#define VQ_DESC_SIZE     16
-#define VQ_DESC_NEXT     1
-#define VQ_DESC_WRITE    2
-#define VQ_DESC_INDIRECT 4
 
 struct vq_segment {
 	gpa_t at;
