@@ -2,6 +2,11 @@
 /* The table of PCI devices that Ingot drives. */
 #include "drivers/pci.h"
 
+#include "drivers/virtio_blk.h"
+#include "hv/x86/virtio.h"
+
 const struct pci_driver pci_drivers[] = {
+    {VIRTIO_PCI_VENDOR, VIRTIO_PCI_DEVICE(VIRTIO_ID_BLOCK), .name = "virtio-blk", .probe = virtio_blk_probe},
+    {VIRTIO_PCI_VENDOR, VIRTIO_PCI_BLOCK_OLD, .name = "virtio-blk", .probe = virtio_blk_probe},
     {},
 };

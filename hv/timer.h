@@ -39,7 +39,7 @@ uint64_t tsc_hz(void);
 /* Conversions between TSC ticks and nanoseconds (durations), exact to one unit, no overflow below 2^63. */
 uint64_t tsc_to_ns(uint64_t ticks);
 uint64_t ns_to_tsc(uint64_t ns);
-/* Waits by polling; only before guests run, and in panic. */
+/* Waits by polling; only before guests run, in panic, and some milliseconds while a device is reset. */
 void delay_us(uint32_t us);
 
 /* What booting cost, in TSC ticks; its first two are counted on while Ingot runs. */

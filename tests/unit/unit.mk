@@ -80,3 +80,6 @@ UNIT_shell := hv/mgmt/shell.c hv/mgmt/commands.c hv/mgmt/line_edit.c hv/lib/word
 UNIT_event := hv/event.c
 UNIT_exit := hv/exit.c hv/task_switch.c hv/cr.c hv/insn.c hv/decode.c hv/guest_walk.c mm/gpa.c vmx/exit.c svm/exit.c
 UNIT_isolation := hv/isolation.c mm/page_alloc.c mm/bitset.c mm/memmap.c mm/pagetable.c mm/pt_format_ept.c mm/pt_format_host.c hv/lib/fmt.c hv/lib/str.c
+UNIT_pci_host := drivers/pci.c drivers/pci_irq.c drivers/pci_scan.c
+UNIT_virtio_ring := drivers/virtio_ring.c
+UNIT_virtio_blk_driver := drivers/virtio_blk.c drivers/virtio_ring.c hv/lib/fmt.c hv/lib/str.c
