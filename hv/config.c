@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Parses ingot.cfg: which section a line belongs to, what is doubled, missing or unknown. Values are
- * hv/config_value.c's matter, the list of keys is hv/config_keys.c's. Owns no files and no output.
+ * hv/config_value.c's matter, the list of keys is hv/config_keys.c's, how sections fit together hv/config_link.c's. Owns no files and no
+ * output.
  */
 #include "hv/config.h"
 #include "hv/config_keys.h"
+#include "hv/config_link.h"
+#include "hv/config_report.h"
+#include "hv/config_section.h"
 #include "hv/config_value.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/ini.h"
@@ -12,68 +16,48 @@
 #include "hv/lib/util.h"
 #include "hv/lib/words.h"
 
-#define MESSAGE_MAX  512
-#define SHOWN_MAX    40 /* bytes of a wrong word that its message repeats */
+#define SHOWN_MAX    CONFIG_SHOWN_MAX
+#define TITLE_MAX    (CONFIG_NAME_MAX + 16)
 
 #define DEFAULT_FILE "ingot.cfg"
 
 /* Which section the lines belong to. */
 enum place {
-	PLACE_NONE, /* before the first one */
-	PLACE_HOST,
-	PLACE_VM,
+	PLACE_NONE,    /* before the first one */
+	PLACE_SECTION, /* parser.kind */
 	PLACE_UNKNOWN, /* whatever it was meant to be: its keys are passed over */
 };
 
 struct parser {
-	struct config *c;
-	const char *name;
-	config_error_fn error;
-	void *arg;
+	struct config_report report;
 	struct ini ini;
 
 	enum place place;
-	struct vm_config *vm;            /* PLACE_VM */
-	char title[CONFIG_NAME_MAX + 8]; /* "vm web" */
+	enum config_section kind;
+	void *base;            /* the section's struct */
+	char title[TITLE_MAX]; /* "vm web" */
 	uint32_t host_line;
 	uint32_t seen[CONFIG_KEY_COUNT]; /* line of each key in this section, 0: not yet */
 	uint32_t host_seen[CONFIG_KEY_COUNT];
 	bool guessed[CONFIG_KEY_COUNT]; /* an unknown key in this section resembles it: it isn't missing */
-	struct vm_config
-	    spare; /* takes the keys of a guest that can't be kept: without a name, doubled, one too many */
+	union {
+		struct vm_config vm;
+		struct disk_config disk;
+		struct net_config net;
+		struct shared_config shared;
+	} spare; /* takes the keys of a section that can't be kept: without a name, doubled, one too many */
 };
 
 /* Too big for a host stack; configurations are parsed one at a time. */
 static struct parser parser;
 
-[[gnu::format(printf, 3, 4)]] static void report(struct parser *p, uint32_t line, const char *fmt, ...)
-{
-	static char text[MESSAGE_MAX];
-	va_list ap;
-	int n;
-
-	p->c->errors++;
-	if (p->place == PLACE_VM)
-		p->vm->refused = true;
-	if (p->error == NULL)
-		return;
-	n = line ? fmt_snprintf(text, sizeof(text), "%s:%u: ", p->name, line)
-		 : fmt_snprintf(text, sizeof(text), "%s: ", p->name);
-	va_start(ap, fmt);
-	if (n < MESSAGE_MAX)
-		fmt_vsnprintf(text + n, sizeof(text) - n, fmt, ap);
-	va_end(ap);
-	p->error(p->arg, text);
-}
+#define report(p, line, ...) config_report(&(p)->report, line, __VA_ARGS__)
 
 static void parser_init(struct parser *p, struct config *c, const char *name, config_error_fn error,
 			void *arg)
 {
 	memset(p, 0, sizeof(*p));
-	p->c = c;
-	p->name = name;
-	p->error = error;
-	p->arg = arg;
+	p->report = (struct config_report){.c = c, .name = name, .error = error, .arg = arg};
 }
 
 static void set_defaults(enum config_section section, void *base)
@@ -88,20 +72,44 @@ static void set_defaults(enum config_section section, void *base)
 	}
 }
 
-/* The required keys of the guest whose section ends here. */
-static void end_section(struct parser *p)
+/* What a disk stands on: exactly one of three, and what goes with it alone. */
+static void end_disk(struct parser *p, const struct disk_config *d)
 {
-	for (size_t i = 0; p->place == PLACE_VM && i < CONFIG_KEY_COUNT; i++) {
-		const struct config_key *k = &config_keys[i];
-
-		if (k->section == SECTION_VM && k->type != KEY_LATER && k->def == NULL && p->seen[i] == 0 &&
-		    !p->guessed[i])
-			report(p, p->vm->line, "[%s] has no '%s', which is required", p->title, k->name);
+	if (d->file[0] == '\0' && d->size == 0 && d->device == DEVICE_NONE) {
+		if (!d->refused)
+			report(p, d->line, "[%s] has none of 'file', 'size' and 'device'", p->title);
+	} else if (d->device == DEVICE_NONE) {
+		if (d->partition != PARTITION_NONE)
+			report(p, d->line, "[%s] has a 'partition', which only a 'device' has", p->title);
+	} else if (d->file[0] || d->size) {
+		report(p, d->line, "[%s] has '%s' and 'device': only one of them is possible", p->title,
+		       d->file[0] ? "file" : "size");
+	} else if (d->changes == CHANGES_DROP) {
+		report(p, d->line, "[%s] has 'changes = drop', which a 'device' can't do", p->title);
 	}
 }
 
-/* Says why a guest can't be called so; NULL: it can. */
-static const char *check_name(const char *s)
+/* What is missing in the section that ends here. */
+static void end_section(struct parser *p)
+{
+	if (p->place != PLACE_SECTION)
+		return;
+	for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+		const struct config_key *k = &config_keys[i];
+
+		if (k->section == p->kind && k->type != KEY_LATER && k->def == NULL && p->seen[i] == 0 &&
+		    !p->guessed[i])
+			report(p, config_section_line(p->base), "[%s] has no '%s', which is required",
+			       p->title, k->name);
+	}
+	if (p->kind == SECTION_DISK)
+		end_disk(p, p->base);
+	if (p->kind == SECTION_HOST)
+		memcpy(p->host_seen, p->seen, sizeof(p->seen));
+}
+
+/* Says why a section of this kind can't be called so; NULL: it can. */
+static const char *check_name(enum config_section kind, const char *s)
 {
 	size_t n = strlen(s);
 
@@ -113,47 +121,42 @@ static const char *check_name(const char *s)
 		if (!letter && !(s[i] >= '0' && s[i] <= '9') && !strchr("._-", s[i]))
 			return "is not a name: it may have letters, digits and ._-";
 	}
-	return strcmp(s, "all") == 0 ? "is a word of the console, not a name" : NULL;
+	return strcmp(s, config_kinds[kind].reserved) == 0 ? config_kinds[kind].why : NULL;
 }
 
-static struct vm_config *vm_by_name(struct config *c, const char *name)
+static void begin_named(struct parser *p, enum config_section kind, const char *name, uint32_t line)
 {
-	for (uint32_t i = 0; i < c->vm_count; i++) {
-		if (strcmp(c->vm[i].name, name) == 0)
-			return &c->vm[i];
-	}
-	return NULL;
-}
+	struct config *c = p->report.c;
+	const struct config_section_kind *k = &config_kinds[kind];
+	const char *why = check_name(kind, name);
+	void *first = config_section_find(c, kind, name, NULL);
+	void *kept = *name && !why && !first ? config_section_add(c, kind) : NULL;
 
-static void begin_vm(struct parser *p, const char *name, uint32_t line)
-{
-	struct config *c = p->c;
-	const char *why = check_name(name);
-	struct vm_config *first = vm_by_name(c, name);
-	bool keep = *name && !why && !first && c->vm_count < CONFIG_VM_MAX;
-
-	p->vm = keep ? &c->vm[c->vm_count++] : &p->spare;
-	memset(p->vm, 0, sizeof(*p->vm));
-	set_defaults(SECTION_VM, p->vm);
-	p->vm->line = line;
-	str_copy(p->vm->name, sizeof(p->vm->name), name);
-	fmt_snprintf(p->title, sizeof(p->title), "vm %s", p->vm->name);
-	p->place = PLACE_VM;
+	p->place = PLACE_SECTION;
+	p->kind = kind;
+	p->base = p->report.section = kept ? kept : &p->spare;
+	config_section_init(p->base, kind, name, line);
+	set_defaults(kind, p->base);
+	fmt_snprintf(p->title, sizeof(p->title), "%s %s", k->word, config_section_name(p->base));
 	if (*name == '\0')
-		report(p, line, "[vm] has no name, as in [vm web]");
+		report(p, line, "[%s] has no name, as in [%s %s]", k->word, k->word, k->example);
 	else if (why)
 		report(p, line, "'%.*s' %s", SHOWN_MAX, name, why);
 	else if (first) {
-		/* Which of the two was meant? Neither is started. */
-		first->refused = true;
-		report(p, line, "[vm %s] is given twice: first in line %u", name, first->line);
-	} else if (p->vm == &p->spare)
-		report(p, line, "[vm %s] is one too many: at most %d guests", name, CONFIG_VM_MAX);
+		/* Which of the two was meant? Neither is used. */
+		config_section_refuse(first);
+		report(p, line, "[%s] is given twice: first in line %u", p->title,
+		       config_section_line(first));
+	} else if (kept == NULL)
+		report(p, line, "[%s] is one too many: at most %u %s", p->title, k->max, k->plural);
 }
 
 static void begin_host(struct parser *p, const char *name, uint32_t line)
 {
-	p->place = PLACE_HOST;
+	p->place = PLACE_SECTION;
+	p->kind = SECTION_HOST;
+	p->base = &p->report.c->host;
+	p->report.section = NULL;
 	str_copy(p->title, sizeof(p->title), "host");
 	if (*name)
 		report(p, line, "[host] has no name, but here is '%.*s'", SHOWN_MAX, name);
@@ -165,58 +168,72 @@ static void begin_host(struct parser *p, const char *name, uint32_t line)
 }
 
 /* A section that isn't known: said so, and taken for the one that it resembles, so that its keys are checked. */
-static void begin_unknown(struct parser *p, const struct ini_item *item)
+static void begin_unknown(struct parser *p, const struct ini_item *item, enum config_section kind)
 {
-	bool vm = word_is_near(item->type, word_distance(item->type, "vm")) || *item->name;
+	const char *name = item->name, *near;
 
 	p->place = PLACE_UNKNOWN;
-	if (vm) {
-		report(p, item->line, "unknown section [%.*s%s%.*s]; did you mean [vm %.*s]?", SHOWN_MAX,
-		       item->type, *item->name ? " " : "", SHOWN_MAX, item->name, SHOWN_MAX,
-		       *item->name ? item->name : "NAME");
-		if (*item->name) {
-			begin_vm(p, item->name, item->line);
-			p->vm->refused = true;
-		}
-	} else if (word_is_near(item->type, word_distance(item->type, "host"))) {
+	p->report.section = NULL;
+	if (kind == SECTION_COUNT) {
+		report(p, item->line,
+		       "unknown section [%.*s]; there are [host], [vm NAME], [disk NAME], [net NAME] and "
+		       "[shared NAME]",
+		       SHOWN_MAX, item->type);
+	} else if (kind == SECTION_HOST) {
 		report(p, item->line, "unknown section [%.*s]; did you mean [host]?", SHOWN_MAX, item->type);
 		begin_host(p, "", item->line);
 	} else {
-		report(p, item->line, "unknown section [%.*s]; there are [host] and [vm NAME]", SHOWN_MAX,
-		       item->type);
+		near = config_kinds[kind].word;
+		report(p, item->line, "unknown section [%.*s%s%.*s]; did you mean [%s %.*s]?", SHOWN_MAX,
+		       item->type, *name ? " " : "", SHOWN_MAX, name, near, SHOWN_MAX, *name ? name : "NAME");
+		if (*name) {
+			begin_named(p, kind, name, item->line);
+			config_section_refuse(p->base);
+		}
 	}
 }
 
 static void begin_section(struct parser *p, const struct ini_item *item)
 {
+	bool exact;
+	enum config_section kind = config_section_kind(item->type, &exact);
+
 	end_section(p);
-	if (p->place == PLACE_HOST)
-		memcpy(p->host_seen, p->seen, sizeof(p->seen));
 	memset(p->seen, 0, sizeof(p->seen));
 	memset(p->guessed, 0, sizeof(p->guessed));
-	if (strcmp(item->type, "vm") == 0)
-		begin_vm(p, item->name, item->line);
-	else if (strcmp(item->type, "host") == 0)
+	if (!exact)
+		begin_unknown(p, item, kind);
+	else if (kind == SECTION_HOST)
 		begin_host(p, item->name, item->line);
 	else
-		begin_unknown(p, item);
+		begin_named(p, kind, item->name, item->line);
 	if (item->error)
 		report(p, item->line, "%s", item->error);
 }
 
-static void unknown_key(struct parser *p, enum config_section section, const struct ini_item *item)
+/* Another kind of section that has this key; SECTION_COUNT: none. */
+static enum config_section other_section(const struct parser *p, const char *key)
 {
-	const struct config_key *k = config_key_nearest(section, item->key);
-	enum config_section other = section == SECTION_HOST ? SECTION_VM : SECTION_HOST;
+	enum config_section s = 0;
+
+	while (s < SECTION_COUNT && (s == p->kind || !config_key_find(s, key)))
+		s++;
+	return s;
+}
+
+static void unknown_key(struct parser *p, const struct ini_item *item)
+{
+	const struct config_key *k = config_key_nearest(p->kind, item->key);
+	enum config_section other = other_section(p, item->key);
 
 	if (k)
 		p->guessed[k - config_keys] = true;
 	if (k && k->type == KEY_LATER)
 		report(p, item->line, "unknown key '%.*s' in [%s]; '%s' would be it, but is not built in yet",
 		       SHOWN_MAX, item->key, p->title, k->name);
-	else if (config_key_find(other, item->key))
-		report(p, item->line, "'%s' belongs into [%s], not into [%s]", item->key,
-		       other == SECTION_HOST ? "host" : "vm NAME", p->title);
+	else if (other != SECTION_COUNT)
+		report(p, item->line, "'%s' belongs into [%s%s], not into [%s]", item->key,
+		       config_kinds[other].word, other == SECTION_HOST ? "" : " NAME", p->title);
 	else if (k)
 		report(p, item->line, "unknown key '%.*s' in [%s]; did you mean '%s'?", SHOWN_MAX, item->key,
 		       p->title, k->name);
@@ -242,13 +259,11 @@ static void drop_default(const struct config_key *k, void *base)
 
 static void take_key(struct parser *p, const struct ini_item *item)
 {
-	enum config_section section = p->place == PLACE_HOST ? SECTION_HOST : SECTION_VM;
-	void *base = section == SECTION_HOST ? (void *)&p->c->host : p->vm;
-	const struct config_key *k = config_key_find(section, item->key);
+	const struct config_key *k = config_key_find(p->kind, item->key);
 	char why[CONFIG_WHY_MAX];
 
 	if (k == NULL) {
-		unknown_key(p, section, item);
+		unknown_key(p, item);
 		return;
 	}
 	if (k->type == KEY_LATER) {
@@ -262,12 +277,12 @@ static void take_key(struct parser *p, const struct ini_item *item)
 		return;
 	}
 	if (*seen == 0) {
-		drop_default(k, base);
+		drop_default(k, p->base);
 		*seen = item->line;
 	}
 	if (item->error)
 		wrong_value(p, k, item->line, item->error);
-	else if (!config_value_set(k, base, item->value, item->line, why))
+	else if (!config_value_set(k, p->base, item->value, item->line, why))
 		wrong_value(p, k, item->line, why);
 }
 
@@ -302,6 +317,7 @@ void config_parse(struct config *c, const char *name, const char *text, size_t l
 	for (ini_next(&p->ini, &item); item.kind != INI_END; ini_next(&p->ini, &item))
 		take_item(p, &item);
 	end_section(p);
+	config_link(&p->report);
 }
 
 /* One `key=value` of the boot line. */
@@ -323,13 +339,13 @@ static void take_boot_word(struct parser *p, const char *key, const char *value,
 		if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
 			report(p, 0, "'autostart': '%.*s' is none of yes, no", SHOWN_MAX, value);
 		else
-			p->c->autostart = value[0] == 'y';
+			p->report.c->autostart = value[0] == 'y';
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(host_keys); i++) {
 		if (strcmp(key, host_keys[i]) != 0)
 			continue;
-		if (!config_value_set(config_key_find(SECTION_HOST, key), &p->c->host, value, 0, why))
+		if (!config_value_set(config_key_find(SECTION_HOST, key), &p->report.c->host, value, 0, why))
 			report(p, 0, "'%s': %s", key, why);
 		return;
 	}
@@ -371,25 +387,10 @@ void config_boot_line(struct config *c, const char *cmdline, char *file, size_t 
 	}
 }
 
-void config_check_files(struct config *c, const char *name, bool (*exists)(void *arg, const char *file),
-			config_error_fn error, void *arg)
+void config_check_files(struct config *c, const char *name, config_exists_fn exists, config_error_fn error,
+			void *arg)
 {
-	struct parser *p = &parser;
+	struct config_report r = {.c = c, .name = name, .error = error, .arg = arg};
 
-	parser_init(p, c, name, error, arg);
-	p->place = PLACE_VM;
-	for (uint32_t i = 0; i < c->vm_count; i++) {
-		p->vm = &c->vm[i];
-		if (p->vm->kernel[0] && !exists(arg, p->vm->kernel))
-			report(p, p->vm->kernel_line, "[vm %s]: there is no file '%s' (kernel)", p->vm->name,
-			       p->vm->kernel);
-		if (p->vm->initrd[0] && !exists(arg, p->vm->initrd))
-			report(p, p->vm->initrd_line, "[vm %s]: there is no file '%s' (initrd)", p->vm->name,
-			       p->vm->initrd);
-		for (uint32_t m = 0; m < p->vm->module_count; m++) {
-			if (!exists(arg, p->vm->module[m].file))
-				report(p, p->vm->module[m].line, "[vm %s]: there is no file '%s' (module)",
-				       p->vm->name, p->vm->module[m].file);
-		}
-	}
+	config_link_files(&r, exists, arg);
 }

@@ -19,6 +19,7 @@ static const struct config_word all_ended_words[] = {
     {"wait", ALL_ENDED_WAIT}, {"poweroff", ALL_ENDED_POWEROFF}, {"reboot", ALL_ENDED_REBOOT}, {NULL, 0}};
 static const struct config_word end_words[] = {
     {"destroy", END_DESTROY}, {"restart", END_RESTART}, {"preserve", END_PRESERVE}, {NULL, 0}};
+static const struct config_word changes_words[] = {{"keep", CHANGES_KEEP}, {"drop", CHANGES_DROP}, {NULL, 0}};
 static const struct config_word boot_words[] = {
     {"auto", BOOT_AUTO},
     {"linux", BOOT_LINUX},
@@ -34,7 +35,7 @@ static const struct config_word boot_words[] = {
 /* The enums are stored through int, the type that GCC gives enums with a WORD_LATER-free, small range. */
 static_assert(sizeof(enum config_boot) == sizeof(int) && sizeof(enum config_end_action) == sizeof(int) &&
 	      sizeof(enum config_smt) == sizeof(int) && sizeof(enum config_mitigations) == sizeof(int) &&
-	      sizeof(enum config_all_ended) == sizeof(int));
+	      sizeof(enum config_all_ended) == sizeof(int) && sizeof(enum config_changes) == sizeof(int));
 
 #define HOST(t, n, d, field, ...)                                                                            \
 	{                                                                                                    \
@@ -45,6 +46,21 @@ static_assert(sizeof(enum config_boot) == sizeof(int) && sizeof(enum config_end_
 	{                                                                                                    \
 		.section = SECTION_VM, .type = KEY_##t, .name = n, .def = d,                                 \
 		.offset = offsetof(struct vm_config, field), __VA_ARGS__                                     \
+	}
+#define DISK(t, n, d, field, ...)                                                                            \
+	{                                                                                                    \
+		.section = SECTION_DISK, .type = KEY_##t, .name = n, .def = d,                               \
+		.offset = offsetof(struct disk_config, field), __VA_ARGS__                                   \
+	}
+#define NET(t, n, d, field, ...)                                                                             \
+	{                                                                                                    \
+		.section = SECTION_NET, .type = KEY_##t, .name = n, .def = d,                                \
+		.offset = offsetof(struct net_config, field), __VA_ARGS__                                    \
+	}
+#define SHARED(t, n, d, field, ...)                                                                          \
+	{                                                                                                    \
+		.section = SECTION_SHARED, .type = KEY_##t, .name = n, .def = d,                             \
+		.offset = offsetof(struct shared_config, field), __VA_ARGS__                                 \
 	}
 #define LATER(n, h)                                                                                          \
 	{                                                                                                    \
@@ -73,8 +89,9 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 	VM(UINT, "cap", "0", cap, .max = 6400,
 	   .help = "the most CPU time it gets, in percent of one CPU; 0: all there is"),
 	VM(WORD, "boot", "auto", boot, .words = boot_words, .help = "how the kernel is started; auto goes by the file"),
-	VM(FILE, "kernel", NULL, kernel, .help = "the file to start"),
-	VM(FILE, "initrd", "none", initrd, .help = "Linux's initial RAM disk; the first module of other kernels"),
+	VM(FILE, "kernel", NULL, kernel, .line_offset = offsetof(struct vm_config, kernel_line), .help = "the file to start"),
+	VM(FILE, "initrd", "none", initrd, .line_offset = offsetof(struct vm_config, initrd_line),
+	   .help = "Linux's initial RAM disk; the first module of other kernels"),
 	VM(MODULE, "module", "none", module, .help = "a file and its arguments, for Multiboot and PVH kernels; repeats"),
 	VM(TEXT, "cmdline", "console=ttyS0", cmdline, .help = "the kernel's command line; repeats, joined by blanks"),
 	VM(FLAG, "autostart", "yes", autostart, .words = yes_no, .help = "start it when Ingot starts"),
@@ -89,10 +106,34 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 	   .help = "CPU features to take away (-avx512f) or to insist on (+x2apic), divided by commas"),
 	VM(HZ, "tsc_frequency", "host", tsc_frequency, .min = 1000000, .max = 1000000000000,
 	   .help = "ticks a second of its time stamp counter, as in 2400M"),
-	LATER("disk", "a virtual disk"),
-	LATER("net", "a virtual network card"),
+	VM(DISK, "disk", "none", disk,
+	   .help = "a disk, by the name of its section, the first is vda; behind it may stand readonly; repeats"),
+	VM(NET, "net", "none", net,
+	   .help = "a card in a network, by the name of its section; behind it may stand mac=52:54:00:12:34:56, vlan=N or trunk; repeats"),
+	VM(SHARED, "shared", "none", shared, .help = "memory shared with other guests, by the name of its section; repeats"),
+	VM(FLAG, "hvc0", "none", hvc0_console, .words = console_none, .help = "what the guest's virtio console is connected to"),
+	VM(FLAG, "balloon", "no", balloon, .words = yes_no, .help = "a virtio balloon, by which it gives memory back"),
+	VM(FLAG, "rng", "yes", rng, .words = yes_no, .help = "a virtio entropy device, where the machine has a source"),
 	LATER("pci", "a host PCI device for the guest alone"),
 	LATER("watchdog", "a watchdog timer"),
+
+	DISK(FILE, "file", "none", file, .line_offset = offsetof(struct disk_config, file_line),
+	     .help = "a file that is in memory from the start, as kernels are"),
+	DISK(WORD, "changes", "keep", changes, .words = changes_words,
+	     .help = "of a disk in memory: kept until Ingot ends, or dropped: each start of a guest sees the disk as it was at first"),
+	DISK(SIZE, "size", "none", size, .min = KIB(4), .max = GIB(4096),
+	     .help = "with a file, the least size: zeros stand behind it; alone, a blank disk in memory"),
+	DISK(DEVICE, "device", "none", device, .help = "a physical disk: nvme0 as `disk` lists it, pci:00:04.0, serial:TEXT"),
+	DISK(PARTITION, "partition", "none", partition,
+	     .help = "of the device, by GPT: number:2, name:root, guid:01234567-89ab-cdef-0123-456789abcdef"),
+	DISK(FLAG, "readonly", "no", readonly, .words = yes_no, .help = "nobody may write it"),
+
+	NET(UPLINK, "uplink", "none", uplink, .help = "a network card of the machine: 00:03.0, or the first found"),
+	NET(UINT, "mtu", "1500", mtu, .min = 68, .max = 9000, .help = "the longest packet, which guests are told, 68 to 9000"),
+	NET(UINT, "storm", "1000", storm, .max = 1000000,
+	    .help = "broadcasts, multicasts and unknown unicasts a second that one port may send; 0: all"),
+
+	SHARED(POWER, "size", NULL, size, .min = KIB(4), .max = MIB(256), .help = "a power of two from 4K to 256M"),
 };
 
 const struct config_synonym config_synonyms[] = {
@@ -129,6 +170,21 @@ const struct config_synonym config_synonyms[] = {
 	{SECTION_VM, "passthru", "pci"},         {SECTION_VM, "weight", "cpu_weight"},
 	{SECTION_VM, "shares", "cpu_weight"},    {SECTION_VM, "tsc", "tsc_frequency"},
 	{SECTION_VM, "tsc_khz", "tsc_frequency"}, {SECTION_VM, "tsc_mode", "tsc_frequency"},
+	{SECTION_VM, "vda", "disk"},             {SECTION_VM, "virtio-blk", "disk"},
+	{SECTION_VM, "bridge", "net"},           {SECTION_VM, "network", "net"},
+	{SECTION_VM, "virtio-net", "net"},       {SECTION_VM, "ivshmem", "shared"},
+	{SECTION_VM, "shmem", "shared"},         {SECTION_VM, "memballoon", "balloon"},
+	{SECTION_VM, "virtio-balloon", "balloon"}, {SECTION_VM, "virtio-rng", "rng"},
+	{SECTION_VM, "entropy", "rng"},          {SECTION_VM, "virtio-console", "hvc0"},
+	{SECTION_DISK, "path", "file"},          {SECTION_DISK, "source", "file"},
+	{SECTION_DISK, "image", "file"},         {SECTION_DISK, "img", "file"},
+	{SECTION_DISK, "dev", "device"},         {SECTION_DISK, "phy", "device"},
+	{SECTION_DISK, "serial", "device"},      {SECTION_DISK, "part", "partition"},
+	{SECTION_DISK, "capacity", "size"},      {SECTION_DISK, "ro", "readonly"},
+	{SECTION_DISK, "read-only", "readonly"}, {SECTION_DISK, "snapshot", "changes"},
+	{SECTION_DISK, "cow", "changes"},        {SECTION_NET, "nic", "uplink"},
+	{SECTION_NET, "parent", "uplink"},       {SECTION_NET, "interface", "uplink"},
+	{SECTION_NET, "device", "uplink"},       {SECTION_NET, "storm_limit", "storm"},
 };
 /* clang-format on */
 const size_t config_synonym_count = ARRAY_SIZE(config_synonyms);

@@ -5,76 +5,55 @@
  */
 #include "hv/config_value.h"
 #include "hv/config.h"
+#include "hv/config_devices.h"
 #include "hv/config_keys.h"
+#include "hv/config_report.h"
+#include "hv/config_scan.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
 #include "hv/lib/words.h"
 
-#define SHOWN_MAX 40 /* bytes of a wrong value that its message repeats */
-#define BAUD_BASE 115200
+#define SHOWN_MAX     CONFIG_SHOWN_MAX
+#define BAUD_BASE     115200
+#define SIZE_TEXT_MAX 24
 
-#define WHY(...)  (fmt_snprintf(why, CONFIG_WHY_MAX, __VA_ARGS__), false)
-
-static unsigned digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 16;
-}
-
-/* A decimal number at *s; *s moves behind it. False: there is none, or it is too big. */
-static bool take_decimal(const char **s, uint64_t *out)
-{
-	const char *p = *s;
-	uint64_t v = 0;
-
-	for (; *p >= '0' && *p <= '9'; p++) {
-		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *p - '0', &v))
-			return false;
-	}
-	bool any = p > *s;
-	*s = p;
-	*out = v;
-	return any;
-}
-
-/* Exactly `count` hexadecimal digits. */
-static bool take_hex(const char **s, unsigned count, unsigned *out)
-{
-	unsigned v = 0;
-
-	for (; count > 0; count--, (*s)++) {
-		if (digit_value(**s) >= 16)
-			return false;
-		v = v * 16 + digit_value(**s);
-	}
-	*out = v;
-	return true;
-}
+#define WHY(...)      (fmt_snprintf(why, CONFIG_WHY_MAX, __VA_ARGS__), false)
 
 /* A whole I/O port number, 0x3f8 or 1016; 1 to 0xffff. */
 static bool parse_port(const char *s, unsigned *port)
 {
-	unsigned digits = 0;
 	uint64_t v;
 
 	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
 		s += 2;
-		while (digits < 4 && digit_value(s[digits]) < 16)
-			digits++;
-		if (digits == 0 || !take_hex(&s, digits, port))
+		size_t digits = scan_hex_digits(s);
+		if (digits == 0 || digits > 4 || !scan_hex(&s, digits, port))
 			return false;
 	} else {
-		if (!take_decimal(&s, &v) || v > UINT16_MAX)
+		if (!scan_decimal(&s, &v) || v > UINT16_MAX)
 			return false;
 		*port = v;
 	}
 	return *s == '\0' && *port != 0;
+}
+
+static void print_size(uint64_t v, char *buf, size_t size)
+{
+	unsigned shift = IS_ALIGNED(v, GIB(1)) ? 30 : IS_ALIGNED(v, MIB(1)) ? 20 : 10;
+
+	if (v == 0)
+		str_copy(buf, size, "none");
+	else
+		fmt_snprintf(buf, size, "%lu%c", v >> shift, "KMG"[shift / 10 - 1]);
+}
+
+static bool why_size(const char *text, const char *what, uint64_t limit, char *why)
+{
+	char shown[SIZE_TEXT_MAX];
+
+	print_size(limit, shown, sizeof(shown));
+	return WHY("'%.*s' is too %s %s", SHOWN_MAX, text, what, shown);
 }
 
 static bool set_size(const struct config_key *k, uint64_t *out, const char *text, char *why)
@@ -83,7 +62,11 @@ static bool set_size(const struct config_key *k, uint64_t *out, const char *text
 	const char *s = text;
 	uint64_t v;
 
-	if (!take_decimal(&s, &v))
+	if (k->def && strcmp(text, k->def) == 0) {
+		*out = 0;
+		return true;
+	}
+	if (!scan_decimal(&s, &v))
 		return WHY("'%.*s' is not a size, as in 512M", SHOWN_MAX, text);
 	if (*s == '\0')
 		return WHY("'%.*s' has no unit: K, M or G; did you mean '%.*sM'?", SHOWN_MAX, text, SHOWN_MAX,
@@ -99,10 +82,12 @@ static bool set_size(const struct config_key *k, uint64_t *out, const char *text
 	}
 	unsigned shift = 10 * (unit - units + 1);
 	if (v > k->max >> shift)
-		return WHY("'%.*s' is too much: at most %luG", SHOWN_MAX, text, k->max >> 30);
+		return why_size(text, "much: at most", k->max, why);
 	v <<= shift;
 	if (v < k->min)
-		return WHY("'%.*s' is too little: at least %luM", SHOWN_MAX, text, k->min >> 20);
+		return why_size(text, "little: at least", k->min, why);
+	if (k->type == KEY_POWER && (v & (v - 1)) != 0)
+		return WHY("'%.*s' is not a power of two", SHOWN_MAX, text);
 	if (!IS_ALIGNED(v, PAGE_SIZE))
 		return WHY("'%.*s' is not a multiple of 4K", SHOWN_MAX, text);
 	*out = v;
@@ -120,7 +105,7 @@ static bool set_hz(const struct config_key *k, uint64_t *out, const char *text, 
 		*out = 0;
 		return true;
 	}
-	if (!take_decimal(&s, &v) || *s == '\0' || (unit = strchr(units, *s)) == NULL || s[1] != '\0')
+	if (!scan_decimal(&s, &v) || *s == '\0' || (unit = strchr(units, *s)) == NULL || s[1] != '\0')
 		return WHY("'%.*s' is not a frequency, as in 2400M, nor host", SHOWN_MAX, text);
 	for (const char *u = units; u <= unit; u++) {
 		if (v > k->max / 1000)
@@ -138,7 +123,7 @@ static bool set_uint(const struct config_key *k, uint32_t *out, const char *text
 	const char *s = text;
 	uint64_t v;
 
-	if (!take_decimal(&s, &v) || *s != '\0' || v < k->min || v > k->max)
+	if (!scan_decimal(&s, &v) || *s != '\0' || v < k->min || v > k->max)
 		return WHY("'%.*s' is not a number from %lu to %lu", SHOWN_MAX, text, k->min, k->max);
 	*out = v;
 	return true;
@@ -149,7 +134,7 @@ static bool set_baud(uint32_t *out, const char *text, char *why)
 	const char *s = text;
 	uint64_t v;
 
-	if (!take_decimal(&s, &v) || *s != '\0' || v == 0 || v > BAUD_BASE || BAUD_BASE % v != 0)
+	if (!scan_decimal(&s, &v) || *s != '\0' || v == 0 || v > BAUD_BASE || BAUD_BASE % v != 0)
 		return WHY("'%.*s' is not a speed that the line has: 115200, 57600, 38400, 19200, 9600 ...",
 			   SHOWN_MAX, text);
 	*out = v;
@@ -216,12 +201,12 @@ static bool take_cpus(const char **s, struct cpu_set *set, char *why)
 	if (strncmp(*s, "all", 3) == 0) {
 		*s += 3;
 	} else {
-		bool ok = take_decimal(s, &first);
+		bool ok = scan_decimal(s, &first);
 
 		last = first;
 		if (ok && **s == '-') {
 			(*s)++;
-			ok = take_decimal(s, &last);
+			ok = scan_decimal(s, &last);
 		}
 		if (!ok)
 			return WHY("'%.*s' is not a list of CPUs, as in 0-3,^2", SHOWN_MAX, item);
@@ -303,7 +288,6 @@ static bool check_file(const char *s, size_t n, char *why)
 
 static bool set_file(const struct config_key *k, void *base, const char *text, uint32_t line, char *why)
 {
-	struct vm_config *vm = base;
 	char *out = (char *)base + k->offset;
 
 	if (k->def && strcmp(text, k->def) == 0) {
@@ -313,7 +297,7 @@ static bool set_file(const struct config_key *k, void *base, const char *text, u
 	if (!check_file(text, strlen(text), why))
 		return false;
 	str_copy(out, CONFIG_FILE_MAX + 1, text);
-	*(out == vm->kernel ? &vm->kernel_line : &vm->initrd_line) = line;
+	*(uint32_t *)((char *)base + k->line_offset) = line;
 	return true;
 }
 
@@ -387,7 +371,8 @@ static bool set_escape(uint8_t *out, const char *text, char *why)
 
 static bool set_console(struct host_config *h, const char *text, char *why)
 {
-	unsigned port, bus, dev, fn;
+	unsigned port;
+	uint16_t bdf;
 
 	if (strcmp(text, "com1") == 0 || strcmp(text, "com2") == 0) {
 		h->console = text[3] == '1' ? CONSOLE_COM1 : CONSOLE_COM2;
@@ -401,10 +386,9 @@ static bool set_console(struct host_config *h, const char *text, char *why)
 	if (strncmp(text, "pci:", 4) == 0) {
 		const char *s = text + 4;
 
-		if (take_hex(&s, 2, &bus) && *s++ == ':' && take_hex(&s, 2, &dev) && dev < 32 &&
-		    *s++ == '.' && take_hex(&s, 1, &fn) && fn < 8 && *s == '\0') {
+		if (scan_bdf(&s, &bdf) && *s == '\0') {
 			h->console = CONSOLE_PCI;
-			h->console_pci_bdf = bus << 8 | dev << 3 | fn;
+			h->console_pci_bdf = bdf;
 			return true;
 		}
 	}
@@ -413,7 +397,26 @@ static bool set_console(struct host_config *h, const char *text, char *why)
 
 bool config_key_repeats(const struct config_key *k)
 {
-	return k->type == KEY_MODULE || k->type == KEY_TEXT;
+	return k->type == KEY_MODULE || k->type == KEY_TEXT || k->type == KEY_DISK || k->type == KEY_NET ||
+	       k->type == KEY_SHARED;
+}
+
+uint32_t config_value_count(const struct config_key *k, const void *base)
+{
+	const struct vm_config *vm = base;
+
+	switch (k->type) {
+	case KEY_MODULE:
+		return vm->module_count;
+	case KEY_DISK:
+		return vm->disk_count;
+	case KEY_NET:
+		return vm->net_count;
+	case KEY_SHARED:
+		return vm->shared_count;
+	default:
+		return 1;
+	}
 }
 
 bool config_value_set(const struct config_key *k, void *base, const char *text, uint32_t line,
@@ -426,6 +429,7 @@ bool config_value_set(const struct config_key *k, void *base, const char *text, 
 		return WHY("it has no value");
 	switch (k->type) {
 	case KEY_SIZE:
+	case KEY_POWER:
 		return set_size(k, field, text, why);
 	case KEY_UINT:
 		return set_uint(k, field, text, why);
@@ -456,17 +460,17 @@ bool config_value_set(const struct config_key *k, void *base, const char *text, 
 		return set_console(base, text, why);
 	case KEY_CPUID:
 		return cpuid_choice_parse(field, text, why, CONFIG_WHY_MAX);
+	case KEY_DEVICE:
+	case KEY_PARTITION:
+	case KEY_UPLINK:
+	case KEY_DISK:
+	case KEY_NET:
+	case KEY_SHARED:
+		return config_device_set(k, base, text, line, why);
 	case KEY_LATER:
 		break;
 	}
 	return WHY("it is not built in yet");
-}
-
-static void print_size(uint64_t v, char *buf, size_t size)
-{
-	unsigned shift = IS_ALIGNED(v, GIB(1)) ? 30 : IS_ALIGNED(v, MIB(1)) ? 20 : 10;
-
-	fmt_snprintf(buf, size, "%lu%c", v >> shift, "KMG"[shift / 10 - 1]);
 }
 
 static void print_hz(uint64_t v, char *buf, size_t size)
@@ -522,7 +526,7 @@ static bool needs_quotes(const char *s)
 	return false;
 }
 
-static void print_text(const char *s, char *buf, size_t size)
+void config_text_print(const char *s, char *buf, size_t size)
 {
 	size_t n = 0;
 
@@ -550,7 +554,7 @@ static void print_module(const struct vm_config *vm, uint32_t index, char *buf, 
 		return;
 	}
 	fmt_snprintf(whole, sizeof(whole), "%s%s%s", m->file, m->args[0] ? " " : "", m->args);
-	print_text(whole, buf, size);
+	config_text_print(whole, buf, size);
 }
 
 static void print_console(const struct host_config *h, char *buf, size_t size)
@@ -588,6 +592,7 @@ void config_value_print(const struct config_key *k, const void *base, uint32_t i
 	buf[0] = '\0';
 	switch (k->type) {
 	case KEY_SIZE:
+	case KEY_POWER:
 		print_size(*(const uint64_t *)field, buf, size);
 		return;
 	case KEY_UINT:
@@ -610,7 +615,7 @@ void config_value_print(const struct config_key *k, const void *base, uint32_t i
 		print_module(base, index, buf, size);
 		return;
 	case KEY_TEXT:
-		print_text(field, buf, size);
+		config_text_print(field, buf, size);
 		return;
 	case KEY_HZ:
 		print_hz(*(const uint64_t *)field, buf, size);
@@ -630,6 +635,14 @@ void config_value_print(const struct config_key *k, const void *base, uint32_t i
 		return;
 	case KEY_CPUID:
 		cpuid_choice_print(field, buf, size);
+		return;
+	case KEY_DEVICE:
+	case KEY_PARTITION:
+	case KEY_UPLINK:
+	case KEY_DISK:
+	case KEY_NET:
+	case KEY_SHARED:
+		config_device_print(k, base, index, buf, size);
 		return;
 	case KEY_LATER:
 		return;

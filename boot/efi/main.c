@@ -36,11 +36,10 @@ static void load_named_files(const struct folder *f, struct boot_info *info)
 {
 	static struct ini it;
 	const struct boot_module *config = &info->module[0];
-	bool in_vm = false;
 	const char *name;
 
 	ini_init(&it, (const char *)config->pa, config->size);
-	while (ini_next_file(&it, &in_vm, &name)) {
+	while (ini_next_file(&it, &name)) {
 		if (have_module(info, name))
 			continue;
 		EFI_STATUS s = files_load(f, name, info);

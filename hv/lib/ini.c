@@ -7,6 +7,8 @@
 
 #define BOM_LEN 3
 
+static const char *const no_keys[] = {NULL};
+
 static bool same(const char *a, const char *b)
 {
 	while (*a && *a == *b)
@@ -194,6 +196,7 @@ void ini_init(struct ini *it, const char *text, size_t len)
 	it->text = text;
 	it->len = len;
 	it->line = 0;
+	it->file_keys = no_keys;
 	it->pos = len >= BOM_LEN && text[0] == bom[0] && text[1] == bom[1] && text[2] == bom[2] ? BOM_LEN : 0;
 }
 
@@ -222,16 +225,29 @@ void ini_next(struct ini *it, struct ini_item *item)
 	}
 }
 
-bool ini_next_file(struct ini *it, bool *in_vm, const char **file)
+/* The keys whose values begin with the name of a file, in a section of this type. */
+static const char *const *file_keys(const char *type)
+{
+	static const char *const vm[] = {"kernel", "initrd", "module", NULL}, *const disk[] = {"file", NULL};
+
+	return same(type, "vm") ? vm : same(type, "disk") ? disk : no_keys;
+}
+
+static bool is_one_of(const char *const *words, const char *s)
+{
+	while (*words && !same(*words, s))
+		words++;
+	return *words;
+}
+
+bool ini_next_file(struct ini *it, const char **file)
 {
 	struct ini_item item;
 
 	for (ini_next(it, &item); item.kind != INI_END; ini_next(it, &item)) {
 		if (item.kind == INI_SECTION)
-			*in_vm = same(item.type, "vm");
-		if (item.kind != INI_KEY || item.error || !*in_vm)
-			continue;
-		if (!same(item.key, "kernel") && !same(item.key, "initrd") && !same(item.key, "module"))
+			it->file_keys = file_keys(item.type);
+		if (item.kind != INI_KEY || item.error || !is_one_of(it->file_keys, item.key))
 			continue;
 		/* Only modules have more than one word; cutting never hurts the others. */
 		size_t n = 0;

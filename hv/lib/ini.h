@@ -32,6 +32,7 @@ struct ini {
 	const char *text;
 	size_t len, pos;
 	uint32_t line;
+	const char *const *file_keys; /* of the current section, for ini_next_file; ends in NULL */
 	char buf[INI_LINE_MAX + 1];
 };
 
@@ -41,7 +42,7 @@ void ini_init(struct ini *it, const char *text, size_t len);
 void ini_next(struct ini *it, struct ini_item *item);
 
 /*
- * The files that the guests of a configuration name (kernel, initrd, module), as often as they are named, mistakes left out. *in_vm
- * starts false and carries the state. False: no more. The name lives until the next call.
+ * The files that the guests and disks of a configuration name (kernel, initrd, module; file), as often as they are named, mistakes
+ * left out. False: no more. The name lives until the next call. For an iterator of its own, from ini_init on.
  */
-bool ini_next_file(struct ini *it, bool *in_vm, const char **file);
+bool ini_next_file(struct ini *it, const char **file);

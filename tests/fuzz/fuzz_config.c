@@ -54,7 +54,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static char line[2048], file[CONFIG_FILE_MAX + 1];
 	static struct ini ini;
 	const char *name;
-	bool in_vm = false;
 
 	config_parse(&config, "f", (const char *)data, size, count_error, &errors);
 	REQUIRE(errors == config.errors);
@@ -69,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config_check_files(&config, "f", no_file, count_error, &errors);
 
 	ini_init(&ini, (const char *)data, size);
-	while (ini_next_file(&ini, &in_vm, &name))
+	while (ini_next_file(&ini, &name))
 		REQUIRE(strlen(name) > 0 && ++files <= size);
 
 	snprintf(line, sizeof(line), "%.*s", (int)(size < sizeof(line) ? size : sizeof(line) - 1),

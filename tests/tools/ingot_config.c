@@ -19,11 +19,14 @@
 #include <unistd.h>
 #include "hv/config.h"
 #include "hv/config_keys.h"
+#include "hv/config_section.h"
 #include "hv/guest_map.h"
 #include "hv/load.h"
 #include "hv/ops.h"
 
 #define DIR_MAX 8
+#define FILE_MAX                                                                                             \
+	(CONFIG_VM_MAX * (CONFIG_MODULE_MAX + 2) + CONFIG_DISK_MAX) /* that a configuration can name */
 
 /* The formats' functions for a guest that runs refer to it. */
 const struct hv_ops *ops;
@@ -110,7 +113,7 @@ static char *read_all(const char *path, size_t *len)
 /* As the boot loader would bring it along; mapped for good. NULL: it can't be read. */
 const struct file *file_find(const char *name)
 {
-	static struct file files[CONFIG_VM_MAX * (CONFIG_MODULE_MAX + 2)];
+	static struct file files[FILE_MAX];
 	static size_t count;
 	char path[PATH_MAX];
 	struct stat st;
@@ -150,26 +153,33 @@ static void check_kernel(const struct vm_config *vm)
 }
 
 /* Every file once, however many guests share it. */
+static void print_file(const char *file)
+{
+	static const char *printed[FILE_MAX];
+	static size_t count;
+
+	if (*file == '\0')
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(printed[i], file) == 0)
+			return;
+	}
+	printed[count++] = file;
+	puts(file);
+}
+
 static void print_files(void)
 {
-	static const char *printed[CONFIG_VM_MAX * (CONFIG_MODULE_MAX + 2)];
-	size_t count = 0;
-
 	for (uint32_t i = 0; i < config.vm_count; i++) {
 		const struct vm_config *vm = &config.vm[i];
 
-		for (uint32_t n = 0; n < vm->module_count + 2; n++) {
-			const char *file = n == 0 ? vm->kernel : n == 1 ? vm->initrd : vm->module[n - 2].file;
-			size_t k = 0;
-
-			while (k < count && strcmp(printed[k], file) != 0)
-				k++;
-			if (*file == '\0' || k < count)
-				continue;
-			printed[count++] = file;
-			puts(file);
-		}
+		print_file(vm->kernel);
+		print_file(vm->initrd);
+		for (uint32_t m = 0; m < vm->module_count; m++)
+			print_file(vm->module[m].file);
 	}
+	for (uint32_t i = 0; i < config.disk_count; i++)
+		print_file(config.disk[i].file);
 }
 
 /* In a cell of a Markdown table, a bar would end it. */
@@ -181,13 +191,12 @@ static void print_cell(const char *text)
 
 static void print_reference(void)
 {
-	static const char *const sections[] = {[SECTION_HOST] = "[host]", [SECTION_VM] = "[vm NAME]"};
-
 	puts("| section | key | default | meaning |\n|---|---|---|---|");
 	for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
 		const struct config_key *k = &config_keys[i];
 
-		printf("| `%s` | `%s` | ", sections[k->section], k->name);
+		printf("| `[%s%s]` | `%s` | ", config_kinds[k->section].word,
+		       k->section == SECTION_HOST ? "" : " NAME", k->name);
 		if (k->type == KEY_LATER)
 			printf("not built in yet");
 		else if (k->def)

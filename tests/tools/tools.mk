@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Programs for the build machine, made of the image's own sources.
 
-CONFIG_SRC := hv/config.c hv/config_keys.c hv/config_value.c hv/config_print.c hv/cpuid_table.c hv/cpuid_choice.c hv/lib/ini.c hv/lib/words.c hv/lib/fmt.c \
+CONFIG_SRC := $(wildcard hv/config*.c) hv/cpuid_table.c hv/cpuid_choice.c hv/lib/ini.c hv/lib/words.c hv/lib/fmt.c \
 	hv/lib/str.c
 
 INGOT_CONFIG_SRC := tests/tools/ingot_config.c $(CONFIG_SRC) $(wildcard hv/load*.c) mm/gpa.c

@@ -7,48 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-#include "hv/config.h"
 #include "hv/lib/ini.h"
 #include "hv/lib/log.h"
 #include "hv/lib/util.h"
 #include "hv/lib/words.h"
-
-#define MAX_ERRORS 400
-
-static struct config config;
-static char errors[MAX_ERRORS][512];
-static unsigned error_count;
-static char printed[1 << 20];
-
-static void keep_error(void *arg, const char *text)
-{
-	assert_true(error_count < MAX_ERRORS);
-	snprintf(errors[error_count++], sizeof(errors[0]), "%s", text);
-}
-
-static void parse_bytes(const char *text, size_t len)
-{
-	error_count = 0;
-	config_parse(&config, "f", text, len, keep_error, NULL);
-	assert_int_equal(error_count, config.errors);
-}
-
-static void parse(const char *text)
-{
-	parse_bytes(text, strlen(text));
-}
-
-static void keep_line(void *arg, const char *line)
-{
-	strcat(printed, line);
-	strcat(printed, "\n");
-}
-
-static void print(void)
-{
-	printed[0] = '\0';
-	config_print(&config, keep_line, NULL);
-}
+#include "tests/unit/config_text.h"
 
 /* text is one [vm a] with memory and kernel and these lines; it has no mistakes. */
 static const struct vm_config *good_vm(const char *lines)
@@ -211,8 +174,9 @@ static void test_vm_mistakes(void **state)
 	bad_vm("vcpu = 2", "unknown key 'vcpu' in [vm a]; did you mean 'vcpus'?");
 	bad_vm("flubber = 2", "unknown key 'flubber' in [vm a]");
 	bad_vm("baud = 9600", "'baud' belongs into [host], not into [vm a]");
-	bad_vm("disk = x", "'disk' in [vm a] is not built in yet");
-	bad_vm("vif = x", "unknown key 'vif' in [vm a]; 'net' would be it, but is not built in yet");
+	bad_vm("pci = x", "'pci' in [vm a] is not built in yet");
+	bad_vm("hostdev = x", "unknown key 'hostdev' in [vm a]; 'pci' would be it, but is not built in yet");
+	bad_vm("vif = x", "unknown key 'vif' in [vm a]; did you mean 'net'?");
 	bad_vm("boot = uefi", "'boot' in [vm a]: 'uefi' is not built in yet");
 	bad_vm("boot = bios", "'boot' in [vm a]: 'bios' is not built in yet");
 	bad_vm("boot = linus", "'boot' in [vm a]: 'linus' is none of auto, linux, multiboot, multiboot2, "
@@ -295,7 +259,8 @@ static void test_sections(void **state)
 	    "f:16: [host] is given twice: first in line 14",
 	    "f:17: unknown section [vn d]; did you mean [vm d]?",
 	    "f:17: [vm d] has no 'memory', which is required",
-	    "f:19: unknown section [weird]; there are [host] and [vm NAME]",
+	    "f:19: unknown section [weird]; there are [host], [vm NAME], [disk NAME], [net NAME] and [shared "
+	    "NAME]",
 	    "f:21: no ']' at the end of the section's name",
 	    "f:24: 'all' is a word of the console, not a name",
 	};
@@ -442,25 +407,29 @@ static void test_files(void **state)
 {
 	static const char text[] =
 	    "[vm a]\nmemory=2M\nkernel=k\n[vm b]\nmemory=2M\nkernel=x\ninitrd=k\nmodule=none\n[vm c]\n"
-	    "memory=2M\nkernel=k\nmodule=k args\nmodule=y args\n";
+	    "memory=2M\nkernel=k\nmodule=k args\nmodule=y args\ndisk=d\ndisk=e readonly\n[disk d]\nfile = k\n"
+	    "changes = drop\n[disk e]\nsize=1M\nfile = none\n[vm d]\nmemory=2M\nkernel=k\ndisk=f\n[disk "
+	    "f]\nfile=z\n";
 	struct ini ini;
-	bool in_vm = false;
 	const char *file;
 	char all[200] = "";
 
 	parse(text);
 	assert_int_equal(error_count, 0);
 	config_check_files(&config, "f", only_k, keep_error, NULL);
-	assert_int_equal(error_count, 2);
+	assert_int_equal(error_count, 3);
 	assert_string_equal(errors[0], "f:6: [vm b]: there is no file 'x' (kernel)");
 	assert_string_equal(errors[1], "f:13: [vm c]: there is no file 'y' (module)");
 	assert_false(config.vm[0].refused);
-	assert_true(config.vm[1].refused && config.vm[2].refused);
+	assert_string_equal(errors[2], "f:27: [disk f]: there is no file 'z' (file)");
+	assert_true(config.vm[1].refused && config.vm[2].refused && config.vm[3].refused);
+	assert_true(config.disk[2].refused);
+	assert_false(config.disk[0].refused || config.disk[1].refused);
 
 	ini_init(&ini, text, sizeof(text) - 1);
-	while (ini_next_file(&ini, &in_vm, &file))
+	while (ini_next_file(&ini, &file))
 		strcat(strcat(all, file), " ");
-	assert_string_equal(all, "k x k k k y ");
+	assert_string_equal(all, "k x k k k y k k z ");
 }
 
 static void test_words(void **state)
