@@ -84,3 +84,5 @@ UNIT_isolation := hv/isolation.c mm/page_alloc.c mm/bitset.c mm/memmap.c mm/page
 UNIT_pci_host := drivers/pci.c drivers/pci_irq.c drivers/pci_scan.c
 UNIT_virtio_ring := drivers/virtio_ring.c
 UNIT_virtio_blk_driver := drivers/virtio_blk.c drivers/virtio_ring.c hv/lib/fmt.c hv/lib/str.c
+UNIT_nvme := $(wildcard drivers/nvme*.c) hv/io/block.c hv/lib/status.c hv/lib/fmt.c hv/lib/str.c
+UNIT_nvme_FLAGS := -include tests/unit/one_cpu.h
