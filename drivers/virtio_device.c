@@ -26,7 +26,6 @@ enum {
 	DEVICE_FEATURE = 4,
 	DRIVER_FEATURE_SELECT = 8,
 	DRIVER_FEATURE = 12,
-	CONFIG_MSIX_VECTOR = 16,
 	NUM_QUEUES = 18,
 	DEVICE_STATUS = 20,
 	CONFIG_GENERATION = 21,
@@ -169,12 +168,6 @@ enum status virtio_device_reset(struct virtio_device *v, uint64_t wanted)
 void virtio_device_ready(struct virtio_device *v)
 {
 	add_status(v, VIRTIO_DRIVER_OK);
-}
-
-enum status virtio_device_config_vector(struct virtio_device *v, uint16_t vector)
-{
-	mmio_write16(v->common + CONFIG_MSIX_VECTOR, vector);
-	return mmio_read16(v->common + CONFIG_MSIX_VECTOR) == vector ? OK : ERR_IO;
 }
 
 /* --- queues --- */

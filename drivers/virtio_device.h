@@ -50,8 +50,6 @@ static inline bool virtio_device_has(const struct virtio_device *v, uint64_t fea
 enum status virtio_device_queue(struct virtio_device *v, struct virtio_queue *q, uint16_t size_max);
 /* Gives back the queue's memory; the device has been reset or silenced. */
 void virtio_queue_free(struct virtio_queue *q);
-/* Interrupt `vector` is to come when the configuration changes. */
-enum status virtio_device_config_vector(struct virtio_device *v, uint16_t vector);
 /* The device may begin. */
 void virtio_device_ready(struct virtio_device *v);
 /* Tells the device, if it wants to be told, that something was offered in q. */

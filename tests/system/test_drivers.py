@@ -24,3 +24,21 @@ def test_virtio_blk(boot, work_dir):
     m.expect(r"ingot: disk virtio0: virtio ABC123, 64 MiB", 60)
     m.expect("ingot> ", 30)
     assert "00:04.0  1af4:1001  010000  storage controller    virtio-blk" in m.command("pci")
+
+
+@qemu_only
+def test_virtio_blk_kinds(boot):
+    """Modern and behind a bridge, without MSI-X, of 4 KiB blocks; one that is only legacy is a line and nothing else."""
+    disks = [word for n in range(4) for word in ("-blockdev", f"driver=null-co,read-zeroes=on,size={MIB << n},node-name=d{n}")]
+    m = boot("", cpus=2, amd={"extra": disks + [
+        "-device", "pcie-root-port,id=root,addr=4", "-device", "virtio-blk-pci,bus=root,drive=d0,serial=behind",
+        "-device", "virtio-blk-pci,drive=d1,serial=polled,vectors=0,addr=5",
+        "-device", "virtio-blk-pci,drive=d2,serial=large,logical_block_size=4096,physical_block_size=4096,num-queues=1,addr=6",
+        "-device", "virtio-blk-pci,drive=d3,serial=legacy,disable-modern=on,addr=7"]})
+    m.expect(r"ready: 0 of 0", 60)
+    log = m.log()
+    assert "disk virtio0: virtio polled, 2 MiB" in log
+    assert "disk virtio1: virtio large, 4 MiB" in log
+    assert "disk virtio2: virtio behind, 1 MiB" in log
+    assert "pci 00:07.0: virtio-blk: not supported" in log
+    assert "01:00.0  1af4:1042  010000  storage controller    virtio-blk" in m.command("pci")

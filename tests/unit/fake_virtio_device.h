@@ -70,11 +70,6 @@ void virtio_queue_free(struct virtio_queue *q)
 	q->memory = NULL;
 }
 
-enum status virtio_device_config_vector(struct virtio_device *v, uint16_t vector)
-{
-	return OK;
-}
-
 void virtio_device_ready(struct virtio_device *v)
 {
 	fake.ready = true;
