@@ -11,6 +11,7 @@ FUZZ_load_flat := $(FUZZ_LOAD)
 FUZZ_load_multiboot2 := $(FUZZ_LOAD)
 FUZZ_load_multiboot := $(FUZZ_LOAD)
 FUZZ_load_pvh := $(FUZZ_LOAD)
+FUZZ_gpt := hv/io/gpt.c hv/lib/crc32.c
 FUZZ_virtqueue := hv/vdev/virtqueue.c hv/vdev/vq_chain.c mm/gpa.c
 FUZZ_virtio := hv/vdev/virtio.c hv/vdev/virtio_pci.c $(FUZZ_virtqueue)
 FUZZ_emulate := $(wildcard hv/emulate*.c) hv/insn.c hv/decode.c hv/guest_walk.c mm/gpa.c hv/lib/fmt.c hv/lib/str.c
