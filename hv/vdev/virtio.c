@@ -57,9 +57,23 @@ static void end_reset(struct virtio *d)
 	d->transport->reset(d->transport);
 }
 
+void virtio_give_all(struct virtio *d, unsigned queue, const struct vq_used_elem *chain, uint16_t n)
+{
+	vq_give_all(&d->queue[queue], chain, n);
+	if (d->resetting)
+		end_reset(d);
+}
+
 void virtio_give(struct virtio *d, unsigned queue, const struct vq_chain *c, uint32_t written)
 {
-	vq_give(&d->queue[queue], c->head, written);
+	struct vq_used_elem chain = {.id = c->head, .len = written};
+
+	virtio_give_all(d, queue, &chain, 1);
+}
+
+void virtio_put_back(struct virtio *d, unsigned queue, uint16_t n)
+{
+	vq_put_back(&d->queue[queue], n);
 	if (d->resetting)
 		end_reset(d);
 }

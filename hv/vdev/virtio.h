@@ -69,6 +69,10 @@ bool virtio_has(const struct virtio *d, uint64_t feature);
 enum status virtio_take(struct virtio *d, unsigned queue, struct vq_chain *c);
 /* As vq_give. The driver is told by virtio_signal, once for many. The last chain in flight ends a reset. */
 void virtio_give(struct virtio *d, unsigned queue, const struct vq_chain *c, uint32_t written);
+/* As vq_give_all, and likewise. */
+void virtio_give_all(struct virtio *d, unsigned queue, const struct vq_used_elem *chain, uint16_t n);
+/* As vq_put_back. */
+void virtio_put_back(struct virtio *d, unsigned queue, uint16_t n);
 /* Notifies the driver of what was given back, if it wants to know. */
 void virtio_signal(struct virtio *d, unsigned queue);
 /* As vq_listen. */

@@ -94,18 +94,32 @@ enum status vq_take(struct virtqueue *q, struct vq_chain *c)
 	return q->broken;
 }
 
+void vq_give_all(struct virtqueue *q, const struct vq_used_elem *chain, uint16_t n)
+{
+	CHECK(vq_in_flight(q) >= n);
+	for (uint16_t i = 0; q->enabled && i < n; i++) {
+		struct vq_used_elem *e = &q->used->ring[slot(q, q->next_used + i)];
+
+		__atomic_store_n(&e->id, chain[i].id, __ATOMIC_RELAXED);
+		__atomic_store_n(&e->len, chain[i].len, __ATOMIC_RELAXED);
+	}
+	q->next_used += n;
+	/* Data and entries are there before idx says so: release. */
+	if (q->enabled)
+		__atomic_store_n(&q->used->idx, q->next_used, __ATOMIC_RELEASE);
+}
+
 void vq_give(struct virtqueue *q, uint16_t head, uint32_t written)
 {
-	CHECK(vq_in_flight(q));
-	if (q->enabled) {
-		struct vq_used_elem *e = &q->used->ring[slot(q, q->next_used)];
+	struct vq_used_elem chain = {.id = head, .len = written};
 
-		__atomic_store_n(&e->id, head, __ATOMIC_RELAXED);
-		__atomic_store_n(&e->len, written, __ATOMIC_RELAXED);
-		/* Data and entry are there before idx says so: release. */
-		__atomic_store_n(&q->used->idx, (uint16_t)(q->next_used + 1), __ATOMIC_RELEASE);
-	}
-	q->next_used++;
+	vq_give_all(q, &chain, 1);
+}
+
+void vq_put_back(struct virtqueue *q, uint16_t n)
+{
+	CHECK(vq_in_flight(q) >= n);
+	q->next_avail -= n;
 }
 
 /* Is `event` one of the indices from `old` on that came before `now`? */

@@ -59,6 +59,10 @@ enum status vq_take(struct virtqueue *q, struct vq_chain *c);
  * have been written. On a stopped queue the driver learns nothing of it. Each chain once, else it panics.
  */
 void vq_give(struct virtqueue *q, uint16_t head, uint32_t written);
+/* The same for n chains, which the driver sees all at once; id is the head, len the bytes written. */
+void vq_give_all(struct virtqueue *q, const struct vq_used_elem *chain, uint16_t n);
+/* The n chains taken last, which were not used, are taken anew by the next calls of vq_take. */
+void vq_put_back(struct virtqueue *q, uint16_t n);
 /*
  * Must the driver be notified of what was given back since the last call? Forgets it. At most 65535 chains may be given
  * between two calls.
