@@ -16,6 +16,7 @@
 #include "hv/lib/util.h"
 #include "hv/mgmt/console.h"
 #include "hv/msr.h"
+#include "hv/net.h"
 #include "hv/pcpu.h"
 #include "hv/power.h"
 #include "hv/screen_log.h"
@@ -214,6 +215,7 @@ static void main_on_host_stack(void)
 	speculation_init(host_config_file.host.mitigations == MITIGATIONS_AUTO);
 	cpus_start();
 	pci_probe_all();
+	net_init();
 	line = serial_start();
 	have_serial = line != NULL;
 	console_init(line, host_config_file.host.escape);

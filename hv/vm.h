@@ -26,6 +26,7 @@
 #include "hv/vdev/rtc.h"
 #include "hv/vdev/uart.h"
 #include "hv/vdev/vdev.h"
+#include "hv/vdev/virtio_net.h"
 #include "hv/vdev/virtio_rng.h"
 #include "hv/work.h"
 #include "mm/gpa.h"
@@ -117,6 +118,7 @@ struct vm {
 	struct vuart uart;
 	struct vpci pci;
 	struct virtio_rng rng;
+	struct virtio_net *net[CONFIG_VM_NET_MAX];
 	struct vdev debug_exit, debug_console, pvpanic, bios;
 
 	struct guest_tsc tsc;

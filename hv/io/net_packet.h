@@ -21,7 +21,7 @@
 #define ETH_TYPE_VLAN  0x8100
 #define ETH_TYPE_IPV6  0x86dd
 
-/* So much of a frame is in its head, or all of it: Ethernet, IP and TCP, tunnelled too. */
+/* So much of a guest's frame is in its head, or all of it: Ethernet, IP and TCP, tunnelled too. */
 #define NET_HEAD       192
 /* The largest that there is, with segmentation left to do. */
 #define NET_PACKET_MAX (65535 + ETH_HEADER + ETH_TAG)
@@ -33,7 +33,7 @@
 #define NET_GSO_ECN    0x80
 
 struct net_packet {
-	const uint8_t *head;         /* its first bytes */
+	uint8_t *head;               /* its first bytes; ETH_TAG more before them are free for a tag */
 	const struct frame_run *run; /* what follows */
 	uint32_t head_len, runs;
 	uint32_t len; /* of everything, in bytes */
@@ -59,6 +59,12 @@ void net_read(struct net_reader *r, void *dst, size_t n);
 void net_skip(struct net_reader *r, size_t n);
 /* All p->len bytes. */
 void net_packet_copy(const struct net_packet *p, void *dst);
+
+/* A number below 256 that is the same for the packets of one connection, in both directions. */
+uint8_t net_flow(const struct net_packet *p);
+/* Puts this VLAN tag behind the addresses, or takes the one away that is there; by that the head moves. */
+void net_tag_insert(struct net_packet *p, uint16_t tci);
+void net_tag_remove(struct net_packet *p);
 
 /* Numbers in the network's order; p need not be aligned. */
 static inline uint16_t net_load16(const uint8_t *p)

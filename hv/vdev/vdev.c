@@ -32,6 +32,10 @@ static const struct {
      .reset = virtio_rng_reset,
      .pause = virtio_rng_pause,
      .resume = virtio_rng_resume},
+    {.init = virtio_net_init,
+     .reset = virtio_net_reset,
+     .pause = virtio_net_pause,
+     .resume = virtio_net_resume},
     /* The last: its port is the configuration's choice, and must not take a device's. */
     {.init = vdebug_exit_init},
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The devices of a VM together: hv/vdev/vdev.c's list, and interrupts all the way from a device to a vector. */
 #include "fake_vm.h"
+#include "fake_net.h"
 
 #include <stdio.h>
 #include "hv/config.h"

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the guest sends. One CPU at a time serves a queue: it takes a batch of chains with the device's lock held, gives it to
+ * the switch without, so that guests that send to each other never wait in a circle, and then gives the chains back. How
+ * much is done for one notification is bounded; the rest waits for a timer.
+ */
+#include "hv/io/net_offload.h"
+#include "hv/lib/util.h"
+#include "hv/vdev/virtio_net.h"
+#include "hv/vm.h"
+
+#define PACKET_RUNS 96 /* of one packet */
+#define BATCH_BYTES KIB(256)
+#define BATCHES     4
+#define REST_NS     10000
+
+/* Where the rest of chain c is, from `offset` on. False: in too many pieces. */
+static bool find_frames(const struct vm *vm, struct virtio_net_tx *tx, const struct vq_chain *c,
+			uint64_t offset, struct net_packet *p)
+{
+	uint32_t end = tx->runs + PACKET_RUNS;
+
+	p->run = tx->run + tx->runs;
+	for (uint16_t i = 0; i < c->readable; i++) {
+		const struct vq_segment *s = &c->seg[i];
+		unsigned n;
+
+		if (offset >= s->len) {
+			offset -= s->len;
+			continue;
+		}
+		n = vm_frames(vm, gpa(s->at.v + offset), s->len - offset, tx->run + tx->runs, end - tx->runs);
+		if (!n)
+			return false;
+		tx->runs += n;
+		p->runs += n;
+		offset = 0;
+	}
+	return true;
+}
+
+/* Takes over from the header what the driver may use. */
+static bool set_offloads(const struct virtio *d, struct net_packet *p, const struct virtio_net_hdr *h)
+{
+	uint8_t gso = h->gso_type & (uint8_t)~NET_GSO_ECN;
+
+	if (h->flags & VIRTIO_NET_HDR_NEEDS_CSUM) {
+		p->needs_csum = virtio_has(d, VIRTIO_NET_F_CSUM);
+		p->csum_start = h->csum_start;
+		p->csum_offset = h->csum_offset;
+		if (!p->needs_csum)
+			return false;
+	}
+	if (gso == NET_GSO_NONE)
+		return true;
+	p->gso_type = h->gso_type;
+	p->gso_size = h->gso_size;
+	if ((h->gso_type & NET_GSO_ECN) && !virtio_has(d, VIRTIO_NET_F_HOST_ECN))
+		return false;
+	return virtio_has(d, gso == NET_GSO_TCPV4 ? VIRTIO_NET_F_HOST_TSO4 : VIRTIO_NET_F_HOST_TSO6);
+}
+
+/* Makes a packet of a chain. False: it isn't one. */
+static bool make_packet(struct virtio_net *n, struct virtio_net_tx *tx, const struct vq_chain *c)
+{
+	const struct vm *vm = n->virtio.dev.vm;
+	struct net_packet *p = &tx->packet[tx->packets];
+	struct virtio_net_hdr h;
+
+	if (c->readable_len < sizeof(h) + ETH_HEADER || c->readable_len > sizeof(h) + NET_PACKET_MAX)
+		return false;
+	*p = (struct net_packet){.head = tx->head[tx->packets] + VIRTIO_NET_HEADROOM,
+				 .len = (uint32_t)(c->readable_len - sizeof(h))};
+	p->head_len = MIN(p->len, (uint32_t)NET_HEAD);
+	(void)vq_chain_read(c, &vm->mem, 0, &h, sizeof(h));
+	(void)vq_chain_read(c, &vm->mem, sizeof(h), p->head, p->head_len);
+	return set_offloads(&n->virtio, p, &h) && net_offload_check(p) &&
+	       find_frames(vm, tx, c, sizeof(h) + p->head_len, p);
+}
+
+/* Takes chains for one batch. */
+static void gather(struct virtio_net *n, unsigned pair)
+{
+	struct virtio_net_tx *tx = &n->tx[pair];
+
+	tx->chains = tx->packets = 0;
+	tx->runs = tx->bytes = 0;
+	while (tx->chains < SWITCH_BATCH && tx->runs + PACKET_RUNS <= VIRTIO_NET_RUNS &&
+	       tx->bytes < BATCH_BYTES) {
+		struct vq_chain c = {.seg = tx->segment, .seg_max = VIRTIO_NET_SEGMENTS};
+
+		if (virtio_take(&n->virtio, virtio_net_txq(pair), &c) != OK)
+			return;
+		tx->chain[tx->chains++] = (struct vq_used_elem){.id = c.head};
+		if (!make_packet(n, tx, &c)) {
+			switch_count_drop(&n->port, SWITCH_DROP_INVALID);
+			continue;
+		}
+		if (n->pairs > 1)
+			n->flow[net_flow(&tx->packet[tx->packets])] = pair;
+		tx->bytes += tx->packet[tx->packets].len;
+		tx->packets++;
+	}
+}
+
+/* With the lock, which it drops meanwhile. */
+static void send_batch(struct virtio_net *n, unsigned pair)
+{
+	struct virtio_net_tx *tx = &n->tx[pair];
+	bool up = n->config.status & VIRTIO_NET_S_LINK_UP;
+
+	spin_unlock(&n->virtio.dev.lock);
+	if (up)
+		switch_send(&n->port, tx->packet, tx->packets);
+	else
+		for (unsigned i = 0; i < tx->packets; i++)
+			switch_count_drop(&n->port, SWITCH_DROP_LINK);
+	spin_lock(&n->virtio.dev.lock);
+	virtio_give_all(&n->virtio, virtio_net_txq(pair), tx->chain, tx->chains);
+	virtio_signal(&n->virtio, virtio_net_txq(pair));
+}
+
+/* With the lock. True: there is more to send. */
+static bool serve(struct virtio_net *n, unsigned pair)
+{
+	for (unsigned i = 0; i < BATCHES; i++) {
+		gather(n, pair);
+		if (n->tx[pair].chains)
+			send_batch(n, pair);
+		else if (!virtio_listen(&n->virtio, virtio_net_txq(pair)))
+			return false;
+	}
+	return true;
+}
+
+void virtio_net_send(struct virtio_net *n, unsigned pair)
+{
+	struct vdev *dev = &n->virtio.dev;
+	struct virtio_net_tx *tx = &n->tx[pair];
+
+	spin_lock(&dev->lock);
+	/* Whoever serves it looks once more, before it stops being busy, for what has come. */
+	if (!tx->busy && !(n->resting & BIT(pair))) {
+		tx->busy = true;
+		if (serve(n, pair)) {
+			n->resting |= (uint32_t)BIT(pair);
+			vdev_timer_arm(dev, &n->timer, vm_time_ns(dev->vm) + REST_NS);
+		}
+		tx->busy = false;
+	}
+	spin_unlock(&dev->lock);
+}
