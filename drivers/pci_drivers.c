@@ -2,15 +2,19 @@
 /* The table of PCI devices that Ingot drives. */
 #include "drivers/pci.h"
 
+#include "drivers/ata.h"
 #include "drivers/nvme.h"
 #include "drivers/virtio_blk.h"
 #include "hv/x86/virtio.h"
 
 #define CLASS_ALL 0xffffff
+#define CLASS_IDE 0x010180 /* a bus master, its channels in either mode */
+#define IDE_MASK  0xffff80
 
 const struct pci_driver pci_drivers[] = {
     {.class_code = NVME_PCI_CLASS, .class_mask = CLASS_ALL, .name = "nvme", .probe = nvme_probe},
     {VIRTIO_PCI_VENDOR, VIRTIO_PCI_DEVICE(VIRTIO_ID_BLOCK), .name = "virtio-blk", .probe = virtio_blk_probe},
     {VIRTIO_PCI_VENDOR, VIRTIO_PCI_BLOCK_OLD, .name = "virtio-blk", .probe = virtio_blk_probe},
+    {.class_code = CLASS_IDE, .class_mask = IDE_MASK, .name = "ata", .probe = ata_probe},
     {},
 };

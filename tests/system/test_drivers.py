@@ -42,3 +42,14 @@ def test_virtio_blk_kinds(boot):
     assert "disk virtio2: virtio behind, 1 MiB" in log
     assert "pci 00:07.0: virtio-blk: not supported" in log
     assert "01:00.0  1af4:1042  010000  storage controller    virtio-blk" in m.command("pci")
+
+
+def test_ata(boot, work_dir):
+    """A PIIX3's channel, with its disk as master."""
+    disk = blank_disk(work_dir, 64 * 516096)
+    m = boot("", amd={"extra": [
+        "-device", "piix3-ide,id=ide,addr=4", "-drive", f"file={disk},format=raw,if=none,id=d", "-device",
+        "ide-hd,bus=ide.0,drive=d,serial=ABC123"]}, intel={"disk": disk})
+    m.expect(r"ingot: disk ata0: (QEMU HARDDISK ABC123|Generic 1234 BXHD00011), 31 MiB", 60)
+    m.expect("ingot> ", 30)
+    assert "8086:7010  010180  IDE controller        ata" in m.command("pci")

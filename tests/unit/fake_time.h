@@ -17,6 +17,11 @@ uint64_t time_now_ns(void)
 	return fake_now;
 }
 
+void delay_us(uint32_t us)
+{
+	fake_now += us * 1000ULL;
+}
+
 uint64_t vm_time_ns(const struct vm *vm)
 {
 	return fake_now - FAKE_BASE_NS;

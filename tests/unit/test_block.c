@@ -24,11 +24,6 @@ static struct block_request req[16];
 static unsigned done_count[16];
 static struct block_request *again; /* submitted by the next done */
 
-void delay_us(uint32_t us)
-{
-	fake_now += us * 1000ULL;
-}
-
 static bool submit(struct block_device *b, unsigned queue, struct block_request *r)
 {
 	unsigned tag = 0;
