@@ -3,10 +3,12 @@
 #include "drivers/pci.h"
 
 #include "drivers/ata.h"
+#include "drivers/e1000.h"
 #include "drivers/nvme.h"
 #include "drivers/virtio_blk.h"
 #include "hv/x86/virtio.h"
 
+#define INTEL     0x8086
 #define CLASS_ALL 0xffffff
 #define CLASS_IDE 0x010180 /* a bus master, its channels in either mode */
 #define IDE_MASK  0xffff80
@@ -16,5 +18,7 @@ const struct pci_driver pci_drivers[] = {
     {VIRTIO_PCI_VENDOR, VIRTIO_PCI_DEVICE(VIRTIO_ID_BLOCK), .name = "virtio-blk", .probe = virtio_blk_probe},
     {VIRTIO_PCI_VENDOR, VIRTIO_PCI_BLOCK_OLD, .name = "virtio-blk", .probe = virtio_blk_probe},
     {.class_code = CLASS_IDE, .class_mask = IDE_MASK, .name = "ata", .probe = ata_probe},
+    {INTEL, E1000_82540EM, .name = "e1000", .probe = e1000_probe},
+    {INTEL, E1000_82574L, .name = "e1000e", .probe = e1000_probe},
     {},
 };

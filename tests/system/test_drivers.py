@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The host's drivers of disks and network cards, each on the device that QEMU has of its kind."""
+import hashlib
 import os
 
 import pytest
+
+import devices
+import linux
+from test_linux import EVEN, boot_linux, quick
 
 qemu_only = pytest.mark.only("amd", "the emulator doesn't have the device")
 
@@ -53,3 +58,27 @@ def test_ata(boot, work_dir):
     m.expect(r"ingot: disk ata0: (QEMU HARDDISK ABC123|Generic 1234 BXHD00011), 31 MiB", 60)
     m.expect("ingot> ", 30)
     assert "8086:7010  010180  IDE controller        ata" in m.command("pci")
+
+
+def reach_outside(boot, vendor, card):
+    """Debian's virtio_net on a switch with the card as its uplink: ping, and 1 MiB to a server and its sum back."""
+    m = boot_linux(boot, "[net lan]\nuplink = first\n" + linux.section("web", extra="net = lan", cmdline=quick(vendor)),
+                   amd={"extra": (*EVEN["extra"], *devices.nic(card))}, intel={"nic": True})
+    assert f"ingot: {card}-0: network card at 00:0" in m.log()
+    linux.attach(m, "web", 400)
+    linux.shell(m, "ip link set eth0 up && ip addr add 10.0.2.15/24 dev eth0")
+    assert " 0% packet loss" in linux.shell(m, f"ping -c 3 -s 1400 {devices.SERVER}")
+    with devices.Server(lambda data: hashlib.md5(data).hexdigest().encode() + b"\n") as server:
+        answer = linux.shell(m, f"yes 0123456789abcde | head -c 1048576 | nc {devices.SERVER} {server.port}", 200)
+    assert hashlib.md5(b"0123456789abcde\n" * (MIB // 16)).hexdigest() in answer
+    log = linux.shell(m, "dmesg -r")
+    assert not linux.warnings(log), linux.warnings(log)
+
+
+def test_e1000(boot, vendor):
+    reach_outside(boot, vendor, "e1000")
+
+
+@qemu_only
+def test_e1000e(boot, vendor):
+    reach_outside(boot, vendor, "e1000e")

@@ -34,6 +34,7 @@ UNIT_uart := hv/vdev/uart.c hv/io_bus.c
 UNIT_ata := drivers/ata.c drivers/ata_channel.c drivers/ata_identify.c hv/io/block.c hv/lib/fmt.c hv/lib/str.c
 UNIT_ata_FLAGS := -include tests/unit/one_cpu.h
 UNIT_ata_identify := drivers/ata_identify.c
+UNIT_e1000 := drivers/e1000.c drivers/e1000_mac.c drivers/e1000_rings.c hv/io/net_packet.c hv/io/nic.c
 UNIT_tsc := drivers/tsc.c
 UNIT_timer := hv/timer_queue.c
 UNIT_work := hv/work.c
