@@ -12,8 +12,9 @@ from conftest import BUILD
 EVEN = {"extra": machine.EVEN}
 
 
-def boot_linux(boot, config, kernels=("vmlinuz",), cpus=1, memory=1024, amd=None, initrd="initrd.img"):
-    m = boot(config, linux.files(BUILD, initrd, *kernels), cpus=cpus, memory=memory, amd=amd)
+def boot_linux(boot, config, kernels=("vmlinuz",), cpus=1, memory=1024, amd=None, intel=None,
+               initrd="initrd.img"):
+    m = boot(config, linux.files(BUILD, initrd, *kernels), cpus=cpus, memory=memory, amd=amd, intel=intel)
     m.expect(r"ready: (\d) of \1 guests started", 120)
     m.expect("ingot> ", 30)
     return m
