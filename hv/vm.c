@@ -174,7 +174,18 @@ static void park_all(struct vm *vm)
 		vcpu_request(vm->vcpu[i], VREQ_PARK);
 }
 
+/* No vCPU runs, and no device has anything under way that reads or writes the VM's memory. */
+static bool at_rest(struct vm *vm)
+{
+	return all_parked(vm) && vdevs_drain(vm);
+}
+
 void vm_vcpu_parked(struct vm *vm)
+{
+	work_queue(&vm->life);
+}
+
+void vm_device_drained(struct vm *vm)
 {
 	work_queue(&vm->life);
 }
@@ -261,7 +272,7 @@ static void restart(struct vm *vm)
 	work_queue(&vm->life);
 }
 
-/* Every vCPU is parked: say what happened and do what the configuration wants. */
+/* All is at rest: say what happened and do what the configuration wants. */
 static void ended(struct vm *vm)
 {
 	enum config_end_action action = action_after(vm);
@@ -339,7 +350,7 @@ static void vm_life(struct work *w)
 		starting(vm);
 		return;
 	case VM_PAUSING:
-		if (!all_parked(vm))
+		if (!at_rest(vm))
 			return;
 		/* Before the state says so: whoever sees VM_PAUSED may resume at once. */
 		vm_time_stop(vm);
@@ -348,7 +359,7 @@ static void vm_life(struct work *w)
 		(void)state_change(vm, VM_PAUSING, VM_PAUSED);
 		return;
 	case VM_STOPPING:
-		if (all_parked(vm))
+		if (at_rest(vm))
 			ended(vm);
 		return;
 	case VM_FREEING:

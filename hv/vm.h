@@ -26,6 +26,7 @@
 #include "hv/vdev/rtc.h"
 #include "hv/vdev/uart.h"
 #include "hv/vdev/vdev.h"
+#include "hv/vdev/virtio_blk.h"
 #include "hv/vdev/virtio_net.h"
 #include "hv/vdev/virtio_rng.h"
 #include "hv/work.h"
@@ -118,6 +119,8 @@ struct vm {
 	struct vuart uart;
 	struct vpci pci;
 	struct virtio_rng rng;
+	struct virtio_blk *blk[CONFIG_VM_DISK_MAX];
+	uint32_t blk_count;
 	struct virtio_net *net[CONFIG_VM_NET_MAX];
 	struct vdev debug_exit, debug_console, pvpanic, bios;
 
@@ -162,6 +165,8 @@ void vm_triple_fault(struct vcpu *v);
 
 /* From the scheduler: one of vm's vCPUs has been parked. */
 void vm_vcpu_parked(struct vm *vm);
+/* From a device for which vdevs_drain waits: nothing is under way there any more. */
+void vm_device_drained(struct vm *vm);
 
 /*
  * Where n bytes of guest memory at a are, which are mapped (mm/gpa.h checks that): at most `max` pieces, as few as there can

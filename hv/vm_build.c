@@ -119,6 +119,8 @@ static enum status build(struct vm *vm)
 			s = vdevs_init(vm);
 		if (s == OK)
 			return OK;
+		while (vdevs_fini_step(vm) == ERR_AGAIN)
+			; /* little: none has done anything yet */
 		devices_fini(vm);
 		ops->vm_fini(vm);
 	}
@@ -200,6 +202,8 @@ enum status vm_build_step(struct vm *vm)
 
 enum status vm_unbuild_step(struct vm *vm)
 {
+	if (vdevs_fini_step(vm) == ERR_AGAIN)
+		return ERR_AGAIN;
 	if (vm->vcpu_count) {
 		devices_fini(vm);
 		ops->vm_fini(vm);

@@ -23,7 +23,7 @@ static struct list devices = LIST_INIT(devices); /* constant once guests run */
 
 static void watch(struct timer *t);
 
-void block_register(struct block_device *b)
+void block_init(struct block_device *b)
 {
 	CHECK(b->queues && b->timeout_ns);
 	for (unsigned i = 0; i < b->queues; i++) {
@@ -33,6 +33,11 @@ void block_register(struct block_device *b)
 		list_init(&b->queue[i].completed);
 	}
 	timer_init(&b->watch, watch);
+}
+
+void block_register(struct block_device *b)
+{
+	block_init(b);
 	list_insert_before(&devices, &b->link);
 	log_info("disk %s: %s %s, %lu MiB%s", b->name, b->model, b->serial, b->sectors >> 11,
 		 b->readonly ? ", read-only" : "");

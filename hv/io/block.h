@@ -15,7 +15,7 @@
 #include "hv/timer.h"
 
 #define BLOCK_SECTOR    512u
-#define BLOCK_NAME_SIZE 16
+#define BLOCK_NAME_SIZE 32
 #define BLOCK_ID_SIZE   41 /* a model or a serial number: ASCII, without blanks at its ends */
 
 enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD, BLOCK_WRITE_ZEROES, BLOCK_OPS };
@@ -115,7 +115,9 @@ struct block_device {
 	struct block_stats stats;
 };
 
-/* Adds a device; what is described there stays. Boot CPU, before guests start. */
+/* For a device that is described: requests may be submitted. */
+void block_init(struct block_device *b);
+/* block_init, and adds it to the machine's disks; what is described stays. Boot CPU, before guests start. */
 void block_register(struct block_device *b);
 /* The devices in order of registration: `for (b = block_next(NULL); b; b = block_next(b))`. */
 struct block_device *block_next(const struct block_device *b);

@@ -69,3 +69,6 @@ void command_poweroff(int argc, char **argv);
 
 /* hv/mgmt/commands_pci.c */
 void command_pci(int argc, char **argv);
+
+/* hv/mgmt/commands_disk.c */
+void command_disk(int argc, char **argv);

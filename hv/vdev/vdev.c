@@ -14,6 +14,8 @@ static const struct {
 	void (*reset)(struct vm *vm);
 	void (*pause)(struct vm *vm);
 	void (*resume)(struct vm *vm);
+	bool (*drain)(struct vm *vm);
+	enum status (*fini)(struct vm *vm); /* ERR_AGAIN: call again */
 } devices[] = {
     /* The interrupt controllers first, so that a reset of the others finds them ready. */
     {.init = vpic_init, .reset = vpic_reset},
@@ -36,6 +38,11 @@ static const struct {
      .reset = virtio_net_reset,
      .pause = virtio_net_pause,
      .resume = virtio_net_resume},
+    {.init = virtio_blk_init,
+     .reset = virtio_blk_reset,
+     .resume = virtio_blk_resume,
+     .drain = virtio_blk_drain,
+     .fini = virtio_blk_fini},
     /* The last: its port is the configuration's choice, and must not take a device's. */
     {.init = vdebug_exit_init},
 };
@@ -53,11 +60,28 @@ enum status vdevs_init(struct vm *vm)
 	return OK;
 }
 
+enum status vdevs_fini_step(struct vm *vm)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+		if (devices[i].fini && devices[i].fini(vm) == ERR_AGAIN)
+			return ERR_AGAIN;
+	return OK;
+}
+
 void vdevs_reset(struct vm *vm)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
 		if (devices[i].reset)
 			devices[i].reset(vm);
+}
+
+bool vdevs_drain(struct vm *vm)
+{
+	bool drained = true;
+
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+		drained &= !devices[i].drain || devices[i].drain(vm);
+	return drained;
 }
 
 void vdevs_pause(struct vm *vm)

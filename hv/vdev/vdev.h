@@ -28,8 +28,18 @@ struct vdev {
 
 /* Sets up every device of vm and puts it on the VM's buses. Once, before the first vdevs_reset. */
 enum status vdevs_init(struct vm *vm);
+/*
+ * Gives back what vdevs_init took, some of it: ERR_AGAIN: call again. After OK it does nothing. Nothing is under way; also where
+ * vdevs_init failed.
+ */
+enum status vdevs_fini_step(struct vm *vm);
 /* Power-on state, and LAPICs as firmware leaves them. No vCPU runs; vm_time_ns counts on or begins anew. */
 void vdevs_reset(struct vm *vm);
+/*
+ * No vCPU runs: devices begin nothing more, until vdevs_resume. False: one of them still has requests with the host's devices,
+ * which read and write guest memory; vm_device_drained follows.
+ */
+bool vdevs_drain(struct vm *vm);
 /* No vCPU runs and vm_time_ns stands still: no timer of a device runs or will run on return. */
 void vdevs_pause(struct vm *vm);
 /* vm_time_ns moves again: arms the timers. Also after vdevs_reset. */

@@ -58,6 +58,39 @@ static void fake_lapic_changed(struct vcpu *v)
 {
 }
 
+/* What disks stand on, which no guest here has. */
+struct config host_config_file;
+
+enum status disk_open(struct disk *d, const struct disk_config *cfg, const char *user, bool readonly,
+		      char *why, size_t why_size)
+{
+	return ERR_NOENT;
+}
+
+enum status disk_close(struct disk *d)
+{
+	return OK;
+}
+
+void disk_submit(struct disk *d, struct disk_request *r)
+{
+	fail();
+}
+
+void vm_device_drained(struct vm *vm)
+{
+	fail();
+}
+
+void work_init(struct work *w, work_fn fn)
+{
+}
+
+void work_queue(struct work *w)
+{
+	fail();
+}
+
 static const struct hv_ops fake_ops = {.lapic_changed = fake_lapic_changed};
 const struct hv_ops *ops = &fake_ops;
 const struct load_format load_flat; /* which the fake VM was not started from */

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Chains become requests of the disk, and their results go back. What one notification takes is bounded; a work item goes on.
+ * While a request is under way, or the work item is to run, the VM's memory stays: see virtio_blk_drain.
+ */
+#include "hv/vdev/virtio_blk.h"
+
+#include "hv/lib/string.h"
+#include "hv/lib/util.h"
+#include "hv/vm.h"
+#include "mm/page_alloc.h"
+
+#define DEVICE_ID       2
+#define CLASS_CODE      0x018000 /* mass storage, other */
+
+/* Features. */
+#define F_SIZE_MAX      BIT(1)
+#define F_SEG_MAX       BIT(2)
+#define F_RO            BIT(5)
+#define F_BLK_SIZE      BIT(6)
+#define F_FLUSH         BIT(9)
+#define F_TOPOLOGY      BIT(10)
+#define F_MQ            BIT(12)
+#define F_DISCARD       BIT(13)
+#define F_WRITE_ZEROES  BIT(14)
+
+/* Types of requests. */
+#define T_IN            0
+#define T_OUT           1
+#define T_FLUSH         4
+#define T_GET_ID        8
+#define T_DISCARD       11
+#define T_WRITE_ZEROES  13
+
+#define S_OK            0
+#define S_IOERR         1
+#define S_UNSUPP        2
+
+#define ID_SIZE         20
+
+/* What drivers are told that a request may be, and what one that doesn't care may be. */
+#define SEG_MAX         (VIRTIO_BLK_QUEUE_SIZE - 2) /* besides header and status */
+#define SIZE_MAX_BYTES  0x2000
+#define DATA_MAX        MIB(1)
+#define RUNS_MAX        (DATA_MAX / PAGE_SIZE + 2 * VIRTIO_BLK_QUEUE_SIZE)
+#define UNMAP_MAX       0x2000u /* sectors: 4 MiB */
+
+/* What is done at a time, before others get their turn. */
+#define BUDGET_REQUESTS 64
+#define BUDGET_BYTES    KIB(256)
+
+struct header {
+	uint32_t type, reserved;
+	uint64_t sector;
+};
+
+/* Of T_DISCARD and T_WRITE_ZEROES. */
+struct range {
+	uint64_t sector;
+	uint32_t sectors, flags;
+};
+#define RANGE_UNMAP 1
+
+static struct virtio_blk *to_blk(struct virtio *d)
+{
+	return container_of(d, struct virtio_blk, virtio);
+}
+
+/* --- results --- */
+
+static uint8_t result(enum status s)
+{
+	return s == OK ? S_OK : s == ERR_UNSUPPORTED ? S_UNSUPP : S_IOERR;
+}
+
+/* One thing less is under way; the lock is held. True: the VM's life-cycle waits for this. */
+static bool less_busy(struct virtio_blk *b)
+{
+	return !--b->busy && b->draining;
+}
+
+/* The work item serves these queues. The lock is held. */
+static void serve_later(struct virtio_blk *b, uint32_t queues)
+{
+	b->unserved |= queues;
+	if (b->rest_queued)
+		return;
+	b->rest_queued = true;
+	b->busy++;
+	work_queue(&b->rest);
+}
+
+static uint32_t all_queues(const struct virtio_blk *b)
+{
+	return BITS(b->config.num_queues - 1, 0);
+}
+
+static void free_request(struct virtio_blk *b, struct virtio_blk_request *r)
+{
+	if (r->more_runs)
+		page_free_bytes(r->more_runs, RUNS_MAX * sizeof(*r->more_runs));
+	r->more_runs = NULL;
+	r->next = b->free;
+	b->free = r;
+}
+
+/* Gives r's chain back, with its result. The lock is held, the VM's address space loaded. */
+static void give_back(struct virtio_blk *b, struct virtio_blk_request *r, uint8_t status)
+{
+	struct virtio *d = &b->virtio;
+	struct vq_chain c = {.head = r->head};
+
+	/* It was memory when the chain was taken, and what is memory doesn't change. */
+	if (gpa_write(&d->dev.vm->mem, r->status_at, &status, sizeof(status)) != OK)
+		virtio_needs_reset(d);
+	virtio_give(d, r->queue, &c, r->written);
+	if (!(b->serving & BIT(r->queue)))
+		virtio_signal(d, r->queue);
+	free_request(b, r);
+}
+
+static void done(struct disk_request *disk)
+{
+	struct virtio_blk_request *r = container_of(disk, struct virtio_blk_request, disk);
+	struct virtio_blk *b = r->owner;
+	struct vm *vm = b->virtio.dev.vm, *was = vm_enter_address_space(vm);
+	bool waited_for;
+
+	spin_lock(&b->virtio.dev.lock);
+	/* Queues may wait for one. */
+	if (!b->free && !b->draining)
+		serve_later(b, all_queues(b));
+	give_back(b, r, result(disk->status));
+	waited_for = less_busy(b);
+	/* With the lock: behind it the VM may be gone. */
+	vm_enter_address_space(was);
+	spin_unlock(&b->virtio.dev.lock);
+	if (waited_for)
+		vm_device_drained(vm);
+}
+
+/* --- requests --- */
+
+/* Adds n bytes at a to r's runs, which are `max`; false: they don't fit. */
+static bool add_runs(const struct vm *vm, struct virtio_blk_request *r, uint32_t max, gpa_t a, uint32_t n)
+{
+	struct disk_request *q = &r->disk;
+	struct frame_run *next = &q->run[q->runs];
+	unsigned count = vm_frames(vm, a, n, next, max - q->runs);
+
+	if (!count)
+		return false;
+	if (q->runs && next[-1].pa.v + next[-1].len == next->pa.v) {
+		next[-1].len += next->len;
+		memmove(next, next + 1, --count * sizeof(*next));
+	}
+	q->runs += count;
+	return true;
+}
+
+/* The frames of bytes `skip` to `skip + n - 1` of segments i to end - 1. */
+static bool find_runs(const struct vm *vm, struct virtio_blk_request *r, uint32_t max,
+		      const struct vq_chain *c, uint64_t skip, uint32_t n)
+{
+	uint32_t i = r->disk.op == BLOCK_READ ? c->readable : 0;
+
+	r->disk.runs = 0;
+	for (; n; i++) {
+		const struct vq_segment *s = &c->seg[i];
+		uint32_t part;
+
+		if (skip >= s->len) {
+			skip -= s->len;
+			continue;
+		}
+		part = MIN(n, (uint32_t)(s->len - skip));
+		if (!add_runs(vm, r, max, gpa(s->at.v + skip), part))
+			return false;
+		n -= part;
+		skip = 0;
+	}
+	return true;
+}
+
+static enum status find_memory(const struct vm *vm, struct virtio_blk_request *r, const struct vq_chain *c,
+			       uint64_t skip, uint64_t n)
+{
+	if (n % BLOCK_SECTOR || n > DATA_MAX)
+		return ERR_INVAL;
+	r->disk.sectors = n / BLOCK_SECTOR;
+	r->disk.run = r->run;
+	if (find_runs(vm, r, ARRAY_SIZE(r->run), c, skip, n))
+		return OK;
+	r->more_runs = page_alloc_bytes(RUNS_MAX * sizeof(*r->more_runs));
+	if (!r->more_runs)
+		return ERR_NOMEM;
+	r->disk.run = r->more_runs;
+	return find_runs(vm, r, RUNS_MAX, c, skip, n) ? OK : ERR_INVAL;
+}
+
+static enum status find_range(const struct vm *vm, struct virtio_blk_request *r, const struct vq_chain *c)
+{
+	struct range range;
+	bool zeroes = r->disk.op == BLOCK_WRITE_ZEROES;
+
+	/* max_discard_seg and max_write_zeroes_seg are 1. */
+	if (c->readable_len != sizeof(struct header) + sizeof(range) ||
+	    vq_chain_read(c, &vm->mem, sizeof(struct header), &range, sizeof(range)) != sizeof(range))
+		return ERR_INVAL;
+	if (range.flags & ~(zeroes ? RANGE_UNMAP : 0))
+		return ERR_UNSUPPORTED;
+	if (range.sectors > UNMAP_MAX)
+		return ERR_INVAL;
+	r->disk.sector = range.sector;
+	r->disk.sectors = range.sectors;
+	r->disk.may_unmap = range.flags & RANGE_UNMAP;
+	return OK;
+}
+
+/* The disk's name, which is no request of it: ERR_AGAIN, it is done. */
+static enum status get_id(struct virtio_blk *b, const struct vq_chain *c)
+{
+	char id[ID_SIZE] = {};
+
+	if (c->writable_len != sizeof(id) + 1)
+		return ERR_INVAL;
+	memcpy(id, b->disk.cfg->name, str_nlen(b->disk.cfg->name, sizeof(id)));
+	vq_chain_write(c, &b->virtio.dev.vm->mem, 0, id, sizeof(id));
+	return ERR_AGAIN;
+}
+
+/* Makes c, whose header is h, a request of the disk. */
+static enum status translate(struct virtio_blk *b, struct virtio_blk_request *r, const struct vq_chain *c,
+			     const struct header *h)
+{
+	struct vm *vm = b->virtio.dev.vm;
+
+	r->disk = (struct disk_request){.sector = h->sector, .done = done};
+	switch (h->type) {
+	case T_IN:
+		r->disk.op = BLOCK_READ;
+		return find_memory(vm, r, c, 0, c->writable_len - 1);
+	case T_OUT:
+		r->disk.op = BLOCK_WRITE;
+		/* "If the VIRTIO_BLK_F_FLUSH feature is not negotiated", the cache is to be written through. */
+		r->disk.fua = !virtio_has(&b->virtio, F_FLUSH);
+		return find_memory(vm, r, c, sizeof(*h), c->readable_len - sizeof(*h));
+	case T_FLUSH:
+		r->disk.op = BLOCK_FLUSH;
+		return OK;
+	case T_DISCARD:
+		r->disk.op = BLOCK_DISCARD;
+		return find_range(vm, r, c);
+	case T_WRITE_ZEROES:
+		r->disk.op = BLOCK_WRITE_ZEROES;
+		return find_range(vm, r, c);
+	case T_GET_ID:
+		return get_id(b, c);
+	default:
+		return ERR_UNSUPPORTED;
+	}
+}
+
+/*
+ * Takes the next chain of the queue. ERR_AGAIN: that is done already; ERR_NOENT: there is none, or none can be taken. The lock is
+ * held.
+ */
+static enum status take(struct virtio_blk *b, unsigned queue, struct virtio_blk_request **out)
+{
+	struct virtio *d = &b->virtio;
+	struct virtio_blk_request *r = b->free;
+	struct vq_segment seg[VIRTIO_BLK_QUEUE_SIZE], *last;
+	struct vq_chain c = {.seg = seg, .seg_max = ARRAY_SIZE(seg)};
+	struct header h;
+	enum status s;
+
+	/* When one gets free, all queues are looked at. */
+	if (!r || b->draining || virtio_take(d, queue, &c) != OK)
+		return ERR_NOENT;
+	/* Without these there is no way to tell the driver what is wrong. */
+	if (!c.writable_len || vq_chain_read(&c, &d->dev.vm->mem, 0, &h, sizeof(h)) != sizeof(h)) {
+		virtio_give(d, queue, &c, 0);
+		virtio_needs_reset(d);
+		return ERR_NOENT;
+	}
+	b->free = r->next;
+	last = &seg[c.count - 1];
+	r->queue = queue;
+	r->head = c.head;
+	r->status_at = gpa(last->at.v + last->len - 1);
+	r->written = MIN(c.writable_len, (uint64_t)UINT32_MAX);
+	s = translate(b, r, &c, &h);
+	if (s != OK) {
+		give_back(b, r, s == ERR_AGAIN ? S_OK : result(s));
+		return ERR_AGAIN;
+	}
+	b->busy++;
+	*out = r;
+	return OK;
+}
+
+static uint64_t cost(const struct virtio_blk_request *r)
+{
+	return r->disk.op == BLOCK_FLUSH ? 0 : (uint64_t)r->disk.sectors * BLOCK_SECTOR;
+}
+
+/* Serves the queue, a bounded part. The VM's address space is loaded. */
+static void serve(struct virtio_blk *b, unsigned queue)
+{
+	struct virtio *d = &b->virtio;
+	struct virtio_blk_request *r;
+	uint64_t bytes = 0;
+	unsigned n = 0;
+
+	spin_lock(&d->dev.lock);
+	/* Who serves it looks again before it ends. */
+	if (b->serving & BIT(queue)) {
+		spin_unlock(&d->dev.lock);
+		return;
+	}
+	b->serving |= BIT(queue);
+	do {
+		enum status s;
+
+		while (n < BUDGET_REQUESTS && bytes < BUDGET_BYTES && (s = take(b, queue, &r)) != ERR_NOENT) {
+			n++;
+			if (s != OK)
+				continue;
+			bytes += cost(r);
+			spin_unlock(&d->dev.lock);
+			disk_submit(&b->disk, &r->disk);
+			spin_lock(&d->dev.lock);
+		}
+		if (n == BUDGET_REQUESTS || bytes >= BUDGET_BYTES)
+			serve_later(b, BIT(queue));
+	} while (!(b->unserved & BIT(queue)) && b->free && !b->draining && virtio_listen(d, queue));
+	b->serving &= ~(uint32_t)BIT(queue);
+	virtio_signal(d, queue);
+	spin_unlock(&d->dev.lock);
+}
+
+static void notified(struct virtio *d, unsigned queue)
+{
+	serve(to_blk(d), queue);
+}
+
+/* The next queue that is to be served, in turn. The lock is held. */
+static unsigned next_unserved(struct virtio_blk *b)
+{
+	do
+		b->turn = (b->turn + 1) % b->config.num_queues;
+	while (!(b->unserved & BIT(b->turn)));
+	b->unserved &= ~(uint32_t)BIT(b->turn);
+	return b->turn;
+}
+
+static void rest(struct work *w)
+{
+	struct virtio_blk *b = container_of(w, struct virtio_blk, rest);
+	struct vm *vm = b->virtio.dev.vm, *was = vm_enter_address_space(vm);
+	struct spinlock *lock = &b->virtio.dev.lock;
+	bool waited_for = false;
+	unsigned queue;
+
+	spin_lock(lock);
+	queue = next_unserved(b);
+	spin_unlock(lock);
+	serve(b, queue);
+	spin_lock(lock);
+	b->rest_queued = b->unserved;
+	if (b->rest_queued)
+		work_queue(w);
+	else
+		waited_for = less_busy(b);
+	vm_enter_address_space(was);
+	spin_unlock(lock);
+	if (waited_for)
+		vm_device_drained(vm);
+}
+
+/* What is under way comes back by itself, soon. */
+static void reset(struct virtio *d)
+{
+	(void)d;
+}
+
+static const struct virtio_type type = {.id = DEVICE_ID, .notified = notified, .reset = reset};
+
+/* --- the device --- */
+
+static void describe(struct virtio_blk *b, unsigned queues)
+{
+	const struct block_device *device = b->disk.block;
+	const struct block_limits *l = &device->limits;
+
+	b->config = (struct virtio_blk_config){
+	    .capacity = b->disk.sectors,
+	    .size_max = SIZE_MAX_BYTES,
+	    .seg_max = SEG_MAX,
+	    .blk_size = device->logical_size,
+	    .writeback = device->write_cache,
+	    .num_queues = queues,
+	    .max_discard_sectors = MIN(l->discard_sectors, UNMAP_MAX),
+	    .max_discard_seg = 1,
+	    .discard_sector_alignment = MAX(device->physical_size, device->logical_size) / BLOCK_SECTOR,
+	    .max_write_zeroes_sectors = MIN(l->zeroes_sectors, UNMAP_MAX),
+	    .max_write_zeroes_seg = 1,
+	    .write_zeroes_may_unmap = true,
+	};
+	while (device->logical_size << b->config.topology.physical_block_exp < device->physical_size)
+		b->config.topology.physical_block_exp++;
+}
+
+static uint64_t features(const struct virtio_blk *b)
+{
+	const struct block_device *device = b->disk.block;
+	uint64_t f = F_SIZE_MAX | F_SEG_MAX | F_BLK_SIZE | F_TOPOLOGY | F_MQ;
+
+	if (b->disk.readonly)
+		return f | F_RO | (device->write_cache ? F_FLUSH : 0);
+	return f | (device->write_cache ? F_FLUSH : 0) | (device->limits.discard_sectors ? F_DISCARD : 0) |
+	       (device->limits.zeroes_sectors ? F_WRITE_ZEROES : 0);
+}
+
+static enum status add_device(struct vm *vm, struct virtio_blk *b)
+{
+	unsigned queues = MIN(vm->cfg->vcpus, (uint32_t)VIRTIO_BLK_QUEUES_MAX);
+
+	describe(b, queues);
+	vdev_init(&b->virtio.dev, vm, "virtio-blk");
+	b->virtio.config = (const uint8_t *)&b->config;
+	b->virtio.config_size = sizeof(b->config);
+	virtio_init(&b->virtio, &type, features(b), b->queue, queues, VIRTIO_BLK_QUEUE_SIZE);
+	work_init(&b->rest, rest);
+	for (unsigned i = 0; i < VIRTIO_BLK_REQUESTS; i++) {
+		b->request[i].owner = b;
+		free_request(b, &b->request[i]);
+	}
+	return virtio_function_add(&b->function, &b->virtio, CLASS_CODE);
+}
+
+enum status virtio_blk_init(struct vm *vm)
+{
+	static_assert(offsetof(struct virtio_blk_config, write_zeroes_may_unmap) == 56);
+	for (uint32_t i = 0; i < vm->cfg->disk_count; i++) {
+		const struct vm_disk *want = &vm->cfg->disk[i];
+		struct virtio_blk *b = page_alloc_bytes(sizeof(*b));
+		enum status s;
+
+		if (!b)
+			return ERR_NOMEM;
+		s = disk_open(&b->disk, &host_config_file.disk[want->index], vm->cfg->name, want->readonly,
+			      vm->why, sizeof(vm->why));
+		if (s != OK) {
+			page_free_bytes(b, sizeof(*b));
+			return s;
+		}
+		vm->blk[vm->blk_count++] = b;
+		s = add_device(vm, b);
+		if (s != OK)
+			return s;
+	}
+	return OK;
+}
+
+void virtio_blk_reset(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->blk_count; i++) {
+		struct virtio *d = &vm->blk[i]->virtio;
+
+		spin_lock(&d->dev.lock);
+		virtio_reset(d);
+		spin_unlock(&d->dev.lock);
+	}
+}
+
+bool virtio_blk_drain(struct vm *vm)
+{
+	bool drained = true;
+
+	for (uint32_t i = 0; i < vm->blk_count; i++) {
+		struct virtio_blk *b = vm->blk[i];
+
+		spin_lock(&b->virtio.dev.lock);
+		b->draining = true;
+		drained &= !b->busy;
+		spin_unlock(&b->virtio.dev.lock);
+	}
+	return drained;
+}
+
+void virtio_blk_resume(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->blk_count; i++) {
+		struct virtio_blk *b = vm->blk[i];
+
+		spin_lock(&b->virtio.dev.lock);
+		b->draining = false;
+		/* Some may have been left. */
+		serve_later(b, all_queues(b));
+		spin_unlock(&b->virtio.dev.lock);
+	}
+}
+
+enum status virtio_blk_fini(struct vm *vm)
+{
+	while (vm->blk_count) {
+		struct virtio_blk *b = vm->blk[vm->blk_count - 1];
+		enum status s = disk_close(&b->disk);
+
+		if (s != OK)
+			return s;
+		page_free_bytes(b, sizeof(*b));
+		vm->blk_count--;
+	}
+	return OK;
+}

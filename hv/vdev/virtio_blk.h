@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A disk for the guest, as a virtio block device with a queue for each vCPU. Chains are taken under the device's lock and go to
+ * the disk without it. Model: VIRTIO 1.2, "Block Device".
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "hv/io/disk.h"
+#include "hv/vdev/virtio.h"
+#include "hv/vdev/virtio_function.h"
+#include "hv/work.h"
+
+struct vm;
+
+#define VIRTIO_BLK_QUEUES_MAX 8
+#define VIRTIO_BLK_QUEUE_SIZE 128
+#define VIRTIO_BLK_REQUESTS   128 /* under way at a time, of all queues */
+#define VIRTIO_BLK_RUNS       32  /* pieces of memory of most requests; more are allocated */
+
+/* struct virtio_blk_config of the specification. */
+struct virtio_blk_config {
+	uint64_t capacity;
+	uint32_t size_max, seg_max;
+	struct {
+		uint16_t cylinders;
+		uint8_t heads, sectors;
+	} geometry;
+	uint32_t blk_size;
+	struct {
+		uint8_t physical_block_exp, alignment_offset;
+		uint16_t min_io_size;
+		uint32_t opt_io_size;
+	} topology;
+	uint8_t writeback, unused0;
+	uint16_t num_queues;
+	uint32_t max_discard_sectors, max_discard_seg, discard_sector_alignment;
+	uint32_t max_write_zeroes_sectors, max_write_zeroes_seg;
+	uint8_t write_zeroes_may_unmap, unused1[3];
+};
+
+struct virtio_blk;
+
+struct virtio_blk_request {
+	struct virtio_blk_request *next; /* of the free ones */
+	struct virtio_blk *owner;
+	struct disk_request disk;
+	uint16_t queue, head;
+	gpa_t status_at;  /* where the driver looks for the result */
+	uint32_t written; /* bytes of the chain, with that one */
+	struct frame_run run[VIRTIO_BLK_RUNS];
+	struct frame_run *more_runs; /* in their place, of RUNS_MAX; or NULL */
+};
+
+struct virtio_blk {
+	struct virtio virtio;
+	struct virtio_function function;
+	struct virtqueue queue[VIRTIO_BLK_QUEUES_MAX];
+	struct virtio_blk_config config;
+	struct disk disk;
+	struct work rest; /* serves the queues of `unserved` */
+
+	/* Guarded by the device's lock. */
+	uint32_t unserved; /* queues that perhaps have chains, which the work item will take */
+	uint32_t serving;  /* queues that are being served */
+	unsigned turn;     /* the queue that the work item served last */
+	bool rest_queued;  /* the work item is to run, or runs; unserved is not 0 when it begins */
+	uint32_t busy;     /* requests under way, and the work item */
+	bool draining;     /* no chain is taken */
+	struct virtio_blk_request *free;
+	struct virtio_blk_request request[VIRTIO_BLK_REQUESTS];
+};
+
+/* For vdev.c: all of the guest's disks. */
+enum status virtio_blk_init(struct vm *vm);
+void virtio_blk_reset(struct vm *vm);
+bool virtio_blk_drain(struct vm *vm);
+void virtio_blk_resume(struct vm *vm);
+enum status virtio_blk_fini(struct vm *vm);
