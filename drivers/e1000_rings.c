@@ -139,7 +139,7 @@ static bool receive_one(struct e1000 *e, const struct e1000_rx_desc *d, const ui
 {
 	uint32_t len = d->length;
 	bool last = d->status & RX_EOP;
-	bool bad = len == 0 || len > E1000_BUFFER || (last && (d->errors & RX_ERRORS));
+	bool bad = len > E1000_BUFFER || (last && (d->errors & RX_ERRORS));
 
 	if (bad)
 		e->rx_skip = true;

@@ -36,6 +36,8 @@ def disk(path, driver, name="disk0", serial=None, log=None):
         options += ["-device", f"nvme,drive={node},serial={serial}"]
     elif driver == "ahci":
         options += ["-device", f"ich9-ahci,id={name}-ahci", "-device", f"ide-hd,bus={name}-ahci.0,drive={node},serial={serial}"]
+    elif driver == "ata":
+        options += ["-device", f"piix3-ide,id={name}-ide", "-device", f"ide-hd,bus={name}-ide.0,drive={node},serial={serial}"]
     elif driver == "virtio-blk":
         options += ["-device", f"virtio-blk-pci,drive={node},serial={serial}"]
     else:

@@ -7,11 +7,13 @@ import pytest
 
 import devices
 import linux
+import machine
 from test_linux import EVEN, boot_linux, quick
 
 qemu_only = pytest.mark.only("amd", "the emulator doesn't have the device")
 
 MIB = 1 << 20
+CYLINDER = 516096  # Bochs' disks are of whole ones
 
 
 def blank_disk(work_dir, size):
@@ -51,10 +53,8 @@ def test_virtio_blk_kinds(boot):
 
 def test_ata(boot, work_dir):
     """A PIIX3's channel, with its disk as master."""
-    disk = blank_disk(work_dir, 64 * 516096)
-    m = boot("", amd={"extra": [
-        "-device", "piix3-ide,id=ide,addr=4", "-drive", f"file={disk},format=raw,if=none,id=d", "-device",
-        "ide-hd,bus=ide.0,drive=d,serial=ABC123"]}, intel={"disk": disk})
+    disk = blank_disk(work_dir, 64 * CYLINDER)
+    m = boot("", amd={"extra": devices.disk(disk, "ata", serial="ABC123")}, intel={"disk": disk})
     m.expect(r"ingot: disk ata0: (QEMU HARDDISK ABC123|Generic 1234 BXHD00011), 31 MiB", 60)
     m.expect("ingot> ", 30)
     assert "8086:7010  010180  IDE controller        ata" in m.command("pci")
@@ -82,3 +82,16 @@ def test_e1000(boot, vendor):
 @qemu_only
 def test_e1000e(boot, vendor):
     reach_outside(boot, vendor, "e1000e")
+
+
+@pytest.mark.only("amd", "the emulator's cables can't be pulled out")
+def test_link(boot, work_dir):
+    """Cables pulled out of cards and put in again: one tells it by an interrupt, one is looked at."""
+    cards = [word for n, card in enumerate(("e1000", "e1000e")) for word in (
+        "-netdev", f"user,id=n{n}", "-device", f"{card},netdev=n{n},id=card{n},addr={4 + n}")]
+    m = boot("[net a]\nuplink = 00:04.0\n[net b]\nuplink = 00:05.0\n", cpus=2, amd={"extra": cards})
+    m.expect(r"ready: 0 of 0", 60)
+    for n, card in enumerate(("e1000", "e1000e")):
+        for state, word in (("off", "down"), ("on", "up")):
+            machine.monitor(work_dir, f"set_link n{n} {state}")
+            m.expect(rf"ingot: {card}-0: link {word}", 30)
