@@ -215,6 +215,7 @@ static void main_on_host_stack(void)
 	speculation_init(host_config_file.host.mitigations == MITIGATIONS_AUTO);
 	cpus_start();
 	pci_probe_all();
+	disk_read_partitions(&host_config_file);
 	net_init();
 	line = serial_start();
 	have_serial = line != NULL;

@@ -48,6 +48,8 @@ struct disk_request {
 	struct frame_run bounce_run;
 };
 
+/* Looks for the partitions that the configuration names. Boot CPU, when the devices are there, before guests start. */
+void disk_read_partitions(const struct config *c);
 /*
  * Opens the disk for the guest `user`, whose name stays. On failure `why` says what an operator needs: the device or the
  * partition is not there, the disk is another guest's.

@@ -4,6 +4,7 @@
 
 #include "hv/files.h"
 #include "hv/io/block_memory.h"
+#include "hv/io/partition.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
@@ -116,6 +117,17 @@ static struct block_device *find_device(const struct disk_config *cfg)
 	return b;
 }
 
+void disk_read_partitions(const struct config *c)
+{
+	for (uint32_t i = 0; i < c->disk_count; i++) {
+		const struct disk_config *cfg = &c->disk[i];
+		struct block_device *b = cfg->partition != PARTITION_NONE ? find_device(cfg) : NULL;
+
+		if (b && !cfg->refused)
+			partition_read(cfg, b);
+	}
+}
+
 /* --- opening --- */
 
 /* Who has some of what d is to have, and may not share it; NULL: nobody. */
@@ -135,6 +147,7 @@ static const struct disk *find_rival(const struct disk *d)
 static enum status find_backing(struct disk *d, char *why, size_t why_size)
 {
 	const struct disk_config *cfg = d->cfg;
+	struct partition part;
 	enum status s = OK;
 
 	if (cfg->device == DEVICE_NONE) {
@@ -149,13 +162,19 @@ static enum status find_backing(struct disk *d, char *why, size_t why_size)
 			s = ERR_NOENT;
 		}
 	}
-	if (s == OK && cfg->partition != PARTITION_NONE) {
-		fmt_snprintf(why, why_size, "disk %s: partitions are not built in yet", cfg->name);
-		s = ERR_UNSUPPORTED;
-	}
 	if (s != OK)
 		return s;
-	d->sectors = d->block->sectors;
+	part.first = 0;
+	part.sectors = d->block->sectors;
+	if (cfg->partition != PARTITION_NONE) {
+		int n = fmt_snprintf(why, why_size, "disk %s: ", cfg->name);
+
+		s = partition_get(cfg, &part, why + n, why_size - n);
+		if (s != OK)
+			return s;
+	}
+	d->first = part.first;
+	d->sectors = part.sectors;
 	d->readonly |= cfg->readonly || d->block->readonly;
 	return OK;
 }

@@ -92,9 +92,8 @@ static bool is_sound(const struct gpt_disk *d, const struct header *h, uint64_t 
 	*blocks = ((uint64_t)h->count * h->entry_size + d->block_size - 1) / d->block_size;
 	if (h->entries_lba < 2 || h->entries_lba >= d->blocks || *blocks > d->blocks - h->entries_lba)
 		return false;
-	/* Neither partitions nor the header lie over the entries. */
-	return (h->entries_lba + *blocks <= h->first_usable || h->entries_lba > h->last_usable) &&
-	       (lba < h->entries_lba || lba >= h->entries_lba + *blocks);
+	/* No partition lies over the entries. */
+	return h->entries_lba + *blocks <= h->first_usable || h->entries_lba > h->last_usable;
 }
 
 static enum status check_entries(struct gpt_disk *d, const struct header *h, uint64_t blocks)

@@ -65,6 +65,7 @@ UNIT_pm := hv/vdev/pm.c $(UNIT_pci)
 UNIT_rtc := hv/vdev/rtc.c hv/lib/calendar.c hv/io_bus.c
 UNIT_virtqueue := hv/vdev/virtqueue.c hv/vdev/vq_chain.c mm/gpa.c
 UNIT_gpt := hv/io/gpt.c hv/lib/crc32.c
+UNIT_partition := hv/io/partition.c $(UNIT_gpt) hv/lib/fmt.c hv/lib/str.c
 UNIT_virtio := hv/vdev/virtio.c hv/vdev/virtio_pci.c $(UNIT_virtqueue)
 UNIT_fuzz_virtqueue := $(UNIT_virtqueue)
 UNIT_fuzz_virtio := $(UNIT_virtio)
