@@ -2,6 +2,7 @@
 """The host's drivers of disks and network cards, each on the device that QEMU has of its kind."""
 import hashlib
 import os
+import re
 
 import pytest
 
@@ -9,6 +10,7 @@ import devices
 import linux
 import machine
 from test_linux import EVEN, boot_linux, quick
+from test_virtio import boot_tools
 
 qemu_only = pytest.mark.only("amd", "the emulator doesn't have the device")
 
@@ -58,6 +60,49 @@ def test_ata(boot, work_dir):
     m.expect(r"ingot: disk ata0: (QEMU HARDDISK ABC123|Generic 1234 BXHD00011), 31 MiB", 60)
     m.expect("ingot> ", 30)
     assert "8086:7010  010180  IDE controller        ata" in m.command("pci")
+
+
+def test_ata_linux(boot, vendor, work_dir):
+    """Debian's file system on it: written and verified, there after a reboot; and what was synced is in the disk's file."""
+    disk = blank_disk(work_dir, 64 * CYLINDER)
+    m = boot_tools(boot, vendor, extra="disk = data\n\n[disk data]\ndevice = ata0\n",
+                   amd={"extra": (*EVEN["extra"], *devices.disk(disk, "ata"))}, intel={"disk": disk})
+    linux.shell(m, "/bin/mke2fs -q -t ext4 /dev/vda 16384 && mkdir /m && mount /dev/vda /m", 200)
+    linux.shell(m, "fio --name=v --directory=/m --size=2M --rw=randwrite --bsrange=512-64k --verify=crc32c --direct=1 "
+                   "--ioengine=libaio --iodepth=16 --fsync=8 --randseed=7 >/tmp/fio || { cat /tmp/fio; false; }", 400)
+    linux.shell(m, "yes 0123456789abcde | head -c 524288 >/m/file && umount /m", 100)
+    linux.shell(m, "yes 0123456789abcde | dd of=/dev/vda bs=1k seek=20000 count=512 iflag=fullblock && sync", 100)
+    with open(disk, "rb") as f:
+        f.seek(20000 << 10)
+        assert f.read(512 << 10) == b"0123456789abcde\n" * (512 << 6)
+    log = linux.shell(m, "dmesg -r")
+    assert not linux.warnings(log), linux.warnings(log)
+    m.send("reboot\r")
+    m.expect("Requesting system reboot", 60)
+    m.expect("BusyBox", 240)
+    m.expect(linux.SHELL, 60)
+    linux.shell(m, "mkdir -p /m && /bin/e2fsck -fn /dev/vda && mount /dev/vda /m", 100)
+    linux.shell(m, "test $(yes 0123456789abcde | head -c 524288 | md5sum | cut -c1-32) = $(md5sum </m/file | cut -c1-32)", 100)
+    linux.detach(m)
+    assert "disk ata0: " not in m.log().split("ready:", 1)[1]  # no error, no reset
+
+
+@pytest.mark.only("amd", "the emulator's disks never fail")
+def test_ata_errors(boot, vendor, work_dir):
+    """A sector that can't be read: an error in the guest and a line here, and its neighbours can."""
+    disk = blank_disk(work_dir, 16 * MIB)
+    bad = ["-blockdev", f"driver=file,node-name=file,filename={disk}", "-blockdev",
+           "driver=blkdebug,node-name=debug,image=file,inject-error.0.event=read_aio,inject-error.0.errno=5,inject-error.0.sector=20000",
+           "-blockdev", "driver=raw,node-name=bad,file=debug",
+           "-device", "piix3-ide,id=ide", "-device", "ide-hd,bus=ide.0,drive=bad,rerror=report,werror=report"]
+    m = boot_linux(boot, linux.section("web", extra="disk = data\n\n[disk data]\ndevice = ata0\n"), amd={"extra": (*EVEN["extra"], *bad)})
+    linux.attach(m, "web", 400)
+    read = "dd if=/dev/vda of=/dev/null bs=512 count=1 iflag=direct"
+    linux.shell(m, f"{read} skip=19992")
+    assert "I/O error" in linux.shell(m, f"{read} skip=20000 2>&1 | cat")
+    linux.shell(m, f"{read} skip=20008")
+    linux.detach(m)
+    assert re.search(r"disk ata0: read of \d+ sectors at \d+ failed: device error", m.command("log"))
 
 
 def reach_outside(boot, vendor, card):
