@@ -5,6 +5,7 @@
 #include "hv/lib/fmt.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
+#include "hv/shared.h"
 #include "hv/vdev/platform.h"
 #include "hv/vm.h"
 #include "hv/x86/image.h"
@@ -56,12 +57,21 @@ static bool is_apic_page(const struct vm *vm, uint64_t gpa, const struct pt_leaf
 	       leaf->size == PAGE_SIZE && !(leaf->prot & PT_EXEC);
 }
 
+/* Memory that the VM shares with others: they may reach it too. */
+static bool is_shared(const struct vm *vm, const struct pt_leaf *leaf)
+{
+	for (uint32_t i = 0; i < vm->cfg->shared_count; i++)
+		if (shared_contains(&shared_region[vm->cfg->shared[i].index], hpa(leaf->pa), leaf->size))
+			return true;
+	return false;
+}
+
 static void check_leaf(void *arg, uint64_t gpa, const struct pt_leaf *leaf)
 {
 	struct walk *w = arg;
 	const char *wrong = NULL;
 
-	if (w->r->why[0] || is_apic_page(w->vm, gpa, leaf))
+	if (w->r->why[0] || is_apic_page(w->vm, gpa, leaf) || is_shared(w->vm, leaf))
 		return;
 	if (!page_guest_in_use(hpa(leaf->pa), leaf->size))
 		wrong = "which is not memory of a guest";

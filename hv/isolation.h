@@ -18,7 +18,7 @@ struct isolation {
 /* Takes the image's sum, for later comparisons. Boot CPU, once. */
 void isolation_init(void);
 /*
- * OK: each frame that a guest reaches is of the guest zone, in use, and reached at one place of one guest alone; no host
+ * OK: each frame that a guest reaches is of the guest zone, in use, and reached at one place of one guest alone, or of memory that it shares; no host
  * mapping is writable and executable; code and constants are unchanged. ERR_FAULT: not so. ERR_NOMEM: no
  * memory for a bit for each frame. Takes time by the size of the memory; only from work that runs alone, since tables
  * must stay as they are.

@@ -21,6 +21,7 @@
 #include "hv/power.h"
 #include "hv/screen_log.h"
 #include "hv/serial.h"
+#include "hv/shared.h"
 #include "hv/smp.h"
 #include "hv/speculation.h"
 #include "hv/timer.h"
@@ -185,6 +186,7 @@ static void guests_start(struct work *w)
 			return;
 		}
 	}
+	shared_init(&host_config_file);
 	vm_init_all();
 	vm_autostart();
 	if (have_serial)

@@ -234,6 +234,8 @@ static bool take_requests(struct vcpu *v, enum vcpu_leave *why)
 		*why = LEAVE_PARKED;
 		return false;
 	}
+	if (r & VREQ_FLUSH)
+		ops->npt_flush(v);
 	if (r & VREQ_INIT)
 		take_init(v);
 	if (r & VREQ_SIPI)

@@ -37,6 +37,7 @@ enum vcpu_request {
 	VREQ_PARK = 1 << 1,  /* the VM is to pause or stop */
 	VREQ_INIT = 1 << 2,  /* an INIT has come */
 	VREQ_SIPI = 1 << 3,  /* a SIPI has come: vcpu->sipi_vector */
+	VREQ_FLUSH = 1 << 4, /* what is cached of the second-stage tables is out of date */
 };
 
 /* Why vcpu_execute came back. */

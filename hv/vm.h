@@ -19,6 +19,7 @@
 #include "hv/vcpu.h"
 #include "hv/vdev/hpet.h"
 #include "hv/vdev/ioapic.h"
+#include "hv/vdev/ivshmem.h"
 #include "hv/vdev/pci.h"
 #include "hv/vdev/pic.h"
 #include "hv/vdev/pit.h"
@@ -103,7 +104,7 @@ struct vm {
 	 */
 	void *apic_page;
 	bool apic_page_mapped;
-	struct spinlock apic_lock; /* guards these and changes of npt while vCPUs run */
+	struct spinlock npt_lock; /* guards these and changes of npt while vCPUs run */
 
 	struct io_bus ports, mmio;
 	struct spinlock irq_lock; /* guards pic, ioapic and legacy_replaced */
@@ -118,6 +119,7 @@ struct vm {
 	struct vpm pm;
 	struct vuart uart;
 	struct vpci pci;
+	struct vivshmem ivshmem;
 	struct virtio_rng rng;
 	struct virtio_blk *blk[CONFIG_VM_DISK_MAX];
 	uint32_t blk_count;

@@ -33,6 +33,7 @@ enum status vm_memory_init(struct vm *vm)
 		host_view_fini(&vm->view);
 		return s;
 	}
+	vm->npt.keep = true; /* BARs and the APIC's page move while vCPUs run */
 	vm->blocks = NULL;
 	vm->progress_slot = 0;
 	vm->progress = 0;

@@ -70,7 +70,7 @@ static void free_below(struct page_table *pt, uint64_t *entry, unsigned level)
 
 static void free_if_empty(struct page_table *pt, uint64_t *entry, unsigned level)
 {
-	if (level == TOP_LEVEL && pt->keep_top)
+	if (pt->keep || (level == TOP_LEVEL && pt->keep_top))
 		return;
 	if (table_empty(pt, child_of(pt, *entry, level)))
 		free_below(pt, entry, level);
@@ -257,21 +257,6 @@ uint64_t *pt_leaf_entry(const struct page_table *pt, uint64_t va)
 		table = child_of(pt, entry, level);
 	}
 	return &table[entry_index(va, 1)];
-}
-
-void pt_unmap_leaf(struct page_table *pt, uint64_t va)
-{
-	uint64_t *table = pt->root;
-
-	for (unsigned level = TOP_LEVEL; level > 1; level--) {
-		uint64_t entry = table[entry_index(va, level)];
-
-		if (!pt->fmt->is_present(entry))
-			return;
-		CHECK(!pt->fmt->is_leaf(entry, level));
-		table = child_of(pt, entry, level);
-	}
-	entry_set(&table[entry_index(va, 1)], 0);
 }
 
 enum status pt_protect(struct page_table *pt, uint64_t va, uint64_t len, uint32_t prot)

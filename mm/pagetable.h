@@ -50,7 +50,9 @@ struct page_table {
 	const struct pt_memory *mem;
 	uint64_t *root;  /* level 4 */
 	uint32_t tables; /* pages in use, root included */
-	bool keep_top;   /* level-3 tables stay when they get empty: other roots refer to them */
+	/* All tables stay, though they may be empty: for mappings that come and go while processors walk them. */
+	bool keep;
+	bool keep_top; /* level-3 tables stay when they get empty: other roots refer to them */
 };
 
 extern struct pt_format pt_host, pt_ept, pt_npt;
@@ -68,11 +70,6 @@ enum status pt_map(struct page_table *pt, uint64_t va, uint64_t pa, uint64_t len
  * ERR_NOMEM: a leaf could not be split, all is still mapped; not possible where va and its end are ends of leaves.
  */
 enum status pt_unmap(struct page_table *pt, uint64_t va, uint64_t len);
-/*
- * Unmaps what may be a 4 KiB leaf at va, and keeps the tables, though they may be empty: for a mapping that comes and
- * goes while processors walk them. pt_map of the same page then needs no memory.
- */
-void pt_unmap_leaf(struct page_table *pt, uint64_t va);
 /* Changes the rights of [va, va+len), all of which must be mapped (ERR_NOENT). ERR_NOMEM as pt_unmap. */
 enum status pt_protect(struct page_table *pt, uint64_t va, uint64_t len, uint32_t prot);
 

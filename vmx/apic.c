@@ -87,7 +87,7 @@ void vmx_apic_vm_fini(struct vm *vm)
 {
 	if (!vm->apic_page)
 		return;
-	pt_unmap_leaf(&vm->npt, PLATFORM_LAPIC_BASE);
+	CHECK(pt_unmap(&vm->npt, PLATFORM_LAPIC_BASE, PAGE_SIZE) == OK);
 	vm->apic_page_mapped = false;
 	page_free(vm->apic_page, 0);
 	vm->apic_page = NULL;
@@ -116,16 +116,16 @@ static void choose_mapping(struct vm *vm)
 {
 	bool all = true;
 
-	spin_lock(&vm->apic_lock);
+	spin_lock(&vm->npt_lock);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		all = all && mode_of(vm->vcpu[i]) == APIC_XAPIC;
 	if (all && !vm->apic_page_mapped) {
 		CHECK(map_page(vm) == OK);
 	} else if (!all && vm->apic_page_mapped) {
-		pt_unmap_leaf(&vm->npt, PLATFORM_LAPIC_BASE);
+		CHECK(pt_unmap(&vm->npt, PLATFORM_LAPIC_BASE, PAGE_SIZE) == OK);
 		vm->apic_page_mapped = false;
 	}
-	spin_unlock(&vm->apic_lock);
+	spin_unlock(&vm->npt_lock);
 }
 
 static void set_controls(struct vmx_vcpu *x, enum apic_mode mode)

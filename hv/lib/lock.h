@@ -4,8 +4,8 @@
  * hv/pcpu.h, so that a lock need not save the interrupt flag.
  *
  * The order in which locks may nest, outermost first:
- *   vm->state_lock, device locks (vdev), a PCI function's, vm->pci.intx_lock, vm->irq_lock, vm->pvclock_lock,
- *   vm->apic_lock, pcpu->sched_lock, vm->cap.lock, opened disks, queues of a block device by number, an ATA
+ *   vm->state_lock, device locks (vdev), a shared region's, a PCI function's, vm->pci.intx_lock, vm->irq_lock,
+ *   vm->pvclock_lock, vm->npt_lock, pcpu->sched_lock, vm->cap.lock, opened disks, queues of a block device by number, an ATA
  *   channel, a network card's sending, timer queue, work queue, page allocator, console, log.
  */
 #pragma once

@@ -70,11 +70,41 @@ static uint64_t place(const struct pci_function *f, unsigned n)
 	return in_window(at, b->size, PLATFORM_PCI_MEM_BASE, PLATFORM_PCI_MEM_SIZE) ? at : 0;
 }
 
+void vpci_bar_memory(struct pci_function *f, unsigned n, hpa_t memory)
+{
+	CHECK(f->bar[n].size >= PAGE_SIZE && IS_ALIGNED(memory.v, f->bar[n].size) && memory.v);
+	f->bar[n].memory = memory;
+}
+
+/* Puts the frames of b to `at`, 0: nowhere. Other vCPUs may reach them where they were until they have left the guest. */
+static void memory_follow(struct vm *vm, struct pci_bar *b, uint64_t at)
+{
+	uint64_t was = b->there;
+
+	if (was == at)
+		return;
+	b->there = 0;
+	spin_lock(&vm->npt_lock);
+	if (was)
+		CHECK(pt_unmap(&vm->npt, was, b->size) == OK);
+	if (at && pt_map(&vm->npt, at, b->memory.v, b->size, PT_READ | PT_WRITE, PT_WB) == OK)
+		b->there = at;
+	spin_unlock(&vm->npt_lock);
+	for (uint32_t i = 0; was && i < vm->vcpu_count; i++)
+		vcpu_request(vm->vcpu[i], VREQ_FLUSH);
+}
+
 void vpci_bars_follow(struct pci_function *f)
 {
-	for (unsigned n = 0; n < PCI_BARS; n++)
-		if (f->bar[n].size)
-			__atomic_store_n(&f->bar[n].at, place(f, n), __ATOMIC_RELAXED);
+	for (unsigned n = 0; n < PCI_BARS; n++) {
+		struct pci_bar *b = &f->bar[n];
+
+		if (!b->size)
+			continue;
+		__atomic_store_n(&b->at, place(f, n), __ATOMIC_RELAXED);
+		if (b->memory.v)
+			memory_follow(f->vm, b, b->at);
+	}
 }
 
 /* The BAR that answers at addr, a port or an address in memory: the windows have none in common. */

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "hv/lib/lock.h"
+#include "hv/lib/types.h"
 #include "hv/lib/util.h"
 #include "hv/x86/pci.h"
 
@@ -47,6 +48,8 @@ struct pci_bar {
 	uint64_t at;   /* atomic: the address or port at which it answers; 0: nowhere */
 	pci_bar_read_fn read;
 	pci_bar_write_fn write;
+	hpa_t memory;   /* frames behind it; 0: none, it is registers */
+	uint64_t there; /* where the guest has these frames; 0: nowhere */
 };
 
 /* As the guest finds it in memory: "MSI-X Capability and Table Structures". */
@@ -101,6 +104,12 @@ unsigned vpci_capability_add(struct pci_function *f, uint8_t id, unsigned size);
  */
 void vpci_bar_define(struct pci_function *f, unsigned n, enum pci_bar_kind kind, uint64_t size,
 		     pci_bar_read_fn read, pci_bar_write_fn write);
+/*
+ * BAR n, of memory, shows size bytes of frames from `memory` on, aligned to that, which are the device's for as long as the VM
+ * has it. The guest accesses them without exits; read and write, which do the same, are for the accesses that exit: where
+ * there is no memory for tables, or where a moment ago it was elsewhere. Over other BARs at the same place it wins.
+ */
+void vpci_bar_memory(struct pci_function *f, unsigned n, hpa_t memory);
 /* MSI-X with 1 to PCI_MSIX_VECTORS_MAX vectors, its table and pending bits in a BAR of their own, bar. */
 void vpci_msix_define(struct pci_function *f, unsigned bar, unsigned vectors);
 /* f has this interrupt pin. */

@@ -43,6 +43,7 @@ static const struct {
      .resume = virtio_blk_resume,
      .drain = virtio_blk_drain,
      .fini = virtio_blk_fini},
+    {.init = vivshmem_init, .fini = vivshmem_fini},
     /* The last: its port is the configuration's choice, and must not take a device's. */
     {.init = vdebug_exit_init},
 };

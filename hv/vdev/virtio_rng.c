@@ -91,7 +91,7 @@ enum status virtio_rng_init(struct vm *vm)
 	struct virtio_rng *r = &vm->rng;
 
 	*r = (struct virtio_rng){};
-	if (!random_available())
+	if (!vm->cfg->rng || !random_available())
 		return OK;
 	vdev_init(&r->virtio.dev, vm, "virtio-rng");
 	virtio_init(&r->virtio, &type, 0, &r->queue, 1, QUEUE_SIZE);

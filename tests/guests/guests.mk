@@ -3,7 +3,7 @@
 # other ways to boot: `boot` as ELF of 64 and 32 bit and as a raw file, flat images with three ends.
 
 TINY_NAMES := $(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))
-TINY_LIB := tests/guests/lib/guest.c tests/guests/lib/mode32.c hv/lib/fmt.c hv/lib/string.c hv/lib/str.c
+TINY_LIB := tests/guests/lib/guest.c tests/guests/lib/pci.c tests/guests/lib/mode32.c hv/lib/fmt.c hv/lib/string.c hv/lib/str.c
 TINY_OBJ := $(BUILD)/guests/obj/start.o $(TINY_LIB:%.c=$(BUILD)/guests/obj/%.o)
 # Guests of several vCPUs.
 TINY_SMP := smp storm pv clocks race kicks apic

@@ -43,6 +43,16 @@ def test_smp(boot, tiny, vcpus, cpus):
     assert m.log().count("| PASS") > (30 if vcpus <= 8 else 2)
 
 
+def test_peers(boot, tiny):
+    """Two guests with shared memory, each of which writes, reads and interrupts the other; a third without it runs beside them."""
+    guest = "[vm {}]\nmemory = 16M\nkernel = peers\nshared = box\ncmdline = {}\n"
+    m = boot(guest.format("t", "first") + guest.format("u", "second") + "[vm v]\nmemory = 16M\nkernel = hello\n"
+             "[shared box]\nsize = 2M\n", tiny("peers", "hello"), cpus=2)
+    m.expect("all guests have ended", 200)
+    log = m.log()
+    assert log.count("| DONE 0 failed") == 3 and log.count("| PASS peers/ping-pong") == 2, log[-900:]
+
+
 @pytest.mark.parametrize("name", ["cpuid", "insn", "msr", "ports", "exceptions", "irq", "mmio", "tasks", "features", "hpet",
                                   "hidden", "debug", "xsave", "pci", "entropy"])
 def test_subject(boot, tiny, name):

@@ -21,7 +21,8 @@ static struct vm_config fake_cfg;
 static struct vm fake_vm;
 static struct vcpu fake_vcpu[FAKE_VCPUS];
 static unsigned fake_reconsidered;
-static unsigned fake_requests[FAKE_VCPUS], fake_nmis[FAKE_VCPUS], fake_inits[FAKE_VCPUS];
+static unsigned fake_requests[FAKE_VCPUS], fake_flushes[FAKE_VCPUS], fake_nmis[FAKE_VCPUS],
+    fake_inits[FAKE_VCPUS];
 static int fake_sipi[FAKE_VCPUS];
 static enum vcpu_place fake_place = VCPU_HERE;
 
@@ -74,8 +75,11 @@ void event_nmi(struct vcpu *v)
 
 void vcpu_request(struct vcpu *v, uint32_t bits)
 {
-	assert_int_equal(bits, VREQ_EVENT);
-	fake_requests[v->id]++;
+	assert_true(bits == VREQ_EVENT || bits == VREQ_FLUSH);
+	if (bits == VREQ_FLUSH)
+		fake_flushes[v->id]++;
+	else
+		fake_requests[v->id]++;
 }
 
 void vcpu_init_signal(struct vcpu *v)
@@ -97,6 +101,7 @@ static inline void fake_vm_new(uint32_t vcpus)
 	memset(&fake_vm, 0, sizeof(fake_vm));
 	memset(fake_vcpu, 0, sizeof(fake_vcpu));
 	memset(fake_requests, 0, sizeof(fake_requests));
+	memset(fake_flushes, 0, sizeof(fake_flushes));
 	memset(fake_nmis, 0, sizeof(fake_nmis));
 	memset(fake_inits, 0, sizeof(fake_inits));
 	fake_vm.cfg = &fake_cfg;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "hv/isolation.h"
 #include "hv/lib/util.h"
+#include "hv/shared.h"
 #include "hv/vdev/platform.h"
 #include "hv/vm.h"
 #include "hv/x86/image.h"
@@ -41,6 +42,10 @@ bool host_map_check(uint64_t *bad_va)
 hpa_t host_pa(const void *p)
 {
 	return hpa((uint64_t)p - ((uint64_t)arena - HOST_BASE));
+}
+
+void frame_zero(hpa_t pa, size_t n)
+{
 }
 
 static void *table_alloc(void)
@@ -174,10 +179,10 @@ static void test_apic_page(void **state)
 	assert_int_equal(r.frames, 2 * 513);
 	give(0, PLATFORM_LAPIC_BASE, host_pa(page).v, PAGE_SIZE);
 	expect_wrong("vm a reaches");
-	pt_unmap_leaf(&vm[0].npt, PLATFORM_LAPIC_BASE);
+	assert_int_equal(pt_unmap(&vm[0].npt, PLATFORM_LAPIC_BASE, PAGE_SIZE), OK);
 	give(1, PLATFORM_LAPIC_BASE + PAGE_SIZE, host_pa(page).v, PAGE_SIZE);
 	expect_wrong("vm b reaches");
-	pt_unmap_leaf(&vm[1].npt, PLATFORM_LAPIC_BASE + PAGE_SIZE);
+	assert_int_equal(pt_unmap(&vm[1].npt, PLATFORM_LAPIC_BASE + PAGE_SIZE, PAGE_SIZE), OK);
 	assert_int_equal(isolation_check(&r), OK);
 	vm[1].apic_page = other;
 	expect_wrong("vm b reaches");
@@ -237,6 +242,27 @@ static void test_no_memory(void **state)
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+/* Memory that both share is seen by both, by one of them it isn't. */
+static void test_shared(void **state)
+{
+	uint64_t pa = take(9);
+	struct isolation r;
+
+	shared_region[3] = (struct shared){.memory = hpa(pa), .size = MIB(2)};
+	cfg[0].shared_count = cfg[1].shared_count = 1;
+	cfg[0].shared[0].index = cfg[1].shared[0].index = 3;
+	give(0, GIB(3), pa, MIB(2));
+	give(1, GIB(3) + MIB(2), pa, MIB(2));
+	assert_int_equal(isolation_check(&r), OK);
+	give(1, GIB(3), pa + MIB(2), PAGE_SIZE); /* behind its end */
+	expect_wrong("vm b reaches");
+	assert_int_equal(pt_unmap(&vm[1].npt, GIB(3), PAGE_SIZE), OK);
+	cfg[1].shared[0].index = 2;
+	cfg[0].shared_count = 0;
+	expect_wrong("which is reached twice");
+	cfg[1].shared_count = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +273,7 @@ int main(void)
 	    CASE(test_beyond_the_zone),
 	    CASE(test_free_frame),
 	    CASE(test_apic_page),
+	    CASE(test_shared),
 	    CASE(test_foreign_frame),
 	    CASE(test_part_of_a_large_page),
 	    CASE(test_twice_in_one_guest),

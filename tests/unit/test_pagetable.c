@@ -174,8 +174,8 @@ static void test_protect(void **state)
 	}
 }
 
-/* A page that comes and goes keeps its tables. */
-static void test_unmap_leaf(void **state)
+/* Mappings that come and go keep the tables, and so does one that can't be made. */
+static void test_keep(void **state)
 {
 	struct pt_leaf leaf;
 
@@ -184,15 +184,18 @@ static void test_unmap_leaf(void **state)
 		uint32_t tables;
 
 		start(formats[f]);
-		pt_unmap_leaf(&pt, GIB(3)); /* nothing is there */
-		assert_int_equal(pt_map(&pt, GIB(3), MIB(2), 0x1000, RWX, PT_WB), OK);
+		pt.keep = true;
+		assert_int_equal(pt_unmap(&pt, GIB(3), PAGE_SIZE), OK); /* nothing is there */
+		assert_int_equal(pt_map(&pt, GIB(3), MIB(2), 0x2000, RWX, PT_WB), OK);
 		tables = pt.tables;
-		pt_unmap_leaf(&pt, GIB(3));
+		assert_int_equal(pt_unmap(&pt, GIB(3), 0x2000), OK);
 		assert_false(pt_lookup(&pt, GIB(3), &leaf));
 		assert_int_equal(pt.tables, tables);
-		assert_int_equal(pt_map(&pt, GIB(3), MIB(2), 0x1000, RWX, PT_WB), OK);
+		assert_int_equal(pt_map(&pt, GIB(3) + PAGE_SIZE, MIB(2), PAGE_SIZE, RWX, PT_WB), OK);
+		assert_int_equal(pt_map(&pt, GIB(3), MIB(2), 0x2000, RWX, PT_WB), ERR_EXIST);
 		assert_int_equal(pt.tables, tables);
-		assert_true(pt_lookup(&pt, GIB(3), &leaf));
+		assert_false(pt_lookup(&pt, GIB(3), &leaf));
+		assert_true(pt_lookup(&pt, GIB(3) + PAGE_SIZE, &leaf));
 		end();
 	}
 }
@@ -388,7 +391,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_entry_bits),     cmocka_unit_test(test_round_trip),
 	    cmocka_unit_test(test_largest_leaves), cmocka_unit_test(test_split_and_unmap),
-	    cmocka_unit_test(test_protect),        cmocka_unit_test(test_unmap_leaf),
+	    cmocka_unit_test(test_protect),        cmocka_unit_test(test_keep),
 	    cmocka_unit_test(test_exists),         cmocka_unit_test(test_no_memory),
 	    cmocka_unit_test(test_kept_top),       cmocka_unit_test(test_walk),
 	    cmocka_unit_test(test_refused),        cmocka_unit_test(test_random_model),

@@ -10,6 +10,14 @@
 #include "hv/pv_eoi.h"
 #include "hv/vdev/lapic.h"
 #include "hv/vdev/vdev.h"
+#include "hv/shared.h"
+
+struct shared shared_region[CONFIG_SHARED_MAX]; /* the guest has none */
+
+void frame_write(hpa_t pa, const void *src, size_t n)
+{
+	fail();
+}
 
 #define MS         1000000ULL
 #define DEBUG_EXIT 0xf4

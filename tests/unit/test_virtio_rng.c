@@ -108,7 +108,7 @@ static int setup(void **state)
 	fake_vm_new(1);
 	fake_vm.mem = (struct gmem){.base = calloc(1, RAM)};
 	assert_int_equal(gmem_add(&fake_vm.mem, 0, RAM, false), OK);
-	available = true;
+	available = fake_cfg.rng = true;
 	source = SIZE_MAX;
 	used_calls = greedy = 0;
 	loaded = NULL;
@@ -133,6 +133,11 @@ static void test_no_source(void **state)
 
 	assert_non_null(on_bus);
 	available = false;
+	bus_new();
+	assert_int_equal(virtio_rng_init(&fake_vm), OK);
+	assert_null(fake_vm.pci.function[1]);
+	fake_cfg.rng = false;
+	available = true;
 	bus_new();
 	assert_int_equal(virtio_rng_init(&fake_vm), OK);
 	assert_null(fake_vm.pci.function[1]);

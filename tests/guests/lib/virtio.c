@@ -2,70 +2,32 @@
 /* A small driver of virtio devices on PCI: virtio.h. */
 #include "tests/guests/lib/virtio.h"
 
-#include "hv/vdev/platform.h"
 #include "tests/guests/lib/guest.h"
+#include "tests/guests/lib/pci.h"
 
-#define SLOTS       32
 #define VENDOR      0x1af4
 #define DEVICE_BASE 0x1040
-#define BARS        6
-#define BAR_ROOM    0x100000u /* of the window, for one device */
-#define CAP_VENDOR  9
 #define FEATURE_32  (1u << (32 - 32)) /* VIRTIO_F_VERSION_1, in the second word */
 #define TRIES       1000
 #define TRY_US      1000
 
-static volatile uint8_t *ecam(uint32_t devfn, uint32_t offset)
+bool virtio_find(struct virtio_dev *d, uint16_t type, unsigned n)
 {
-	return (volatile uint8_t *)(uintptr_t)(PLATFORM_PCI_ECAM_BASE + (devfn << 12) + offset);
-}
+	*d = (struct virtio_dev){};
+	if (!pci_find(VENDOR, DEVICE_BASE + type, n, &d->devfn))
+		return false;
+	pci_place(d->devfn);
+	for (uint32_t i = 0, cap; (cap = pci_find_cap(d->devfn, PCI_CAP_ID_VENDOR, i)) != 0; i++) {
+		volatile uint8_t *at =
+		    pci_bar(d->devfn, pci_get(d->devfn, cap + 4, 1)) + pci_get(d->devfn, cap + 8, 4);
 
-static uint32_t config32(uint32_t devfn, uint32_t offset)
-{
-	return *(volatile uint32_t *)ecam(devfn, offset);
-}
-
-static void config32_set(uint32_t devfn, uint32_t offset, uint32_t value)
-{
-	*(volatile uint32_t *)ecam(devfn, offset) = value;
-}
-
-/* Memory BARs, one behind the other by size, in the device's part of the window. */
-static void bars_place(uint32_t devfn, uint32_t at)
-{
-	for (unsigned n = 0; n < BARS; n++) {
-		uint32_t reg = 0x10 + 4 * n, size;
-
-		config32_set(devfn, reg, UINT32_MAX);
-		size = ~(config32(devfn, reg) & ~0xfu) + 1;
-		if (!config32(devfn, reg) || (config32(devfn, reg) & 1))
-			continue;
-		at = (at + size - 1) & ~(size - 1);
-		config32_set(devfn, reg, at);
-		at += size;
-		if (config32(devfn, reg) & 4)
-			config32_set(devfn, 0x10 + 4 * ++n, 0);
-	}
-	config32_set(devfn, 4, 0x6);
-}
-
-static void capabilities_read(struct virtio_dev *d)
-{
-	uint8_t cap = *ecam(d->devfn, 0x34);
-
-	for (unsigned n = 0; cap && n < 48; n++, cap = *ecam(d->devfn, cap + 1)) {
-		uint32_t bar = config32(d->devfn, 0x10 + 4 * (*ecam(d->devfn, cap + 4) % BARS)) & ~0xfu;
-		volatile uint8_t *at = (volatile uint8_t *)(uintptr_t)(bar + config32(d->devfn, cap + 8));
-
-		if (*ecam(d->devfn, cap) != CAP_VENDOR)
-			continue;
-		switch (*ecam(d->devfn, cap + 3)) {
+		switch (pci_get(d->devfn, cap + 3, 1)) {
 		case 1:
 			d->common = at;
 			break;
 		case 2:
 			d->notify = at;
-			d->notify_factor = config32(d->devfn, cap + 16);
+			d->notify_factor = pci_get(d->devfn, cap + 16, 4);
 			break;
 		case 3:
 			d->isr = at;
@@ -75,21 +37,7 @@ static void capabilities_read(struct virtio_dev *d)
 			break;
 		}
 	}
-}
-
-bool virtio_find(struct virtio_dev *d, uint16_t type, unsigned n)
-{
-	for (uint32_t slot = 0; slot < SLOTS; slot++) {
-		uint32_t devfn = slot << 3;
-
-		if (config32(devfn, 0) != ((uint32_t)(DEVICE_BASE + type) << 16 | VENDOR) || n-- > 0)
-			continue;
-		*d = (struct virtio_dev){.devfn = devfn};
-		bars_place(devfn, PLATFORM_PCI_MEM_BASE + slot * BAR_ROOM);
-		capabilities_read(d);
-		return d->common && d->notify && d->isr && d->config;
-	}
-	return false;
+	return d->common && d->notify && d->isr && d->config;
 }
 
 uint32_t virtio_get(const struct virtio_dev *d, unsigned reg, unsigned size)
