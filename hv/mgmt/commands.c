@@ -35,6 +35,8 @@ const struct command commands[] = {
 	{"mem", "", "memory: Ingot's own, the guests'", command_mem, 0, 0, COMPLETE_NOTHING},
 	{"pci", "", "the machine's PCI devices, and which driver of Ingot has them", command_pci, 0, 0, COMPLETE_NOTHING},
 	{"disk", "", "the disks of the configuration and of the machine, and what was done with them", command_disk, 0, 0, COMPLETE_NOTHING},
+	{"net", "", "the switches: ports, packets, losses, addresses learnt; and the machine's cards", command_net, 0, 0, COMPLETE_NOTHING},
+	{"net link", "PORT up|down", "plugs a guest's network cable in or out", command_net_link, 2, 2, COMPLETE_NOTHING},
 	{"check", "", "walks the page tables: no guest reaches Ingot's memory or another guest's", command_check, 0, 0, COMPLETE_NOTHING},
 	{"log", "", "Ingot's messages since it started, the last 512", command_log, 0, 0, COMPLETE_NOTHING},
 	{"config", "", "the configuration in force, every default filled in", command_config, 0, 0, COMPLETE_NOTHING},

@@ -72,3 +72,7 @@ void command_pci(int argc, char **argv);
 
 /* hv/mgmt/commands_disk.c */
 void command_disk(int argc, char **argv);
+
+/* hv/mgmt/commands_net.c */
+void command_net(int argc, char **argv);
+void command_net_link(int argc, char **argv);

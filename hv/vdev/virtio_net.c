@@ -129,13 +129,14 @@ static void rested(struct timer *t)
 
 void virtio_net_set_link(struct virtio_net *n, bool up)
 {
-	struct vm *was = vm_enter_address_space(n->virtio.dev.vm);
+	struct vdev *dev = &n->virtio.dev;
 
-	spin_lock(&n->virtio.dev.lock);
+	spin_lock(&dev->lock);
 	n->config.status = up ? VIRTIO_NET_S_LINK_UP : 0;
-	virtio_config_changed(&n->virtio);
-	spin_unlock(&n->virtio.dev.lock);
-	vm_enter_address_space(was);
+	n->link_changed = dev->stopped;
+	if (!dev->stopped)
+		virtio_config_changed(&n->virtio);
+	spin_unlock(&dev->lock);
 }
 
 /* --- life --- */
@@ -231,6 +232,9 @@ void virtio_net_resume(struct vm *vm)
 		dev->stopped = false;
 		if (n->resting)
 			vdev_timer_arm(dev, &n->timer, vm_time_ns(vm));
+		if (n->link_changed)
+			virtio_config_changed(&n->virtio);
+		n->link_changed = false;
 		spin_unlock(&dev->lock);
 	}
 }

@@ -71,7 +71,8 @@ struct virtio_net {
 	struct virtqueue queue[2 * VIRTIO_NET_PAIRS + 1];
 	struct switch_port port;
 	struct virtio_net_config config;
-	uint16_t pairs; /* that the driver uses */
+	bool link_changed; /* while it was stopped */
+	uint16_t pairs;    /* that the driver uses */
 	struct timer timer;
 	uint32_t resting;         /* pairs whose sending goes on when the timer says so */
 	struct virtio_net_tx *tx; /* by pair, config.max_virtqueue_pairs of them */

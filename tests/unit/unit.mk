@@ -101,3 +101,5 @@ UNIT_virtio_blk_driver := drivers/virtio_blk.c drivers/virtio_ring.c hv/lib/fmt.
 UNIT_nvme := $(wildcard drivers/nvme*.c) hv/io/block.c hv/lib/status.c hv/lib/fmt.c hv/lib/str.c
 UNIT_nvme_FLAGS := -include tests/unit/one_cpu.h
 UNIT_virtio_device := drivers/virtio_device.c drivers/virtio_ring.c
+UNIT_virtio_net := $(wildcard hv/vdev/virtio_net*.c) hv/vdev/virtio_function.c $(UNIT_virtio) $(UNIT_pci) $(UNIT_NET) hv/lib/fmt.c hv/lib/str.c
+UNIT_fuzz_net_offload := $(UNIT_net_offload)
