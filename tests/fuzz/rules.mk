@@ -15,6 +15,7 @@ FUZZ_gpt := hv/io/gpt.c hv/lib/crc32.c
 FUZZ_virtqueue := hv/vdev/virtqueue.c hv/vdev/vq_chain.c mm/gpa.c
 FUZZ_virtio := hv/vdev/virtio.c hv/vdev/virtio_pci.c $(FUZZ_virtqueue)
 FUZZ_net_offload := hv/io/net_offload.c hv/io/net_packet.c
+FUZZ_virtio_ring := drivers/virtio_ring.c
 FUZZ_emulate := $(wildcard hv/emulate*.c) hv/insn.c hv/decode.c hv/guest_walk.c mm/gpa.c hv/lib/fmt.c hv/lib/str.c
 FUZZ_exit := $(wildcard $(addprefix hv/,cpuid*.c emulate*.c msr*.c pv*.c vdev/*.c)) $(addprefix hv/,exit.c event.c cr.c \
 	hypercall.c insn.c decode.c guest_walk.c task_switch.c io_bus.c vm_irq.c random.c) $(addprefix hv/io/,switch.c mac_table.c net_packet.c net_offload.c) hv/lib/calendar.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c mm/gpa.c

@@ -97,6 +97,7 @@ UNIT_exit := hv/exit.c hv/task_switch.c hv/cr.c hv/insn.c hv/decode.c hv/guest_w
 UNIT_isolation := hv/isolation.c hv/shared.c mm/page_alloc.c mm/bitset.c mm/memmap.c mm/pagetable.c mm/pt_format_ept.c mm/pt_format_host.c hv/lib/fmt.c hv/lib/str.c
 UNIT_pci_host := drivers/pci.c drivers/pci_irq.c drivers/pci_scan.c
 UNIT_virtio_ring := drivers/virtio_ring.c
+UNIT_fuzz_virtio_ring := $(UNIT_virtio_ring)
 UNIT_virtio_blk_driver := drivers/virtio_blk.c drivers/virtio_ring.c hv/lib/fmt.c hv/lib/str.c
 UNIT_nvme := $(wildcard drivers/nvme*.c) hv/io/block.c hv/lib/status.c hv/lib/fmt.c hv/lib/str.c
 UNIT_nvme_FLAGS := -include tests/unit/one_cpu.h
