@@ -25,6 +25,7 @@
 #include "hv/x86/msr.h"
 #include "hv/x86/rflags.h"
 #include "hv/xstate.h"
+#include "tests/unit/fake_disks.h"
 #include "tests/unit/fake_net.h"
 #include "tests/unit/fake_regs.h"
 #include "tests/unit/fake_time.h"

@@ -18,7 +18,7 @@ FUZZ_net_offload := hv/io/net_offload.c hv/io/net_packet.c
 FUZZ_virtio_ring := drivers/virtio_ring.c
 FUZZ_emulate := $(wildcard hv/emulate*.c) hv/insn.c hv/decode.c hv/guest_walk.c mm/gpa.c hv/lib/fmt.c hv/lib/str.c
 FUZZ_exit := $(wildcard $(addprefix hv/,cpuid*.c emulate*.c msr*.c pv*.c vdev/*.c)) $(addprefix hv/,exit.c event.c cr.c \
-	hypercall.c insn.c decode.c guest_walk.c task_switch.c io_bus.c vm_irq.c random.c) $(addprefix hv/io/,switch.c mac_table.c net_packet.c net_offload.c) hv/lib/calendar.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c mm/gpa.c
+	hypercall.c insn.c decode.c guest_walk.c task_switch.c io_bus.c vm_irq.c random.c) $(addprefix hv/io/,switch.c mac_table.c net_packet.c net_offload.c) hv/lib/calendar.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c mm/gpa.c mm/pagetable.c mm/pt_format_host.c mm/pt_format_ept.c mm/pt_format_npt.c
 
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ ?= $(FUZZERS)

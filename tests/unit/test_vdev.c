@@ -2,6 +2,7 @@
 /* The devices of a VM together: hv/vdev/vdev.c's list, and interrupts all the way from a device to a vector. */
 #include "fake_vm.h"
 #include "fake_net.h"
+#include "fake_disks.h"
 
 #include <stdio.h>
 #include "hv/config.h"
@@ -10,14 +11,6 @@
 #include "hv/pv_eoi.h"
 #include "hv/vdev/lapic.h"
 #include "hv/vdev/vdev.h"
-#include "hv/shared.h"
-
-struct shared shared_region[CONFIG_SHARED_MAX]; /* the guest has none */
-
-void frame_write(hpa_t pa, const void *src, size_t n)
-{
-	fail();
-}
 
 #define MS         1000000ULL
 #define DEBUG_EXIT 0xf4
@@ -64,39 +57,6 @@ void vm_end(struct vm *vm, enum vm_end how, int status)
 
 static void fake_lapic_changed(struct vcpu *v)
 {
-}
-
-/* What disks stand on, which no guest here has. */
-struct config host_config_file;
-
-enum status disk_open(struct disk *d, const struct disk_config *cfg, const char *user, bool readonly,
-		      char *why, size_t why_size)
-{
-	return ERR_NOENT;
-}
-
-enum status disk_close(struct disk *d)
-{
-	return OK;
-}
-
-void disk_submit(struct disk *d, struct disk_request *r)
-{
-	fail();
-}
-
-void vm_device_drained(struct vm *vm)
-{
-	fail();
-}
-
-void work_init(struct work *w, work_fn fn)
-{
-}
-
-void work_queue(struct work *w)
-{
-	fail();
 }
 
 static const struct hv_ops fake_ops = {.lapic_changed = fake_lapic_changed};
