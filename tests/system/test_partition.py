@@ -33,6 +33,7 @@ def table(path):
     header = header[:16] + struct.pack("<I", zlib.crc32(header)) + header[20:]
     devices.blank(path, BLOCKS * 512)
     with open(path, "r+b") as f:
+        f.write(b"\xcd\x18")  # INT 18h: the BIOS starts from the next disk
         f.seek(450)
         f.write(b"\xee")
         f.seek(510)
