@@ -156,7 +156,7 @@ static void test_references(void **state)
 	const struct vm_config *a = &config.vm[0], *b = &config.vm[1];
 
 	guests("disk = rom\ndisk = data\ndisk = cow readonly\nnet = dmz\nnet = lan  vlan=7 \nshared = box\n"
-	       "hvc0 = console\nballoon = yes\nrng = no",
+	       "hvc0 = console\nrng = no",
 	       "disk = cow\ndisk = rom readonly\nnet = lan trunk mac=52:54:00:AB:cd:01", "");
 	assert_int_equal(a->disk_count, 3);
 	assert_int_equal(a->disk[0].index, 1);
@@ -170,14 +170,14 @@ static void test_references(void **state)
 	assert_int_equal(a->net[1].vlan, 7);
 	assert_false(a->net[1].trunk);
 	assert_int_equal(a->shared[0].index, 0);
-	assert_true(a->hvc0_console && a->balloon);
+	assert_true(a->hvc0_console);
 	assert_false(a->rng);
 	assert_true(b->net[0].trunk && b->net[0].mac_given);
 	assert_memory_equal(b->net[0].mac, ((uint8_t[]){0x52, 0x54, 0, 0xab, 0xcd, 1}), 6);
 	assert_memory_equal(a->net[0].mac, ((uint8_t[]){0x52, 0x54, 0}), 3);
 	assert_memory_not_equal(a->net[0].mac, a->net[1].mac, 6);
 	guests("disk = none", "", "");
-	assert_false(a->hvc0_console || a->balloon);
+	assert_false(a->hvc0_console);
 	assert_true(a->rng);
 }
 
@@ -280,7 +280,7 @@ static void test_print(void **state)
 	assert_non_null(strstr(first, "[shared box]\nsize = 1M\n"));
 	assert_non_null(strstr(first, "disk = rom\ndisk = data readonly\nnet = lan mac=52:54:00:"));
 	assert_non_null(strstr(first, " vlan=9\n"));
-	assert_non_null(strstr(first, " trunk\nshared = box\nhvc0 = console\nballoon = no\nrng = yes\n"));
+	assert_non_null(strstr(first, " trunk\nshared = box\nhvc0 = console\nrng = yes\n"));
 	assert_non_null(
 	    strstr(first, "disk = none\nnet = dmz mac=02:00:00:00:00:01\nshared = none\nhvc0 = none\n"));
 	parse(first);
