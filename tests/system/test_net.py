@@ -2,7 +2,9 @@
 """Guests on switches: Debian's virtio_net driver, between guests."""
 import hashlib
 import itertools
+import os
 
+import conftest
 import linux
 from test_linux import EVEN, boot_linux, quick
 
@@ -50,6 +52,16 @@ def stream(m, megabytes, timeout):
     in_guest(m, "db", "rm -f /tmp/sum; (sleep 9999 | nc -l -p 5000 | md5sum >/tmp/sum) & sleep 1")
     in_guest(m, "web", f"yes 0123456789abcde | head -c {megabytes << 20} | nc {ADDRESS['db']} 5000", timeout)
     assert digest in in_guest(m, "db", "until [ -s /tmp/sum ]; do sleep 0.1; done; cat /tmp/sum", timeout)
+
+
+def test_example(boot):
+    """What `make run` starts: both guests have a disk that can be written, and one reaches the other."""
+    with open(os.path.join(conftest.ROOT, "configs", "example.cfg"), encoding="utf-8") as f:
+        m = boot_linux(boot, f.read(), memory=2048, amd=EVEN)
+    in_guest(m, "db", "echo hello | dd of=/dev/vda bs=512 conv=sync,fsync && test $(cat /sys/block/vda/size) = 131072")
+    assert " 0% packet loss" in in_guest(m, "web", "ping -c 3 10.0.0.2")
+    assert "hello" in in_guest(m, "db", "head -c 5 /dev/vda")
+    clean(m, ("web", "db"))
 
 
 def test_ping(boot, vendor):
