@@ -28,6 +28,7 @@
 #include "hv/vdev/uart.h"
 #include "hv/vdev/vdev.h"
 #include "hv/vdev/virtio_blk.h"
+#include "hv/vdev/virtio_console.h"
 #include "hv/vdev/virtio_net.h"
 #include "hv/vdev/virtio_rng.h"
 #include "hv/work.h"
@@ -124,6 +125,8 @@ struct vm {
 	struct virtio_blk *blk[CONFIG_VM_DISK_MAX];
 	uint32_t blk_count;
 	struct virtio_net *net[CONFIG_VM_NET_MAX];
+	struct virtio_console console;
+	uint8_t console_port; /* enum guest_port: where what is typed goes; atomic */
 	struct vdev debug_exit, debug_console, pvpanic, bios;
 
 	struct guest_tsc tsc;

@@ -9,6 +9,7 @@
 #include "hv/mgmt/vm_stats.h"
 #include "hv/pcpu.h"
 #include "hv/timer.h"
+#include "hv/vdev/guest_console.h"
 #include "hv/vm.h"
 
 #define DURATION_MAX 32
@@ -25,8 +26,8 @@ void command_console(int argc, char **argv)
 	(void)argc;
 	if (vm == NULL)
 		return;
-	if (!vm->cfg->com1_console)
-		command_error("%s has no console: com1 = none", vm->cfg->name);
+	if (!guest_console_present(vm))
+		command_error("%s has no console: com1 = none, hvc0 = none", vm->cfg->name);
 	else if (vm->vcpu_count == 0)
 		command_error("%s is %s: vm log %s shows what it has written", vm->cfg->name,
 			      vm_state_name(vm), vm->cfg->name);

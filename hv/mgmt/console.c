@@ -16,13 +16,14 @@
 #include "hv/mgmt/shell.h"
 #include "hv/pcpu.h"
 #include "hv/timer.h"
+#include "hv/vdev/guest_console.h"
 #include "hv/vm.h"
 #include "hv/work.h"
 
 #define COMMAND_SIZE 0x40000     /* bytes of a command's output that may wait for the line */
 #define ROUNDS       4           /* of one work item: it must not keep guests from their CPU */
 #define DRAIN_MAX    128         /* bytes to the device in one round */
-#define INPUT_CHUNK  64          /* bytes that are offered to a guest's UART at once */
+#define INPUT_CHUNK  64          /* bytes that are offered to a guest's port at once */
 #define POLL_NS      10000000ULL /* how often a waiting command looks again */
 
 static_assert(MUX_GUEST_MAX >= MAX_VMS);
@@ -72,12 +73,13 @@ static void log_line(const char *line, size_t len)
 	wake_if(news);
 }
 
-void console_guest_output(struct vm *vm, uint8_t byte)
+void console_guest_output(struct vm *vm, const uint8_t *bytes, size_t n)
 {
-	bool news;
+	bool news = false;
 
 	spin_lock(&lock);
-	news = mux_guest_put(mux, vm->index, byte);
+	for (size_t i = 0; i < n; i++)
+		news |= mux_guest_put(mux, vm->index, bytes[i]);
 	spin_unlock(&lock);
 	wake_if(news);
 }
@@ -180,14 +182,14 @@ static bool feed_guest(unsigned n)
 		bytes[count] = byte_ring_at(&g->in, g->in.tail + count);
 		count++;
 	}
-	/* Before the offer: the guest may say that it has room again while vuart_input is returning. */
+	/* Before the offer: the guest may say that it has room again while guest_console_input is returning. */
 	g->input_full = count > 0;
 	uint64_t tail = g->in.tail;
 	spin_unlock(&lock);
 	if (count == 0)
 		return false;
 
-	took = vuart_input(vms[n], bytes, count);
+	took = guest_console_input(vms[n], bytes, count);
 
 	spin_lock(&lock);
 	if (g->in.tail == tail) /* else its queue was dropped, it has ended */
@@ -216,7 +218,7 @@ static void release_guests(void)
 		bool release = mux_guest_release(mux, n);
 		spin_unlock(&lock);
 		if (release)
-			vuart_output_ready(vms[n]);
+			guest_console_output_ready(vms[n]);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The console multiplexer: one serial line shared by the hypervisor's log, the shell and the guests'
- * serial ports. Never waits for the line: what it can't take is kept, and producers are told to hold back.
+ * ports. Never waits for the line: what it can't take is kept, and producers are told to hold back.
  * This is the part that knows VMs, locks, timers and the device; what is shown when is hv/mgmt/mux.h.
  */
 #pragma once
@@ -31,16 +31,16 @@ void console_start_prompt(void);
 
 /* Makes vm known, with its log ring, before its first output; once in vm's life. ERR_NOMEM. */
 enum status console_guest_add(struct vm *vm);
-/* From vm's UART: one byte that the guest sent. Any CPU. The byte is always kept in vm's log ring. */
-void console_guest_output(struct vm *vm, uint8_t byte);
+/* From a port of vm: n bytes that the guest sent, a few hundred at most. Any CPU. They are always kept in vm's log ring. */
+void console_guest_output(struct vm *vm, const uint8_t *bytes, size_t n);
 /*
- * False: vm's ring holds output that the line has not taken yet, the UART should not report THR empty. Once
- * there is room, vuart_output_ready(vm) is called (hv/vdev/uart.h), with no lock held.
+ * False: vm's ring holds output that the line has not taken yet, its ports should take no more. Once
+ * there is room, guest_console_output_ready(vm) is called (hv/vdev/guest_console.h), with no lock held.
  */
 bool console_guest_ready(struct vm *vm);
 /*
- * The guest has read its received bytes after vuart_input took fewer than it was given: what is queued is to
- * be offered again. Called with the UART's lock held, on any CPU: it may only queue work.
+ * The guest has read its received bytes after guest_console_input took fewer than it was given: what is queued is to
+ * be offered again. Called with the port's lock held, on any CPU: it may only queue work.
  */
 void console_guest_input_ready(struct vm *vm);
 /* vm has ended for good (not: restarts). An attached operator gets the prompt back; unread input is dropped. */

@@ -19,10 +19,12 @@ static uint64_t debug_console_read(struct vdev *d, struct vcpu *v, uint64_t port
 
 static void debug_console_write(struct vdev *d, struct vcpu *v, uint64_t port, unsigned size, uint64_t value)
 {
+	uint8_t byte = (uint8_t)value;
+
 	(void)v;
 	(void)port;
 	(void)size;
-	console_guest_output(d->vm, (uint8_t)value);
+	console_guest_output(d->vm, &byte, 1);
 }
 
 enum status vdebug_console_init(struct vm *vm)

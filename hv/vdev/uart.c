@@ -6,6 +6,7 @@
 #include "hv/vdev/uart.h"
 #include "hv/lib/util.h"
 #include "hv/mgmt/console.h"
+#include "hv/vdev/guest_console.h"
 #include "hv/vm.h"
 
 enum uart_reg { RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR, UART_REGS };
@@ -215,7 +216,7 @@ static void write_thr(struct vuart *u, uint8_t byte)
 		u->thre_pending = true;
 		return;
 	}
-	console_guest_output(vm, byte);
+	guest_console_output(vm, GUEST_COM1, &byte, 1);
 	u->tx_held = !console_guest_ready(vm);
 	u->thre_pending = !u->tx_held;
 }

@@ -36,10 +36,6 @@ enum status vuart_init(struct vm *vm);
 void vuart_reset(struct vm *vm);
 void vuart_pause(struct vm *vm);
 void vuart_resume(struct vm *vm);
-/*
- * Received bytes; returns how many were taken. When fewer than n: console_guest_input_ready(vm) is called once,
- * after the guest has read what there was. Any CPU, no lock held.
- */
+/* As guest_console_input and guest_console_output_ready (hv/vdev/guest_console.h); there is room when the guest has read all. */
 size_t vuart_input(struct vm *vm, const uint8_t *bytes, size_t n);
-/* console_guest_ready(vm) has become true again. Any CPU, no lock held. */
 void vuart_output_ready(struct vm *vm);

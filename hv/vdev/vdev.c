@@ -44,6 +44,10 @@ static const struct {
      .drain = virtio_blk_drain,
      .fini = virtio_blk_fini},
     {.init = vivshmem_init, .fini = vivshmem_fini},
+    {.init = virtio_console_init,
+     .reset = virtio_console_reset,
+     .pause = virtio_console_pause,
+     .resume = virtio_console_resume},
     /* The last: its port is the configuration's choice, and must not take a device's. */
     {.init = vdebug_exit_init},
 };

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Debian's drivers on virtio devices that need nothing of the machine."""
+import re
+
 import linux
 from test_linux import EVEN, boot_linux, quick
 
@@ -18,3 +20,45 @@ def test_entropy(boot, vendor):
     linux.shell(m, "test $(dd if=/dev/hwrng bs=1k count=4 | md5sum | cut -c1-32) != $(dd if=/dev/zero bs=1k count=4 | md5sum | cut -c1-32)")
     log = linux.shell(m, "dmesg -r")
     assert not linux.warnings(log), linux.warnings(log)
+
+
+# Of Linux's console: hvc0 alone, without a serial port.
+HVC0 = "com1 = none\nhvc0 = console"
+
+
+def exits_of(m, name):
+    """(all, notifications of devices)"""
+    table = re.findall(r"^([A-Za-z/ ]+?) +(\d+) +\d+\s*$", m.command(f"exits {name}"), re.M)
+    return sum(int(n) for _, n in table), sum(int(n) for kind, n in table if kind == "memory access")
+
+
+def test_console(boot, vendor):
+    """A shell on hvc0; and of what a program writes raw, many bytes go with one exit."""
+    config = linux.section("web", extra=HVC0, cmdline=quick(vendor)).replace("console=ttyS0", "console=hvc0")
+    m = boot_linux(boot, config, amd=EVEN)
+    linux.attach(m, "web", 400)
+    assert re.search(r"ttyS0|hvc0", linux.shell(m, "cat /sys/class/tty/console/active")).group(0) == "hvc0"
+    linux.shell(m, "yes 0123456789abcde | head -c 65536 > /tmp/text")
+    # As long as a line may be, in both directions.
+    line = "0123456789" * 90
+    assert line in linux.shell(m, f"echo {line} | tr -d a-z")
+    log = linux.shell(m, "dmesg -r")
+    # Its driver is a module, which /init loads.
+    warnings = [line for line in linux.warnings(log) if "unable to open an initial console" not in line]
+    assert not warnings, warnings
+    # Not shown, so that nothing waits for the serial line: a program that waits spins.
+    linux.type_text(m, "stty -opost; (sleep 1; cat /tmp/text) &\r")
+    m.expect(linux.SHELL, 30)
+    linux.detach(m)
+    m.command("mute web")
+    first = before = after = exits_of(m, "web")
+    # Linux gives the driver half a page at a time.
+    for _ in range(500):
+        if after[1] - first[1] >= 65536 / 2048:
+            break
+        before = after if after[1] == first[1] else before
+        after = exits_of(m, "web")
+    assert after[1] - first[1] >= 65536 / 2048, (first, after)
+    assert after[0] - before[0] <= 65536 / 64, (before, after)
+    m.send("vm shutdown web\r")
+    m.expect("vm web: stopped: powered off", 90)

@@ -3,6 +3,7 @@
 #include "fake_vm.h"
 
 #include "hv/mgmt/console.h"
+#include "hv/vdev/guest_console.h"
 
 #define CHAR_NS 86805ULL /* 10 bits at 115200 */
 
@@ -12,10 +13,12 @@ static uint8_t output[8192];
 static unsigned out_count, room_calls, edges;
 static bool ready, irq;
 
-void console_guest_output(struct vm *vm, uint8_t byte)
+void guest_console_output(struct vm *vm, enum guest_port port, const uint8_t *bytes, size_t n)
 {
-	assert_true(out_count < sizeof(output));
-	output[out_count++] = byte;
+	assert_int_equal(port, GUEST_COM1);
+	assert_true(out_count + n <= sizeof(output));
+	memcpy(output + out_count, bytes, n);
+	out_count += n;
 }
 
 bool console_guest_ready(struct vm *vm)

@@ -27,9 +27,9 @@ struct vm *vm_enter_address_space(struct vm *vm)
 
 static uint8_t last_output;
 
-void console_guest_output(struct vm *vm, uint8_t byte)
+void console_guest_output(struct vm *vm, const uint8_t *bytes, size_t n)
 {
-	last_output = byte;
+	last_output = bytes[n - 1];
 }
 
 bool console_guest_ready(struct vm *vm)
