@@ -6,6 +6,8 @@ import re
 import pytest
 
 import devices
+import linux
+from test_virtio import boot_tools
 
 MIB = 1 << 20
 
@@ -26,3 +28,18 @@ def test_nvme(boot, work_dir):
     for name, serial, size in (("nvme0", "first", 16), ("nvme1", "second", 32), ("nvme1n5", "second", 64)):
         assert re.search(rf"disk {name}: QEMU NVMe Ctrl {serial}, {size} MiB", m.log())
     assert "pci 00:" not in m.log()
+
+
+@qemu_only
+@pytest.mark.parametrize("driver,name", [("nvme", "nvme0")])
+def test_guest(boot, vendor, work_dir, driver, name):
+    """A guest's file system on such a disk: written by two CPUs at a time and verified, trimmed."""
+    image = devices.blank(os.path.join(work_dir, "disk.img"), 64 * MIB)
+    m = boot_tools(boot, vendor, extra=f"vcpus = 2\ndisk = data\n[disk data]\ndevice = {name}", cpus=2,
+                   amd={"extra": devices.disk(image, driver)})
+    linux.shell(m, "/bin/mke2fs -q -t ext4 /dev/vda && mkdir /m && mount /dev/vda /m", 200)
+    linux.shell(m, "fio --name=v --directory=/m --size=2M --rw=randwrite --bsrange=512-64k --verify=crc32c --direct=1 --fsync=32 "
+                   "--ioengine=libaio --iodepth=16 --numjobs=2 --randseed=7 >/tmp/fio || { cat /tmp/fio; false; }", 400)
+    linux.shell(m, "umount /m && /bin/e2fsck -fn /dev/vda && blkdiscard /dev/vda", 200)
+    log = linux.shell(m, "dmesg -r")
+    assert not linux.warnings(log), linux.warnings(log)
