@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ticket spinlock. Host code runs with interrupts disabled except at the two points named in
+ * Ticket spinlock. Host code runs with interrupts disabled except at the points named in
  * hv/pcpu.h, so that a lock need not save the interrupt flag.
  *
  * The order in which locks may nest, outermost first:
  *   vm->state_lock, device locks (vdev), a shared region's, a PCI function's, vm->pci.intx_lock, vm->irq_lock,
  *   vm->pvclock_lock, vm->npt_lock, pcpu->sched_lock, vm->cap.lock, opened disks, queues of a block device by number, an ATA
- *   channel, a network card's sending, timer queue, work queue, page allocator, console, log.
+ *   channel, an uplink's, a network card's sending, timer queue, work queue, page allocator, console, log.
+ * A switch's is taken with no other held, and none is taken within.
  */
 #pragma once
 

@@ -9,27 +9,8 @@
 #include <stdio.h>
 #include "tests/unit/fake_virtio.h"
 #include "hv/lib/panic.h"
+#include "tests/fuzz/input.h"
 #include "tests/fuzz/require.h"
-
-static const uint8_t *input;
-static size_t left;
-
-void panic(const char *fmt, ...)
-{
-	fprintf(stderr, "panic: %s\n", fmt);
-	abort();
-}
-
-static uint64_t take(unsigned bytes)
-{
-	uint64_t v = 0;
-
-	bytes = MIN(bytes, (unsigned)left);
-	memcpy(&v, input, bytes);
-	input += bytes;
-	left -= bytes;
-	return v;
-}
 
 static void check(void)
 {

@@ -11,6 +11,7 @@
 #include "hv/lib/panic.h"
 #include "hv/lib/util.h"
 #include "hv/vdev/virtqueue.h"
+#include "tests/fuzz/input.h"
 #include "tests/fuzz/require.h"
 
 /* RAM, ROM and RAM, a page each, with a hole before the last one. */
@@ -25,26 +26,6 @@ static struct gmem m;
 static struct virtqueue q;
 static uint8_t before[SIZE];
 static uint16_t flying[SIZEMAX]; /* heads in flight */
-static const uint8_t *input;
-static size_t left;
-
-void panic(const char *fmt, ...)
-{
-	fprintf(stderr, "panic: %s\n", fmt);
-	abort();
-}
-
-static uint64_t take(unsigned bytes)
-{
-	uint64_t v = 0;
-
-	bytes = MIN(bytes, (unsigned)left);
-	memcpy(&v, input, bytes);
-	input += bytes;
-	left -= bytes;
-	return v;
-}
-
 /* What a driver would: small numbers lie in memory, and one bit chooses any at all. */
 static uint64_t address(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hv/vdev/pci_bar.c: BARs are sized, moved, switched on and off; who answers where, against a model that tries each. */
-#include "fake_vm.h"
+#include "fake_bus.h"
 
 #define FUNCTIONS       3
 #define ROUNDS          200000
@@ -36,15 +36,6 @@ void vm_msi(struct vm *vm, uint64_t address, uint32_t data)
 void vm_irq_set(struct vm *vm, unsigned gsi, bool level)
 {
 	fail();
-}
-
-uint8_t vpm_reset_read(struct vm *vm)
-{
-	return 0;
-}
-
-void vpm_reset_write(struct vm *vm, uint8_t value)
-{
 }
 
 static void note(struct pci_function *f, unsigned n, uint64_t offset, unsigned size, uint64_t value)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hv/vdev/pci_intx.c: what reaches the I/O APIC from a pin, and from pins that share an input. */
-#include "fake_vm.h"
+#include "fake_bus.h"
 
 #define SLOT               6
 #define SHARING            8    /* functions, from the slot of this number on */
@@ -25,28 +25,9 @@ void vm_irq_set(struct vm *vm, unsigned gsi, bool level)
 	line[gsi] = level;
 }
 
-uint8_t vpm_reset_read(struct vm *vm)
-{
-	return 0;
-}
-
-void vpm_reset_write(struct vm *vm, uint8_t value)
-{
-}
-
 static uint32_t below(uint32_t n)
 {
 	return (uint32_t)(test_random(&seed) >> 33) % n;
-}
-
-static uint64_t rd(uint64_t at, unsigned size)
-{
-	return io_bus_read(&fake_vm.mmio, NULL, at, size);
-}
-
-static void wr(uint64_t at, unsigned size, uint64_t value)
-{
-	io_bus_write(&fake_vm.mmio, NULL, at, size, value);
 }
 
 static void command(uint16_t value)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hv/vdev/virtio_function.c: what a driver finds on the bus, and the two ways to the registers. */
-#include "fake_vm.h"
+#include "fake_bus.h"
 
 #include <stdlib.h>
 #include "hv/vdev/virtio_function.h"
@@ -35,15 +35,6 @@ void vm_irq_set(struct vm *vm, unsigned gsi, bool level)
 	line = level;
 }
 
-uint8_t vpm_reset_read(struct vm *vm)
-{
-	return 0;
-}
-
-void vpm_reset_write(struct vm *vm, uint8_t value)
-{
-}
-
 static void on_notified(struct virtio *d, unsigned n)
 {
 	/* The device's lock is free. */
@@ -54,16 +45,6 @@ static void on_notified(struct virtio *d, unsigned n)
 
 static void on_reset(struct virtio *d)
 {
-}
-
-static uint64_t rd(uint64_t at, unsigned size)
-{
-	return io_bus_read(&fake_vm.mmio, NULL, at, size);
-}
-
-static void wr(uint64_t at, unsigned size, uint64_t value)
-{
-	io_bus_write(&fake_vm.mmio, NULL, at, size, value);
 }
 
 static int setup(void **state)
