@@ -248,7 +248,7 @@ struct vm *vm_enter_address_space(struct vm *x)
 
 const struct load_format load_flat;
 
-void console_guest_output(struct vm *x, uint8_t byte)
+void console_guest_output(struct vm *x, const uint8_t *bytes, size_t n)
 {
 }
 

@@ -68,6 +68,7 @@ UNIT_gpt := hv/io/gpt.c hv/lib/crc32.c
 UNIT_partition := hv/io/partition.c $(UNIT_gpt) hv/lib/fmt.c hv/lib/str.c
 UNIT_virtio := hv/vdev/virtio.c hv/vdev/virtio_pci.c $(UNIT_virtqueue)
 UNIT_fuzz_virtqueue := $(UNIT_virtqueue)
+UNIT_fuzz_exit := $(FUZZ_exit)
 UNIT_fuzz_virtio := $(UNIT_virtio)
 UNIT_virtio_rng := hv/vdev/virtio_rng.c hv/vdev/virtio_function.c $(UNIT_virtio) $(UNIT_pci)
 UNIT_virtio_console := hv/vdev/virtio_console.c hv/vdev/guest_console.c hv/vdev/virtio_function.c $(UNIT_virtio) $(UNIT_pci)
