@@ -6,6 +6,7 @@
 #include "drivers/e1000.h"
 #include "drivers/nvme.h"
 #include "drivers/virtio_blk.h"
+#include "drivers/virtio_net.h"
 #include "hv/x86/virtio.h"
 
 #define INTEL     0x8086
@@ -20,5 +21,7 @@ const struct pci_driver pci_drivers[] = {
     {.class_code = CLASS_IDE, .class_mask = IDE_MASK, .name = "ata", .probe = ata_probe},
     {INTEL, E1000_82540EM, .name = "e1000", .probe = e1000_probe},
     {INTEL, E1000_82574L, .name = "e1000e", .probe = e1000_probe},
+    {VIRTIO_PCI_VENDOR, VIRTIO_PCI_DEVICE(VIRTIO_ID_NET), .name = "virtio-net", .probe = virtio_net_probe},
+    {VIRTIO_PCI_VENDOR, VIRTIO_PCI_NET_OLD, .name = "virtio-net", .probe = virtio_net_probe},
     {},
 };

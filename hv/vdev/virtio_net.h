@@ -13,39 +13,7 @@
 #include "hv/timer.h"
 #include "hv/vdev/virtio.h"
 #include "hv/vdev/virtio_function.h"
-
-/* Feature bits. */
-#define VIRTIO_NET_F_CSUM         BIT(0)
-#define VIRTIO_NET_F_GUEST_CSUM   BIT(1)
-#define VIRTIO_NET_F_MTU          BIT(3)
-#define VIRTIO_NET_F_MAC          BIT(5)
-#define VIRTIO_NET_F_GUEST_TSO4   BIT(7)
-#define VIRTIO_NET_F_GUEST_TSO6   BIT(8)
-#define VIRTIO_NET_F_GUEST_ECN    BIT(9)
-#define VIRTIO_NET_F_HOST_TSO4    BIT(11)
-#define VIRTIO_NET_F_HOST_TSO6    BIT(12)
-#define VIRTIO_NET_F_HOST_ECN     BIT(13)
-#define VIRTIO_NET_F_MRG_RXBUF    BIT(15)
-#define VIRTIO_NET_F_STATUS       BIT(16)
-#define VIRTIO_NET_F_CTRL_VQ      BIT(17)
-#define VIRTIO_NET_F_MQ           BIT(22)
-
-#define VIRTIO_NET_S_LINK_UP      1
-
-/* Flags of a packet's header. */
-#define VIRTIO_NET_HDR_NEEDS_CSUM 1
-#define VIRTIO_NET_HDR_DATA_VALID 2
-
-struct virtio_net_hdr {
-	uint8_t flags, gso_type;
-	uint16_t hdr_len, gso_size, csum_start, csum_offset;
-	uint16_t num_buffers;
-};
-
-struct virtio_net_config {
-	uint8_t mac[ETH_ADDRESS];
-	uint16_t status, max_virtqueue_pairs, mtu;
-};
+#include "hv/x86/virtio_net.h"
 
 #define VIRTIO_NET_PAIRS    8   /* of queues, the most */
 #define VIRTIO_NET_SEGMENTS 256 /* of a chain */

@@ -131,12 +131,17 @@ def test_e1000e(boot, vendor):
 
 @pytest.mark.only("amd", "the emulator's cables can't be pulled out")
 def test_link(boot, work_dir):
-    """Cables pulled out of cards and put in again: one tells it by an interrupt, one is looked at."""
-    cards = [word for n, card in enumerate(("e1000", "e1000e")) for word in (
+    """Cables pulled out of cards and put in again: one tells it by an interrupt, the others are looked at."""
+    cards = [word for n, card in enumerate(("e1000", "e1000e", "virtio-net-pci")) for word in (
         "-netdev", f"user,id=n{n}", "-device", f"{card},netdev=n{n},id=card{n},addr={4 + n}")]
-    m = boot("[net a]\nuplink = 00:04.0\n[net b]\nuplink = 00:05.0\n", cpus=2, amd={"extra": cards})
+    m = boot("[net a]\nuplink = 00:04.0\n[net b]\nuplink = 00:05.0\n[net c]\nuplink = 00:06.0\n", cpus=2, amd={"extra": cards})
     m.expect(r"ready: 0 of 0", 60)
-    for n, card in enumerate(("e1000", "e1000e")):
+    for n, card in enumerate(("e1000", "e1000e", "virtio-net")):
         for state, word in (("off", "down"), ("on", "up")):
             machine.monitor(work_dir, f"set_link n{n} {state}")
             m.expect(rf"ingot: {card}-0: link {word}", 30)
+
+
+@qemu_only
+def test_virtio_net(boot, vendor):
+    reach_outside(boot, vendor, "virtio-net")

@@ -106,3 +106,4 @@ UNIT_nvme_FLAGS := -include tests/unit/one_cpu.h
 UNIT_virtio_device := drivers/virtio_device.c drivers/virtio_ring.c
 UNIT_virtio_net := $(wildcard hv/vdev/virtio_net*.c) hv/vdev/virtio_function.c $(UNIT_virtio) $(UNIT_pci) $(UNIT_NET) hv/lib/fmt.c hv/lib/str.c
 UNIT_fuzz_net_offload := $(UNIT_net_offload)
+UNIT_virtio_net_driver := drivers/virtio_net.c drivers/virtio_ring.c hv/io/net_packet.c hv/lib/fmt.c hv/lib/str.c
