@@ -31,7 +31,7 @@ def test_nvme(boot, work_dir):
 
 
 @qemu_only
-@pytest.mark.parametrize("driver,name", [("nvme", "nvme0")])
+@pytest.mark.parametrize("driver,name", [("nvme", "nvme0"), ("virtio-blk", "virtio0")])
 def test_guest(boot, vendor, work_dir, driver, name):
     """A guest's file system on such a disk: written by two CPUs at a time and verified, trimmed."""
     image = devices.blank(os.path.join(work_dir, "disk.img"), 64 * MIB)
