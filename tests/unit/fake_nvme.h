@@ -317,7 +317,7 @@ static inline void fake_ring_run(unsigned n)
 	}
 }
 
-static inline void fake_run_device(void)
+void fake_run_device(void)
 {
 	bool enable = fake_reg(NVME_CC) & NVME_CC_EN;
 

@@ -5,6 +5,7 @@
  */
 #include "fake_vm.h"
 
+#include "fake_identify.h"
 #include <stdlib.h>
 #include "drivers/ata_private.h"
 #include "mm/host_map.h"
@@ -73,38 +74,13 @@ static struct drive *selected(void)
 	return &ide.drive[ide.selected];
 }
 
-/* Padded with blanks, the first of two characters in the high byte. */
-static void put_text(uint16_t *w, const char *text, unsigned words)
-{
-	for (unsigned i = 0; i < 2 * words; i++)
-		w[i / 2] = (uint16_t)(w[i / 2] << 8 | (*text ? (uint8_t)*text++ : ' '));
-}
-
 static void identity(const struct drive *d, uint16_t *w)
 {
-	uint32_t blocks = SECTORS * 512 / (d->logical ? d->logical : 512);
-	uint8_t sum = 0;
-
-	memset(w, 0, 512);
-	put_text(w + 10, "  SERIAL 1", 10);
-	put_text(w + 27, "MODEL  A\x01 ", 20);
-	w[49] = 3 << 8;
-	w[60] = (uint16_t)blocks;
-	w[63] = 0x07;
-	w[88] = d->no_mode ? 0x3f : 0x203f;
-	w[83] = (uint16_t)(1 << 14 | (d->lba28 ? 0 : 1 << 10) | (d->no_flush ? 0 : 3 << 12));
-	w[84] = 1 << 14 | 1 << 6;
-	w[85] = 1 << 5;
-	w[87] = 1 << 14;
-	w[100] = (uint16_t)blocks;
-	if (d->logical) {
-		w[106] = 1 << 14 | 1 << 12;
-		w[117] = (uint16_t)(d->logical / 2);
-	}
-	w[255] = 0xa5;
-	for (unsigned i = 0; i < 256; i++)
-		sum = (uint8_t)(sum + w[i] + (w[i] >> 8));
-	w[255] |= (uint16_t)((uint8_t)-sum << 8);
+	fake_identify(w, &(struct fake_identity){.sectors = SECTORS,
+						 .logical = d->logical ? d->logical : 512,
+						 .lba28 = d->lba28,
+						 .no_mode = d->no_mode,
+						 .no_flush = d->no_flush});
 }
 
 /* The command is over. */

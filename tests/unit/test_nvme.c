@@ -2,109 +2,22 @@
 /* drivers/nvme*.c under hv/io/block.c, with a made-up controller that errs where it is told to. */
 #include "fake_nvme.h"
 
+#include "fake_block_host.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include "drivers/nvme.h"
 #include "drivers/nvme_queue.h"
-#include "hv/io/block.h"
 #include "hv/lib/fmt.h"
-#include "hv/pcpu.h"
-#include "mm/host_map.h"
-#include "mm/page_alloc.h"
 
-#define US         1000ULL
-#define SECOND     1000000000ULL
 #define TIMEOUT_NS (10 * SECOND)
-#define REQUESTS   80
-#define TIMERS     8
 
-struct pcpu test_cpu;
-uint32_t pcpu_count = 2;
-
-static uint64_t now, seed = 7;
-static struct timer *timers[TIMERS];
 static struct pci_device pci;
-static bool master, no_memory;
 static unsigned irqs_free; /* connections that succeed */
 static struct {
 	irq_fn fn;
 	void *arg;
 	uint32_t cpu;
 } irq[FAKE_QUEUES];
-static long allocated;
 static struct block_device *ns1, *ns2;
-static struct block_request req[REQUESTS];
-static struct frame_run run[REQUESTS];
-static unsigned done_count[REQUESTS];
-static uint8_t data[MIB(2)] __attribute__((aligned(PAGE_SIZE)));
-
-/* --- what the driver stands on --- */
-
-uint64_t time_now_ns(void)
-{
-	now += 100 * US;
-	fake_run_device();
-	return now;
-}
-
-void delay_us(uint32_t us)
-{
-	now += us * US;
-}
-
-void timer_init(struct timer *t, timer_fn fn)
-{
-	*t = (struct timer){.fn = fn};
-}
-
-void timer_arm(struct timer *t, uint32_t cpu, uint64_t deadline_ns)
-{
-	unsigned n = 0;
-
-	while (n < TIMERS && timers[n] && timers[n] != t)
-		n++;
-	assert_true(n < TIMERS);
-	timers[n] = t;
-	t->deadline_ns = deadline_ns;
-	t->armed = true;
-}
-
-void *page_alloc_bytes(size_t bytes)
-{
-	size_t size = ALIGN_UP(bytes, PAGE_SIZE);
-	void *p = no_memory ? NULL : aligned_alloc(PAGE_SIZE, size);
-
-	if (!p)
-		return NULL;
-	allocated += (long)size;
-	return memset(p, 0, size);
-}
-
-void page_free_bytes(void *p, size_t bytes)
-{
-	allocated -= (long)ALIGN_UP(bytes, PAGE_SIZE);
-	free(p);
-}
-
-void *page_alloc(unsigned order)
-{
-	return page_alloc_bytes(PAGE_SIZE << order);
-}
-
-void page_free(void *p, unsigned order)
-{
-	page_free_bytes(p, PAGE_SIZE << order);
-}
-
-hpa_t host_pa(const void *p)
-{
-	return hpa((uint64_t)p);
-}
-
-void pci_enable(const struct pci_device *d, bool on)
-{
-	master = on;
-}
 
 void *pci_map(const struct pci_device *d, unsigned region, uint64_t offset, uint64_t size)
 {
@@ -123,38 +36,13 @@ enum status pci_irq_connect(struct pci_device *d, unsigned n, uint32_t cpu, irq_
 	return OK;
 }
 
-/* --- a machine with the disk --- */
-
-static void done(struct block_request *r)
+void fake_deliver(void)
 {
-	done_count[r - req]++;
-}
-
-static void run_timers(void)
-{
-	for (unsigned i = 0; i < TIMERS; i++) {
-		if (timers[i] && timers[i]->armed && timers[i]->deadline_ns <= now) {
-			timers[i]->armed = false;
-			timers[i]->fn(timers[i]);
+	for (unsigned n = 1; n < FAKE_QUEUES; n++) {
+		if (fake.interrupts[n] && irq[n].fn && master) {
+			fake.interrupts[n] = 0;
+			irq[n].fn(irq[n].arg);
 		}
-	}
-}
-
-/* Interrupts and timers, for so long. */
-static void run_for(uint64_t ns)
-{
-	uint64_t end = now + ns, step = ns / 2000 + US;
-
-	while (now < end) {
-		now += step;
-		fake_run_device();
-		for (unsigned n = 1; n < FAKE_QUEUES; n++) {
-			if (fake.interrupts[n] && irq[n].fn && master) {
-				fake.interrupts[n] = 0;
-				irq[n].fn(irq[n].arg);
-			}
-		}
-		run_timers();
 	}
 }
 
@@ -182,21 +70,7 @@ static int setup(void **state)
 {
 	fake_power_on();
 	irqs_free = FAKE_QUEUES;
-	master = no_memory = false;
-	pcpu_count = 2;
-	memset(done_count, 0, sizeof(done_count));
-	for (size_t i = 0; i < sizeof(data); i++)
-		data[i] = (uint8_t)(test_random(&seed) >> 40);
-	for (unsigned i = 0; i < REQUESTS; i++) {
-		run[i] = (struct frame_run){hpa((uint64_t)data + i * PAGE_SIZE), PAGE_SIZE};
-		req[i] = (struct block_request){.op = BLOCK_READ,
-						.sector = 8 * i,
-						.sectors = 8,
-						.run = &run[i],
-						.runs = 1,
-						.done = done,
-						.status = ERR_AGAIN};
-	}
+	set_up_requests();
 	return 0;
 }
 
@@ -207,22 +81,6 @@ static int setup_disk(void **state)
 	find();
 	fake_log_warnings = 0;
 	return 0;
-}
-
-static void ended(unsigned n, enum status s)
-{
-	assert_int_equal(done_count[n], 1);
-	assert_int_equal(req[n].status, s);
-}
-
-/* Submits request n, which ends soon. */
-static enum status now_do(struct block_device *b, unsigned n)
-{
-	done_count[n] = 0;
-	block_submit(b, &req[n]);
-	run_for(SECOND / 100);
-	assert_int_equal(done_count[n], 1);
-	return req[n].status;
 }
 
 /* --- what is found --- */
@@ -407,16 +265,6 @@ static unsigned random_runs(struct frame_run *runs, unsigned max, uint64_t bytes
 	return n;
 }
 
-static bool same(const uint8_t *disk, const struct frame_run *runs, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		if (memcmp(disk, (void *)runs[i].pa.v, runs[i].len))
-			return false;
-		disk += runs[i].len;
-	}
-	return true;
-}
-
 static void test_data(void **state)
 {
 	static struct frame_run runs[256];
@@ -466,14 +314,20 @@ static void test_commands(void **state)
 	assert_int_equal(now_do(ns2, 0), OK);
 	assert_int_equal(fake.last.opcode, NVME_FLUSH);
 	assert_int_equal(fake.last.nsid, 2);
-	req[0] = (struct block_request){
-	    .op = BLOCK_WRITE, .fua = true, .sector = 16, .sectors = 8, .run = run, .runs = 1, .done = done};
+	req[0] = (struct block_request){.op = BLOCK_WRITE,
+					.fua = true,
+					.sector = 16,
+					.sectors = 8,
+					.run = run,
+					.runs = 1,
+					.done = request_done};
 	assert_int_equal(now_do(ns2, 0), OK);
 	assert_int_equal(fake.last.opcode, NVME_WRITE);
 	assert_int_equal(fake.last.cdw10, 2);
 	assert_int_equal(fake.last.cdw12, NVME_CDW12_FUA);
 	assert_memory_equal(fake.disk[1] + 16 * 512, data, PAGE_SIZE);
-	req[0] = (struct block_request){.op = BLOCK_WRITE_ZEROES, .sector = 16, .sectors = 4, .done = done};
+	req[0] = (struct block_request){
+	    .op = BLOCK_WRITE_ZEROES, .sector = 16, .sectors = 4, .done = request_done};
 	assert_int_equal(now_do(ns1, 0), OK);
 	assert_int_equal(fake.last.opcode, NVME_WRITE_ZEROES);
 	assert_int_equal(fake.last.cdw12, 3);
