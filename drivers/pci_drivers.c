@@ -2,6 +2,7 @@
 /* The table of PCI devices that Ingot drives. */
 #include "drivers/pci.h"
 
+#include "drivers/ahci.h"
 #include "drivers/ata.h"
 #include "drivers/e1000.h"
 #include "drivers/nvme.h"
@@ -15,6 +16,7 @@
 #define IDE_MASK  0xffff80
 
 const struct pci_driver pci_drivers[] = {
+    {.class_code = AHCI_PCI_CLASS, .class_mask = CLASS_ALL, .name = "ahci", .probe = ahci_probe},
     {.class_code = NVME_PCI_CLASS, .class_mask = CLASS_ALL, .name = "nvme", .probe = nvme_probe},
     {VIRTIO_PCI_VENDOR, VIRTIO_PCI_DEVICE(VIRTIO_ID_BLOCK), .name = "virtio-blk", .probe = virtio_blk_probe},
     {VIRTIO_PCI_VENDOR, VIRTIO_PCI_BLOCK_OLD, .name = "virtio-blk", .probe = virtio_blk_probe},

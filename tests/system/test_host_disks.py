@@ -31,7 +31,22 @@ def test_nvme(boot, work_dir):
 
 
 @qemu_only
-@pytest.mark.parametrize("driver,name", [("nvme", "nvme0"), ("virtio-blk", "virtio0")])
+def test_ahci(boot, work_dir):
+    """Two controllers with a disk each, the second at another port; the first has the CD that the machine boots from."""
+    images = [devices.blank(os.path.join(work_dir, f"disk{n}.img"), n * MIB) for n in (16, 32)]
+    m = boot("", cpus=2, amd={"extra": [
+        *devices.disk(images[0], "ahci", serial="first"),
+        "-drive", f"if=none,id=d2,format=raw,file={images[1]}", "-device", "ide-hd,bus=ide.3,drive=d2,serial=second"]})
+    m.expect("ready: ", 60)
+    m.command("version")
+    assert re.search(r"disk sata\d: QEMU HARDDISK first, 16 MiB", m.log())
+    assert re.search(r"disk sata\d: QEMU HARDDISK second, 32 MiB", m.log())
+    assert m.log().count(": QEMU ") == 2
+    assert "ahci:" not in m.log()
+
+
+@qemu_only
+@pytest.mark.parametrize("driver,name", [("nvme", "nvme0"), ("ahci", "sata0"), ("virtio-blk", "virtio0")])
 def test_guest(boot, vendor, work_dir, driver, name):
     """A guest's file system on such a disk: written by two CPUs at a time and verified, trimmed."""
     image = devices.blank(os.path.join(work_dir, "disk.img"), 64 * MIB)
