@@ -168,6 +168,8 @@ bool nvme_command_build(struct nvme_command *c, const struct nvme_format *f, con
 	c->cdw10 = (uint32_t)start;
 	c->cdw11 = (uint32_t)(start >> 32);
 	c->cdw12 = blocks - 1;
+	if (r->op != BLOCK_READ && r->fua)
+		c->cdw12 |= NVME_CDW12_FUA;
 	if (r->op == BLOCK_WRITE_ZEROES) {
 		c->opcode = NVME_WRITE_ZEROES;
 		if (r->may_unmap && f->zeroes_unmapped)
@@ -175,8 +177,6 @@ bool nvme_command_build(struct nvme_command *c, const struct nvme_format *f, con
 		return true;
 	}
 	c->opcode = r->op == BLOCK_WRITE ? NVME_WRITE : NVME_READ;
-	if (r->op == BLOCK_WRITE && r->fua)
-		c->cdw12 |= NVME_CDW12_FUA;
 	return put_data(c, r, list, list_pa);
 }
 

@@ -80,17 +80,23 @@ static void move(struct block_request *r, struct list *before)
 static void end(struct block_device *b, struct block_request *r, enum status status)
 {
 	if (r->flushing) {
-		r->op = BLOCK_WRITE;
+		r->op = r->was;
 		r->flushing = false;
 	}
 	r->status = status;
 	move(r, &b->queue[r->queue].completed);
 }
 
+static bool is_write(const struct block_request *r)
+{
+	return r->op == BLOCK_WRITE || r->op == BLOCK_WRITE_ZEROES;
+}
+
 void block_complete(struct block_device *b, struct block_request *r, enum status status)
 {
-	if (status == OK && r->op == BLOCK_WRITE && r->fua && b->write_cache && !b->fua) {
+	if (status == OK && is_write(r) && r->fua && b->write_cache && !b->fua) {
 		r->flushing = true;
+		r->was = r->op;
 		r->op = BLOCK_FLUSH;
 		move(r, &b->queue[r->queue].waiting);
 		return;

@@ -25,7 +25,7 @@ struct block_device;
 struct block_request {
 	/* The submitter's; nobody changes them before it is done. */
 	enum block_op op;
-	bool fua;         /* BLOCK_WRITE: on the medium before it is done */
+	bool fua;         /* BLOCK_WRITE, BLOCK_WRITE_ZEROES: on the medium before it is done */
 	bool may_unmap;   /* BLOCK_WRITE_ZEROES: the sectors need not keep room on the medium */
 	uint64_t sector;  /* of BLOCK_SECTOR bytes, on the device */
 	uint32_t sectors; /* not of BLOCK_FLUSH; within struct block_limits */
@@ -42,7 +42,8 @@ struct block_request {
 	uint64_t due_ns;
 	uint16_t queue;
 	uint8_t timeouts;
-	bool flushing; /* a BLOCK_WRITE with fua that is done, and whose op is BLOCK_FLUSH for now */
+	bool flushing;     /* it has fua, is done, and its op is BLOCK_FLUSH for now */
+	enum block_op was; /* flushing: what its op was */
 	uint32_t tag;
 };
 

@@ -235,15 +235,15 @@ static enum status translate(struct virtio_blk *b, struct virtio_blk_request *r,
 {
 	struct vm *vm = b->virtio.dev.vm;
 
-	r->disk = (struct disk_request){.sector = h->sector, .done = done};
+	/* "If the VIRTIO_BLK_F_FLUSH feature is not negotiated", the cache is to be written through. */
+	r->disk =
+	    (struct disk_request){.sector = h->sector, .fua = !virtio_has(&b->virtio, F_FLUSH), .done = done};
 	switch (h->type) {
 	case T_IN:
 		r->disk.op = BLOCK_READ;
 		return find_memory(vm, r, c, 0, c->writable_len - 1);
 	case T_OUT:
 		r->disk.op = BLOCK_WRITE;
-		/* "If the VIRTIO_BLK_F_FLUSH feature is not negotiated", the cache is to be written through. */
-		r->disk.fua = !virtio_has(&b->virtio, F_FLUSH);
 		return find_memory(vm, r, c, sizeof(*h), c->readable_len - sizeof(*h));
 	case T_FLUSH:
 		r->disk.op = BLOCK_FLUSH;

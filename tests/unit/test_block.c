@@ -352,6 +352,16 @@ static void test_fua_by_flush(void **state)
 	assert_int_equal(done_count[0], 1);
 	assert_int_equal(req[0].op, BLOCK_WRITE);
 	assert_int_equal(device.stats.requests[BLOCK_WRITE], 1);
+	/* Of zeroes too. */
+	req[1].op = BLOCK_WRITE_ZEROES;
+	req[1].fua = true;
+	block_submit(&device, &req[1]);
+	device_ends(0, 0);
+	assert_int_equal(done_count[1], 0);
+	assert_int_equal(order[3]->op, BLOCK_FLUSH);
+	device_ends(0, 0);
+	assert_int_equal(done_count[1], 1);
+	assert_int_equal(req[1].op, BLOCK_WRITE_ZEROES);
 	/* The flush fails: so does the write. */
 	block_submit(&device, &req[0]);
 	device_ends(0, 0);

@@ -331,6 +331,10 @@ static void test_commands(void **state)
 	assert_int_equal(now_do(ns1, 0), OK);
 	assert_int_equal(fake.last.opcode, NVME_WRITE_ZEROES);
 	assert_int_equal(fake.last.cdw12, 3);
+	req[0].fua = true;
+	assert_int_equal(now_do(ns1, 0), OK);
+	assert_int_equal(fake.last.cdw12, 3 | NVME_CDW12_FUA);
+	req[0].fua = false;
 	req[0].may_unmap = true;
 	assert_int_equal(now_do(ns1, 0), OK);
 	assert_int_equal(fake.last.cdw12, 3 | NVME_CDW12_DEALLOCATE);
