@@ -26,10 +26,13 @@ def blank(path, size):
 
 def disk(path, driver, name="disk0", serial=None, log=None):
     """QEMU's options for a disk behind the controller `driver`. log: the file that logs all writes (blklog.py), made here."""
-    options = ["-blockdev", f"driver=raw,node-name={name},file.driver=file,file.filename={path}"]
+    # QEMU drops discards, unless told otherwise.
+    options = ["-blockdev", f"driver=raw,node-name={name},discard=unmap,file.driver=file,file.filename={path}"]
     if log:
         blank(log, 0)
-        options += ["-blockdev", f"driver=blklogwrites,node-name={name}-logged,file={name},log.driver=file,log.filename={log}"]
+        # Its count of entries is always true, at the price of a flush of the log with each, which is spared.
+        options += ["-blockdev", f"driver=blklogwrites,node-name={name}-logged,discard=unmap,file={name},log-super-update-interval=1,"
+                                 f"log.driver=file,log.filename={log},log.cache.no-flush=on"]
     node = f"{name}-logged" if log else name
     serial = serial or name
     if driver == "nvme":

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Nothing that was acknowledged is lost by a power cut: the disk as a cut would have left it, at many points of one run."""
+import os
+import random
+import re
+import struct
+
+import pytest
+
+import blklog
+import devices
+import powercut
+
+SIZE = 1 << 20
+SEED = 20230611
+POINTS = 100
+
+qemu_only = pytest.mark.only("amd", "the emulator does not log what is done to a disk")
+
+
+def write(boot, tiny, work_dir, driver, device, words):
+    """One run of the writer: (its plan, the log's entries)."""
+    image, log = os.path.join(work_dir, "disk.img"), os.path.join(work_dir, "disk.log")
+    devices.blank(image, SIZE)
+    m = boot(f"[vm t]\nmemory = 16M\nkernel = powercut\ncmdline = seed={SEED} {words}\ndisk = data\n[disk data]\ndevice = {device}\n",
+             tiny("powercut"), amd={"extra": devices.disk(image, driver, log=log)})
+    m.expect(r"t\| DONE (\d+) failed", 200)
+    assert m.match.group(1) == "0", m.log()[-900:]
+    m.expect("vm t: stopped: powered off", 30)
+    m.close()
+    with open(log, "rb") as f:
+        entries = blklog.parse(f.read(), SIZE)
+    has = re.search(r"t\| flush (\d) discard (\d) zeroes (\d)", m.log())
+    assert has.group(1) == ("0" if words else "1"), "the disk has no cache"
+    features = [kind for kind, n in ((powercut.DISCARD, 2), (powercut.ZEROES, 3)) if has.group(n) == "1"]
+    writer = powercut.Writer(SEED, features)
+    assert not writer.garbage(entries)
+    assert any(e.flags & blklog.DISCARD for e in entries) == (powercut.DISCARD in features)
+    # What the disk was told of acknowledgements the console heard before.
+    said = {0, *(int(n) for n in re.findall(r"t\| durable (\d+)", m.log()))}
+    assert {writer.seen(entries[:n])[1] for n in range(0, len(entries), 16)} <= said
+    assert max(said) == powercut.REQUESTS and writer.seen(entries)[1] > powercut.REQUESTS - 8 * powercut.LANES
+    with open(image, "rb") as f:
+        whole = bytearray(SIZE)
+        for e in entries:
+            blklog.apply(whole, e)
+        assert f.read() == whole, "the log is not all that was done to the disk"
+    return writer, entries
+
+
+def cuts(writer, entries):
+    """What is lost by cuts at random points of the log, a text each."""
+    rng = random.Random(SEED)
+    lost = []
+    for point in sorted(rng.sample(range(1, len(entries) + 1), POINTS)):
+        image = blklog.after_cut(entries[:point], SIZE, random.Random(SEED + point))
+        what = writer.lost(image, *writer.seen(entries[:point]))
+        if what:
+            lost.append(f"seed {SEED}, cut behind entry {point} of {len(entries)}: {what}")
+    return lost
+
+
+@qemu_only
+@pytest.mark.parametrize("driver,device", [("nvme", "nvme0"), ("virtio-blk", "virtio0")])
+def test_flush(boot, tiny, work_dir, driver, device):
+    """What a flush has acknowledged is there. Without the flushes the same log must lose something, else nothing is tested."""
+    writer, entries = write(boot, tiny, work_dir, driver, device, "")
+    assert not cuts(writer, entries)
+    assert len(cuts(writer, [e for e in entries if not e.flags & blklog.FLUSH])) > POINTS // 2
+
+
+@qemu_only
+@pytest.mark.parametrize("driver,device", [("virtio-blk", "virtio0")])
+def test_through(boot, tiny, work_dir, driver, device):
+    """For a driver that knows of no cache each answer is an acknowledgement. QEMU's NVMe takes no notice of FUA: a unit test has it."""
+    writer, entries = write(boot, tiny, work_dir, driver, device, "through")
+    assert not cuts(writer, entries)
+
+
+def log_of(*entries, count=None, magic=blklog.MAGIC, block=512):
+    """A log of (sector, sectors, flags, data)."""
+    blocks = [blklog.SUPER.pack(magic, 1, len(entries) if count is None else count, block).ljust(block, b"\0")]
+    for sector, sectors, flags, data in entries:
+        blocks.append(struct.pack("<QQQQ", sector, sectors, flags, 0).ljust(block, b"\0") + data)
+    return b"".join(blocks)
+
+
+def refused(log):
+    with pytest.raises(blklog.LogError):
+        blklog.parse(log, 8 * 512)
+
+
+@qemu_only
+def test_log():
+    """The log's reader refuses what is none; a cut leaves what was flushed, and of the rest all, some or nothing."""
+    a, b = b"a" * 1024, b"b" * 512
+    for bad in (b"", bytes(512), log_of(magic=1), log_of(block=7), log_of(count=1 << 40), log_of(count=1), log_of((0, 1, 16, b)),
+                log_of((8, 1, 0, b)), log_of((1 << 60, 1, 0, b)), log_of((0, 1 << 60, 0, b)), log_of((0, 1, blklog.MARK, b)),
+                log_of((0, 1, 0, b), (0, 0, 0, b""))[:-1024]):
+        refused(bad)
+    entries = blklog.parse(log_of((0, 2, 0, a), (0, 0, blklog.FLUSH, b""), (2, 1, 0, b), (3, 1, blklog.FUA, b), (0, 2, blklog.DISCARD, b"")),
+                           8 * 512)
+    assert [e.length for e in entries] == [1024, 0, 512, 512, 1024]
+    images = [blklog.after_cut(entries, 8 * 512, random.Random(n)) for n in range(200)]
+    assert {i[:1024] for i in images} == {a, bytes(1024), b"a" * 512 + bytes(512), bytes(512) + b"a" * 512}
+    assert {i[1024:1536] for i in images} == {b, bytes(512)}
+    assert {i[1536:] for i in images} == {b + bytes(4 * 512)}
+    assert all(blklog.after_cut(entries[:2], 1024, random.Random(n)) == a for n in range(20))
