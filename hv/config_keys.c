@@ -123,7 +123,7 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 	     .help = "of a disk in memory: kept until Ingot ends, or dropped: each start of a guest sees the disk as it was at first"),
 	DISK(SIZE, "size", "none", size, .min = KIB(4), .max = GIB(4096),
 	     .help = "with a file, the least size: zeros stand behind it; alone, a blank disk in memory"),
-	DISK(DEVICE, "device", "none", device, .help = "a physical disk: nvme0 as `disk` lists it, pci:00:04.0, serial:TEXT"),
+	DISK(DEVICE, "device", "none", device, .help = "a physical disk: nvme0 as `disk` lists it, or where just one disk has it, pci:00:04.0 or serial:TEXT"),
 	DISK(PARTITION, "partition", "none", partition,
 	     .help = "of the device, by GPT: number:2, name:root, guid:01234567-89ab-cdef-0123-456789abcdef"),
 	DISK(FLAG, "readonly", "no", readonly, .words = yes_no, .help = "nobody may write it"),

@@ -108,13 +108,40 @@ static bool is_meant(const struct block_device *b, const struct disk_config *cfg
 	return false;
 }
 
+/* The next one after b that cfg may mean. */
+static struct block_device *next_meant(const struct block_device *b, const struct disk_config *cfg)
+{
+	struct block_device *next = block_next(b);
+
+	while (next && !is_meant(next, cfg))
+		next = block_next(next);
+	return next;
+}
+
+/* The one that cfg means. NULL: there is none, or several, of which nobody is to be taken by chance. */
 static struct block_device *find_device(const struct disk_config *cfg)
 {
-	struct block_device *b = block_next(NULL);
+	struct block_device *b = next_meant(NULL, cfg);
 
-	while (b && !is_meant(b, cfg))
-		b = block_next(b);
-	return b;
+	return b && !next_meant(b, cfg) ? b : NULL;
+}
+
+/* Why there is none for cfg. The disks of a controller, or of a serial number, are named, as far as there is room. */
+static enum status say_not_found(const struct disk_config *cfg, char *why, size_t why_size)
+{
+	const struct block_device *b = next_meant(NULL, cfg);
+	size_t n;
+
+	if (!b) {
+		fmt_snprintf(why, why_size, "disk %s: this machine has no such device (see `disk`)",
+			     cfg->name);
+		return ERR_NOENT;
+	}
+	n = (size_t)fmt_snprintf(why, why_size, "disk %s: its device may be %s", cfg->name, b->name);
+	while ((b = next_meant(b, cfg)) && n < why_size)
+		n += (size_t)fmt_snprintf(why + n, why_size - n, "%s%s", next_meant(b, cfg) ? ", " : " or ",
+					  b->name);
+	return ERR_INVAL;
 }
 
 void disk_read_partitions(const struct config *c)
@@ -156,11 +183,8 @@ static enum status find_backing(struct disk *d, char *why, size_t why_size)
 			fmt_snprintf(why, why_size, "disk %s: %s", cfg->name, status_str(s));
 	} else {
 		d->block = find_device(cfg);
-		if (!d->block) {
-			fmt_snprintf(why, why_size, "disk %s: this machine has no such device (see `disk`)",
-				     cfg->name);
-			s = ERR_NOENT;
-		}
+		if (!d->block)
+			s = say_not_found(cfg, why, why_size);
 	}
 	if (s != OK)
 		return s;

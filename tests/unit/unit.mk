@@ -44,6 +44,7 @@ UNIT_block_memory := hv/io/block_memory.c hv/io/block.c hv/lib/status.c hv/lib/s
 UNIT_block_memory_FLAGS := $(UNIT_block_FLAGS)
 UNIT_disk := hv/io/disk.c hv/io/block.c hv/lib/status.c hv/lib/str.c
 UNIT_disk_FLAGS := $(UNIT_block_FLAGS)
+UNIT_disk_open := hv/io/disk_open.c hv/lib/status.c hv/lib/fmt.c hv/lib/str.c
 UNIT_vcpu := hv/vcpu.c
 UNIT_vcpu_FLAGS := -fno-pie -include tests/unit/one_cpu.h
 UNIT_vcpu_LIBS := -no-pie -Wl,--unresolved-symbols=ignore-all
