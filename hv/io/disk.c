@@ -238,7 +238,7 @@ static enum status check(const struct disk *d, const struct disk_request *r)
 		break;
 	case BLOCK_WRITE:
 		if (d->readonly)
-			return ERR_UNSUPPORTED;
+			return ERR_INVAL;
 		break;
 	case BLOCK_DISCARD:
 		if (d->readonly || !d->block->limits.discard_sectors)

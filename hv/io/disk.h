@@ -61,7 +61,8 @@ enum status disk_close(struct disk *d);
 
 /*
  * Any CPU, without locks that r->done takes. Ends with ERR_RANGE outside of the disk, ERR_INVAL where it isn't whole logical
- * blocks, ERR_UNSUPPORTED for what the disk doesn't have or isn't allowed to, and with what block_request has.
+ * blocks or writes what is read-only, ERR_UNSUPPORTED for a discard or zeroes that the disk doesn't have or isn't allowed,
+ * and with what block_request has.
  */
 void disk_submit(struct disk *d, struct disk_request *r);
 

@@ -5,38 +5,13 @@
  */
 #include "hv/vdev/virtio_blk.h"
 
+#include "hv/lib/panic.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
 #include "hv/vm.h"
 #include "mm/page_alloc.h"
 
-#define DEVICE_ID       2
 #define CLASS_CODE      0x018000 /* mass storage, other */
-
-/* Features. */
-#define F_SIZE_MAX      BIT(1)
-#define F_SEG_MAX       BIT(2)
-#define F_RO            BIT(5)
-#define F_BLK_SIZE      BIT(6)
-#define F_FLUSH         BIT(9)
-#define F_TOPOLOGY      BIT(10)
-#define F_MQ            BIT(12)
-#define F_DISCARD       BIT(13)
-#define F_WRITE_ZEROES  BIT(14)
-
-/* Types of requests. */
-#define T_IN            0
-#define T_OUT           1
-#define T_FLUSH         4
-#define T_GET_ID        8
-#define T_DISCARD       11
-#define T_WRITE_ZEROES  13
-
-#define S_OK            0
-#define S_IOERR         1
-#define S_UNSUPP        2
-
-#define ID_SIZE         20
 
 /* What drivers are told that a request may be, and what one that doesn't care may be. */
 #define SEG_MAX         (VIRTIO_BLK_QUEUE_SIZE - 2) /* besides header and status */
@@ -49,18 +24,6 @@
 #define BUDGET_REQUESTS 64
 #define BUDGET_BYTES    KIB(256)
 
-struct header {
-	uint32_t type, reserved;
-	uint64_t sector;
-};
-
-/* Of T_DISCARD and T_WRITE_ZEROES. */
-struct range {
-	uint64_t sector;
-	uint32_t sectors, flags;
-};
-#define RANGE_UNMAP 1
-
 static struct virtio_blk *to_blk(struct virtio *d)
 {
 	return container_of(d, struct virtio_blk, virtio);
@@ -70,7 +33,7 @@ static struct virtio_blk *to_blk(struct virtio *d)
 
 static uint8_t result(enum status s)
 {
-	return s == OK ? S_OK : s == ERR_UNSUPPORTED ? S_UNSUPP : S_IOERR;
+	return s == OK ? VIRTIO_BLK_S_OK : s == ERR_UNSUPPORTED ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
 }
 
 /* One thing less is under way; the lock is held. True: the VM's life-cycle waits for this. */
@@ -200,27 +163,28 @@ static enum status find_memory(const struct vm *vm, struct virtio_blk_request *r
 
 static enum status find_range(const struct vm *vm, struct virtio_blk_request *r, const struct vq_chain *c)
 {
-	struct range range;
+	struct virtio_blk_range range;
 	bool zeroes = r->disk.op == BLOCK_WRITE_ZEROES;
 
 	/* max_discard_seg and max_write_zeroes_seg are 1. */
-	if (c->readable_len != sizeof(struct header) + sizeof(range) ||
-	    vq_chain_read(c, &vm->mem, sizeof(struct header), &range, sizeof(range)) != sizeof(range))
+	if (c->readable_len != sizeof(struct virtio_blk_header) + sizeof(range) ||
+	    vq_chain_read(c, &vm->mem, sizeof(struct virtio_blk_header), &range, sizeof(range)) !=
+		sizeof(range))
 		return ERR_INVAL;
-	if (range.flags & ~(zeroes ? RANGE_UNMAP : 0))
+	if (range.flags & ~(zeroes ? VIRTIO_BLK_RANGE_UNMAP : 0))
 		return ERR_UNSUPPORTED;
 	if (range.sectors > UNMAP_MAX)
 		return ERR_INVAL;
 	r->disk.sector = range.sector;
 	r->disk.sectors = range.sectors;
-	r->disk.may_unmap = range.flags & RANGE_UNMAP;
+	r->disk.may_unmap = range.flags & VIRTIO_BLK_RANGE_UNMAP;
 	return OK;
 }
 
 /* The disk's name, which is no request of it: ERR_AGAIN, it is done. */
 static enum status get_id(struct virtio_blk *b, const struct vq_chain *c)
 {
-	char id[ID_SIZE] = {};
+	char id[VIRTIO_BLK_ID_BYTES] = {};
 
 	if (c->writable_len != sizeof(id) + 1)
 		return ERR_INVAL;
@@ -231,30 +195,30 @@ static enum status get_id(struct virtio_blk *b, const struct vq_chain *c)
 
 /* Makes c, whose header is h, a request of the disk. */
 static enum status translate(struct virtio_blk *b, struct virtio_blk_request *r, const struct vq_chain *c,
-			     const struct header *h)
+			     const struct virtio_blk_header *h)
 {
 	struct vm *vm = b->virtio.dev.vm;
 
 	/* "If the VIRTIO_BLK_F_FLUSH feature is not negotiated", the cache is to be written through. */
-	r->disk =
-	    (struct disk_request){.sector = h->sector, .fua = !virtio_has(&b->virtio, F_FLUSH), .done = done};
+	r->disk = (struct disk_request){
+	    .sector = h->sector, .fua = !virtio_has(&b->virtio, VIRTIO_BLK_F_FLUSH), .done = done};
 	switch (h->type) {
-	case T_IN:
+	case VIRTIO_BLK_T_IN:
 		r->disk.op = BLOCK_READ;
 		return find_memory(vm, r, c, 0, c->writable_len - 1);
-	case T_OUT:
+	case VIRTIO_BLK_T_OUT:
 		r->disk.op = BLOCK_WRITE;
 		return find_memory(vm, r, c, sizeof(*h), c->readable_len - sizeof(*h));
-	case T_FLUSH:
+	case VIRTIO_BLK_T_FLUSH:
 		r->disk.op = BLOCK_FLUSH;
 		return OK;
-	case T_DISCARD:
+	case VIRTIO_BLK_T_DISCARD:
 		r->disk.op = BLOCK_DISCARD;
 		return find_range(vm, r, c);
-	case T_WRITE_ZEROES:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
 		r->disk.op = BLOCK_WRITE_ZEROES;
 		return find_range(vm, r, c);
-	case T_GET_ID:
+	case VIRTIO_BLK_T_GET_ID:
 		return get_id(b, c);
 	default:
 		return ERR_UNSUPPORTED;
@@ -271,7 +235,7 @@ static enum status take(struct virtio_blk *b, unsigned queue, struct virtio_blk_
 	struct virtio_blk_request *r = b->free;
 	struct vq_segment seg[VIRTIO_BLK_QUEUE_SIZE], *last;
 	struct vq_chain c = {.seg = seg, .seg_max = ARRAY_SIZE(seg)};
-	struct header h;
+	struct virtio_blk_header h;
 	enum status s;
 
 	/* When one gets free, all queues are looked at. */
@@ -291,7 +255,7 @@ static enum status take(struct virtio_blk *b, unsigned queue, struct virtio_blk_
 	r->written = MIN(c.writable_len, (uint64_t)UINT32_MAX);
 	s = translate(b, r, &c, &h);
 	if (s != OK) {
-		give_back(b, r, s == ERR_AGAIN ? S_OK : result(s));
+		give_back(b, r, s == ERR_AGAIN ? VIRTIO_BLK_S_OK : result(s));
 		return ERR_AGAIN;
 	}
 	b->busy++;
@@ -384,7 +348,7 @@ static void reset(struct virtio *d)
 	(void)d;
 }
 
-static const struct virtio_type type = {.id = DEVICE_ID, .notified = notified, .reset = reset};
+static const struct virtio_type type = {.id = VIRTIO_ID_BLOCK, .notified = notified, .reset = reset};
 
 /* --- the device --- */
 
@@ -407,19 +371,21 @@ static void describe(struct virtio_blk *b, unsigned queues)
 	    .max_write_zeroes_seg = 1,
 	    .write_zeroes_may_unmap = true,
 	};
-	while (device->logical_size << b->config.topology.physical_block_exp < device->physical_size)
-		b->config.topology.physical_block_exp++;
+	while (device->logical_size << b->config.physical_block_exp < device->physical_size)
+		b->config.physical_block_exp++;
 }
 
 static uint64_t features(const struct virtio_blk *b)
 {
 	const struct block_device *device = b->disk.block;
-	uint64_t f = F_SIZE_MAX | F_SEG_MAX | F_BLK_SIZE | F_TOPOLOGY | F_MQ;
+	uint64_t f = VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_BLK_SIZE |
+		     VIRTIO_BLK_F_TOPOLOGY | VIRTIO_BLK_F_MQ;
 
 	if (b->disk.readonly)
-		return f | F_RO | (device->write_cache ? F_FLUSH : 0);
-	return f | (device->write_cache ? F_FLUSH : 0) | (device->limits.discard_sectors ? F_DISCARD : 0) |
-	       (device->limits.zeroes_sectors ? F_WRITE_ZEROES : 0);
+		return f | VIRTIO_BLK_F_RO | (device->write_cache ? VIRTIO_BLK_F_FLUSH : 0);
+	return f | (device->write_cache ? VIRTIO_BLK_F_FLUSH : 0) |
+	       (device->limits.discard_sectors ? VIRTIO_BLK_F_DISCARD : 0) |
+	       (device->limits.zeroes_sectors ? VIRTIO_BLK_F_WRITE_ZEROES : 0);
 }
 
 static enum status add_device(struct vm *vm, struct virtio_blk *b)
@@ -441,7 +407,6 @@ static enum status add_device(struct vm *vm, struct virtio_blk *b)
 
 enum status virtio_blk_init(struct vm *vm)
 {
-	static_assert(offsetof(struct virtio_blk_config, write_zeroes_may_unmap) == 56);
 	for (uint32_t i = 0; i < vm->cfg->disk_count; i++) {
 		const struct vm_disk *want = &vm->cfg->disk[i];
 		struct virtio_blk *b = page_alloc_bytes(sizeof(*b));
@@ -506,8 +471,11 @@ enum status virtio_blk_fini(struct vm *vm)
 {
 	while (vm->blk_count) {
 		struct virtio_blk *b = vm->blk[vm->blk_count - 1];
-		enum status s = disk_close(&b->disk);
+		enum status s;
 
+		/* What is under way would write to memory that is another's by then: see virtio_blk_drain. */
+		CHECK(!b->busy);
+		s = disk_close(&b->disk);
 		if (s != OK)
 			return s;
 		page_free_bytes(b, sizeof(*b));

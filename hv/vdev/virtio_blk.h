@@ -11,6 +11,7 @@
 #include "hv/vdev/virtio.h"
 #include "hv/vdev/virtio_function.h"
 #include "hv/work.h"
+#include "hv/x86/virtio_blk.h"
 
 struct vm;
 
@@ -18,27 +19,6 @@ struct vm;
 #define VIRTIO_BLK_QUEUE_SIZE 128
 #define VIRTIO_BLK_REQUESTS   128 /* under way at a time, of all queues */
 #define VIRTIO_BLK_RUNS       32  /* pieces of memory of most requests; more are allocated */
-
-/* struct virtio_blk_config of the specification. */
-struct virtio_blk_config {
-	uint64_t capacity;
-	uint32_t size_max, seg_max;
-	struct {
-		uint16_t cylinders;
-		uint8_t heads, sectors;
-	} geometry;
-	uint32_t blk_size;
-	struct {
-		uint8_t physical_block_exp, alignment_offset;
-		uint16_t min_io_size;
-		uint32_t opt_io_size;
-	} topology;
-	uint8_t writeback, unused0;
-	uint16_t num_queues;
-	uint32_t max_discard_sectors, max_discard_seg, discard_sector_alignment;
-	uint32_t max_write_zeroes_sectors, max_write_zeroes_seg;
-	uint8_t write_zeroes_may_unmap, unused1[3];
-};
 
 struct virtio_blk;
 

@@ -24,8 +24,9 @@ def blank(path, size):
     return path
 
 
-def disk(path, driver, name="disk0", serial=None, log=None):
-    """QEMU's options for a disk behind the controller `driver`. log: the file that logs all writes (blklog.py), made here."""
+def disk(path, driver, name="disk0", serial=None, log=None, rate=None):
+    """QEMU's options for a disk behind the controller `driver`. log: the file that logs all writes (blklog.py), made here.
+    rate: the requests a second that it does, by the host's clock."""
     # QEMU drops discards, unless told otherwise.
     options = ["-blockdev", f"driver=raw,node-name={name},discard=unmap,file.driver=file,file.filename={path}"]
     if log:
@@ -34,6 +35,10 @@ def disk(path, driver, name="disk0", serial=None, log=None):
         options += ["-blockdev", f"driver=blklogwrites,node-name={name}-logged,discard=unmap,file={name},log-super-update-interval=1,"
                                  f"log.driver=file,log.filename={log},log.cache.no-flush=on"]
     node = f"{name}-logged" if log else name
+    if rate:
+        options += ["-object", f"throttle-group,id={name}-rate,x-iops-total={rate}",
+                    "-blockdev", f"driver=throttle,node-name={node}-slow,throttle-group={name}-rate,file={node}"]
+        node += "-slow"
     serial = serial or name
     if driver == "nvme":
         options += ["-device", f"nvme,drive={node},serial={serial}"]

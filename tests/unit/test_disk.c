@@ -279,7 +279,7 @@ static void test_rights(void **state)
 	disk.readonly = true;
 	assert_int_equal(simple(BLOCK_DISCARD, 0, 1), ERR_UNSUPPORTED);
 	assert_int_equal(simple(BLOCK_WRITE_ZEROES, 0, 1), ERR_UNSUPPORTED);
-	assert_int_equal(simple(BLOCK_WRITE, 0, 1), ERR_UNSUPPORTED);
+	assert_int_equal(simple(BLOCK_WRITE, 0, 1), ERR_INVAL);
 	assert_int_equal(parts, 0);
 	assert_int_equal(simple(BLOCK_READ, 0, 1), OK);
 }
