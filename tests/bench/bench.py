@@ -48,6 +48,27 @@ ROUND_TRIPS = [
     Figure("timer-hlt", "instr", None, {"amd": (2000, 1200), "intel": (1500, 1200)}),
 ]
 told = {}  # {name: text}
+# Of devices, by the guests bench_*.c: round trips, and all exits for each of many turns.
+DEVICES = [
+    Figure("blk-read", "instr", None, {"amd": (2500, 0), "intel": (2500, 0)}),
+    Figure("blk-read-16", "instr", None, {"amd": (2500, 0), "intel": (2500, 0)}),
+    # Once in a thousand turns or so comes a timer of the host.
+    Figure("blk-exits-1", "/1000", "exits for each read of 4 KiB of a disk in memory, one at a time",
+           {"amd": (1005, 1000), "intel": (1005, 1000)}),
+    Figure("blk-exits-32", "/1000", "the same, 32 at a time", {"amd": (250, 0), "intel": (250, 0)}),
+]
+
+
+def own_disk(name):
+    return f"disk = of-{name}\n[disk of-{name}]\nsize = 1M\n"
+
+
+# Turns of a guest with these words, of which it does double the number with "twice"; keys: a function of the guest's name.
+Repeated = collections.namedtuple("Repeated", "guest words keys turns")
+REPEATED = {
+    "blk-exits-1": Repeated("bench_blk", "exits", own_disk, 1024),
+    "blk-exits-32": Repeated("bench_blk", "exits depth-32", own_disk, 1024),
+}
 BOOT = [
     Figure("boot", "instr", "first instruction to the first guest's, two guests on two CPUs",
            {"amd": (60000000, 0), "intel": (60000000, 0)}),
@@ -102,9 +123,9 @@ def retried(function, *args):
         return function(*args)
 
 
-def round_trips(vendor):
-    """{name: value} of tests/guests/bench.c."""
-    m = start(vendor, "guest", "[vm t]\nmemory = 16M\nkernel = bench\n", tiny("bench"), 1)
+def round_trips(vendor, guest="bench", keys=""):
+    """{name: value} of tests/guests/bench.c, or another guest that prints alike. keys: more of its configuration."""
+    m = start(vendor, guest, f"[vm t]\nmemory = 16M\nkernel = {guest}\n{keys}", tiny(guest), 1)
     try:
         m.expect(r"t\| DONE (\d+) failed", 240)
         if m.match.group(1) != "0":
@@ -114,6 +135,40 @@ def round_trips(vendor):
     rows = re.findall(r"BENCH (\S+) +(\d+)  ([^\r\n]+)", m.log())
     told.update((name, text) for name, _, text in rows)
     return {name: int(value) for name, value, _ in rows}
+
+
+def exits(m, vm):
+    """All of a guest's so far."""
+    return sum(int(n) for n in re.findall(r"^(?!EXIT).{18} +(\d+) ", m.command(f"exits {vm}"), re.M))
+
+
+def exits_each(vendor, repeated):
+    """Thousandths of an exit for each turn: by how many more there are of double the number."""
+    runs = {"once": "", "again": " twice"}
+    config = "".join(f"[vm {name}]\nmemory = 16M\nautostart = no\non_poweroff = preserve\nkernel = {repeated.guest}\n"
+                     f"cmdline = {repeated.words}{more}\n{repeated.keys(name)}" for name, more in runs.items())
+    m = start(vendor, f"exits-{repeated.guest}", config, tiny(repeated.guest), 1)
+    try:
+        m.expect(machine.PROMPT, 120)
+        count = {}
+        for name in runs:
+            m.send(f"vm start {name}\r")
+            m.expect(rf"{name}\| DONE (\d+) failed", 240)
+            if m.match.group(1) != "0":
+                raise AssertionError("the benchmark guest failed: " + m.log_path)
+            m.expect(r"its memory is preserved", 60)
+            m.send("\r")
+            m.expect(machine.PROMPT + r"\s*$")
+            count[name] = exits(m, name)
+        return ((count["again"] - count["once"]) * 1000 + repeated.turns // 2) // repeated.turns
+    finally:
+        m.close()
+
+
+def devices(vendor):
+    got = round_trips(vendor, "bench_blk", own_disk("t"))
+    got.update((name, exits_each(vendor, repeated)) for name, repeated in REPEATED.items())
+    return got
 
 
 def host_used(m):
@@ -256,6 +311,7 @@ def print_table(figures, vendors, values, baseline):
 
 def measure(vendor, short):
     got = retried(round_trips, vendor)
+    got.update(retried(devices, vendor))
     if not short:
         got.update(retried(boot_and_memory, vendor))
         got.update(retried(linux_counts if vendor == "amd" else linux_ticks))
@@ -263,21 +319,21 @@ def measure(vendor, short):
     return got
 
 
-def check_round_trips(vendor):
-    """For the system tests: what fails of the round trips, as texts."""
-    got, baseline = retried(round_trips, vendor), read_baseline()
-    wrong = [(f, judge(f, vendor, got[f.name], baseline)) for f in ROUND_TRIPS]
+def check(vendor, measured, figures):
+    """For the system tests: what fails of the figures that the function measures, as texts."""
+    got, baseline = retried(measured, vendor), read_baseline()
+    wrong = [(f, judge(f, vendor, got[f.name], baseline)) for f in figures]
     return [f"{f.name}: {got[f.name]} {text}" for f, text in wrong if text]
 
 
 def main():
     parser = argparse.ArgumentParser(description="measures Ingot and prints a table")
     parser.add_argument("--vendor", default="all", choices=("all", *VENDORS))
-    parser.add_argument("--short", action="store_true", help="only the guest's round trips")
+    parser.add_argument("--short", action="store_true", help="only what the tiny guests measure")
     parser.add_argument("--update", action="store_true", help="make these values the known ones")
     a = parser.parse_args()
     vendors = VENDORS if a.vendor == "all" else (a.vendor,)
-    figures = ROUND_TRIPS if a.short else ROUND_TRIPS + BOOT + LINUX + IMAGE
+    figures = ROUND_TRIPS + DEVICES if a.short else ROUND_TRIPS + DEVICES + BOOT + LINUX + IMAGE
     values = {}
     for vendor in vendors:
         for name, value in measure(vendor, a.short).items():

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Where the host's instructions of a round trip go: by function, from #VMEXIT to VMRUN, counted in QEMU (exits.c).
 
-profile.py FIGURE [--lines FUNCTION]: cpuid, rdmsr, ... as tests/guests/bench.c names them; linux: the boot of Debian's
-kernel, a turn being an exit. A function's own instructions and those inlined into it. --lines: that function's code, with
+profile.py FIGURE [--lines FUNCTION]: cpuid, rdmsr, ... as tests/guests/bench.c names them; those that bench.py has repeated, as
+blk-exits-1; linux: the boot of Debian's kernel, a turn being an exit. A function's own instructions and those inlined into it. --lines: that function's code, with
 how often each instruction ran in a turn.
 """
 import argparse
@@ -27,12 +27,23 @@ def to_the_end(m):
     m.expect_end()
 
 
-def run(figure):
-    if figure == "linux":
-        return bench.counted_linux("quiet")[0]
-    config = f"[vm t]\nmemory = 16M\nkernel = bench\ncmdline = only {figure}\n"
-    return plugin.counted(bench.BUILD, "profile", lambda extra: bench.start("amd", "profile", config, bench.tiny("bench"), 1, extra),
+def counted(guest, words, keys=""):
+    config = f"[vm t]\nmemory = 16M\nkernel = {guest}\ncmdline = {words}\n{keys}"
+    return plugin.counted(bench.BUILD, "profile", lambda extra: bench.start("amd", "profile", config, bench.tiny(guest), 1, extra),
                           to_the_end)
+
+
+def run(figure):
+    """The counts and what they are of, in turns."""
+    if figure == "linux":
+        counts = bench.counted_linux("quiet")[0]
+        return counts, counts.exits
+    if figure not in bench.REPEATED:
+        return counted("bench", f"only {figure}"), TURNS.get(figure, 2000)
+    repeated = bench.REPEATED[figure]
+    once, twice = (counted(repeated.guest, repeated.words + more, repeated.keys("t")) for more in ("", " twice"))
+    more = {a: n - once.at.get(a, 0) for a, n in twice.at.items()}
+    return plugin.Counts(twice.exits - once.exits, twice.host - once.host, twice.guest - once.guest, more), repeated.turns
 
 
 def functions():
@@ -61,11 +72,10 @@ def print_code(function, counts, turns):
 
 def main():
     parser = argparse.ArgumentParser(description="the host's instructions of a round trip, by function")
-    parser.add_argument("figure", choices=[f.name for f in bench.ROUND_TRIPS] + ["linux"])
+    parser.add_argument("figure", choices=[f.name for f in bench.ROUND_TRIPS] + [*bench.REPEATED, "linux"])
     parser.add_argument("--lines", metavar="FUNCTION", action="append", default=[], help="that function's code, with counts")
     a = parser.parse_args()
-    counts = bench.retried(run, a.figure)
-    turns = counts.exits if a.figure == "linux" else TURNS.get(a.figure, 2000)
+    counts, turns = bench.retried(run, a.figure)
     for function in a.lines:
         print_code(function, counts, turns)
     print(f"{counts.exits / turns:.2f} exits, {sum(counts.at.values()) / turns:.1f} instructions of the host a turn")

@@ -1,36 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A virtio disk of 1 MiB, blank: requests in unusual shapes, wrong ones, rings that break every rule, resets while much is under
- * way; after each the device works again. "bench" on the command line: what reading costs, "BENCH name value  what" a line.
+ * way; after each the device works again.
  */
-#include "hv/x86/insn.h"
 #include "tests/guests/lib/guest.h"
 #include "tests/guests/lib/virtio.h"
 
-#define TYPE        2
-#define SIZE        64
-#define SECTOR      512u
-#define SECTORS     2048u
-#define MEMORY      0x1000000u /* of the guest */
-#define BUFFER      0x800000u  /* 1 MiB and more of it */
-#define BIG         0x10000u
-#define INDIRECT    (1u << 28)
-#define DISCARD     (1u << 13)
-#define ZEROES      (1u << 14)
+#define TYPE      2
+#define SIZE      64
+#define SECTOR    512u
+#define SECTORS   2048u
+#define MEMORY    0x1000000u /* of the guest */
+#define BUFFER    0x800000u  /* 1 MiB and more of it */
+#define BIG       0x10000u
+#define INDIRECT  (1u << 28)
+#define DISCARD   (1u << 13)
+#define ZEROES    (1u << 14)
 
-#define T_IN        0
-#define T_OUT       1
-#define T_FLUSH     4
-#define T_GET_ID    8
-#define T_DISCARD   11
-#define T_ZEROES    13
+#define T_IN      0
+#define T_OUT     1
+#define T_FLUSH   4
+#define T_GET_ID  8
+#define T_DISCARD 11
+#define T_ZEROES  13
 
-#define S_OK        0
-#define S_IOERR     1
-#define S_UNSUPP    2
-#define NO_ANSWER   0xee
-
-#define BENCH_TURNS 64
+#define S_OK      0
+#define S_IOERR   1
+#define S_UNSUPP  2
+#define NO_ANSWER 0xee
 
 static struct virtio_dev dev;
 static struct virtio_ring ring;
@@ -320,57 +317,10 @@ static void check_reset_in_flight(void)
 	guest_expect_equal("disk/all-of-many", came, n);
 }
 
-/* --- figures --- */
-
-/* Ticks of the time stamp counter for a request of `len` bytes, `depth` at a time. */
-static uint64_t cost(uint32_t len, unsigned depth)
-{
-	uint64_t least = UINT64_MAX;
-	uint32_t id, got;
-
-	for (unsigned i = 0; i < depth; i++) {
-		struct virtio_desc *t = table + 3 * i;
-
-		header[i].type = T_IN;
-		header[i].sector = 0;
-		t[0] = (struct virtio_desc){(uintptr_t)&header[i], sizeof(header[i]), DESC_NEXT, 1};
-		t[1] = (struct virtio_desc){BUFFER, len, DESC_NEXT | DESC_WRITE, 2};
-		t[2] = (struct virtio_desc){(uintptr_t)&status[i], 1, DESC_WRITE, 0};
-		desc(i, (uintptr_t)t, 3 * sizeof(*t), DESC_INDIRECT, 0);
-	}
-	for (unsigned turn = 0; turn < BENCH_TURNS; turn++) {
-		uint64_t begin = rdtsc(), ticks;
-
-		for (unsigned i = 0; i < depth; i++)
-			virtio_offer(&ring, i);
-		virtio_kick(&dev, &ring);
-		for (unsigned i = 0; i < depth; i++)
-			virtio_wait(&ring, &id, &got);
-		ticks = (rdtsc() - begin) / depth;
-		least = ticks < least ? ticks : least;
-	}
-	return least;
-}
-
-static void bench(void)
-{
-	EXPECT("disk/negotiated", start(INDIRECT));
-	works("disk/works"); /* so that its frames are there */
-	request(T_OUT, 0, BUFFER, 8 * SECTOR);
-	guest_printf("BENCH disk-read-512 %lu  a read of 512 bytes of a disk in memory, alone\n",
-		     cost(SECTOR, 1));
-	guest_printf("BENCH disk-read %lu  the same of 4 KiB, its copy included\n", cost(8 * SECTOR, 1));
-	guest_printf("BENCH disk-read-16 %lu  the same, 16 with one notification\n", cost(8 * SECTOR, 16));
-}
-
 void test_main(void)
 {
 	if (!EXPECT("disk/there", virtio_find(&dev, TYPE, 0)))
 		return;
-	if (guest_cmdline_has("bench")) {
-		bench();
-		return;
-	}
 	guest_expect_equal("disk/capacity", *(volatile uint32_t *)dev.config, SECTORS);
 	EXPECT("disk/negotiated", start(INDIRECT | DISCARD | ZEROES));
 	works("disk/works");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The short part of `make bench`: round trips of common exits within their limits and not grown."""
+"""The short part of `make bench`: round trips of common exits, and what devices cost, within their limits and not grown."""
 import os
 import subprocess
 import sys
@@ -12,7 +12,12 @@ import bench  # noqa: E402
 
 
 def test_round_trips(vendor):
-    wrong = bench.check_round_trips(vendor)
+    wrong = bench.check(vendor, bench.round_trips, bench.ROUND_TRIPS)
+    assert not wrong, "; ".join(wrong)
+
+
+def test_devices(vendor):
+    wrong = bench.check(vendor, bench.devices, bench.DEVICES)
     assert not wrong, "; ".join(wrong)
 
 
