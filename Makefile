@@ -162,11 +162,11 @@ iso: all guests $(BUILD)/host/ingot-config $(GUEST)/vmlinuz ## makes OUT=x.iso o
 
 # Each step in a make of its own: what deps installs must be there before the rest is looked at.
 .PHONY: run
-run: ## boots CONFIG=file in an emulator; BOOT=grub-bios|grub-efi|efi CPU=amd|intel CPUS=2 MEM=2G
+run: ## boots CONFIG=file in an emulator; BOOT=grub-bios|grub-efi|efi CPU=amd|intel CPUS=2 MEM=2G DISK=file NIC=yes
 	@$(MAKE) -s deps
 	@$(MAKE) -s all guests linux-guests $(BUILD)/host/ingot-config
 	@GRUB_TIMEOUT=0 boot/iso.sh $(FILES) $(BUILD) $(CONFIG) $(BUILD)/run.iso $(BUILD)/run-esp.img
-	@BOOT='$(BOOT)' CPU='$(CPU)' CPUS='$(CPUS)' MEM='$(MEM)' boot/run.sh $(BUILD) $(BUILD)/run.iso $(BUILD)/run-esp.img
+	@BOOT='$(BOOT)' CPU='$(CPU)' CPUS='$(CPUS)' MEM='$(MEM)' DISK='$(DISK)' NIC='$(NIC)' boot/run.sh $(BUILD) $(BUILD)/run.iso $(BUILD)/run-esp.img
 
 # The system tests alone: VENDOR=amd|intel|all, CASE=file/case as they are printed.
 VENDOR ?= all
