@@ -22,7 +22,7 @@ UNIT_svm_state := svm/state.c svm/inject.c svm/exit.c svm/asid.c svm/msrpm.c svm
 UNIT_vmx_caps := vmx/caps.c vmx/msr_bitmap.c
 UNIT_vmx_exit := vmx/exit.c vmx/exit_text.c vmx/guest_state.c hv/lib/fmt.c hv/lib/str.c
 # The way from exit to entry alone, with VMREAD and VMWRITE counted; what else vmx/run.c does is not called.
-UNIT_vmx_run := vmx/run.c vmx/exit.c hv/cpuid.c
+UNIT_vmx_run := vmx/run.c vmx/exit.c hv/cpuid.c hv/cpuid_policy.c
 UNIT_vmx_run_FLAGS := -fno-pie -include tests/unit/counted_vmcs.h
 UNIT_vmx_run_LIBS := -no-pie -Wl,--unresolved-symbols=ignore-all
 UNIT_lapic := hv/vdev/lapic.c hv/vdev/lapic_ipi.c hv/vdev/lapic_regs.c hv/vdev/lapic_timer.c
@@ -82,7 +82,7 @@ UNIT_net_offload := hv/io/net_offload.c hv/io/net_packet.c
 UNIT_switch := hv/io/switch.c hv/io/mac_table.c hv/io/net_packet.c
 UNIT_NET := $(UNIT_switch) hv/io/net_offload.c
 UNIT_vdev := $(wildcard hv/vdev/*.c) mm/pagetable.c mm/pt_format_host.c mm/pt_format_ept.c mm/pt_format_npt.c $(UNIT_NET) hv/vm_irq.c hv/io_bus.c hv/random.c hv/lib/calendar.c mm/gpa.c $(UNIT_config)
-UNIT_cpuid := hv/cpuid.c hv/cpuid_table.c hv/cpuid_choice.c mm/gpa.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c
+UNIT_cpuid := hv/cpuid.c hv/cpuid_policy.c hv/cpuid_table.c hv/cpuid_choice.c mm/gpa.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c
 UNIT_insn := hv/insn.c hv/guest_walk.c hv/decode.c mm/gpa.c
 UNIT_cr_msr := hv/cr.c hv/msr.c hv/msr_table.c hv/pvclock.c hv/insn.c hv/decode.c hv/guest_walk.c mm/gpa.c
 UNIT_LOAD := $(wildcard hv/load*.c) mm/gpa.c hv/lib/fmt.c hv/lib/str.c
