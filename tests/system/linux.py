@@ -53,6 +53,29 @@ def detach(m):
     m.expect("ingot> ", 30)
 
 
+def reboot(m):
+    """The attached guest; the console stays attached."""
+    m.send("reboot\r")
+    m.expect("Requesting system reboot", 60)
+    m.expect("BusyBox", 240)
+    m.expect(SHELL, 60)
+
+
+def disk_life(m, blocks="", jobs=1, fsync=0):
+    """A file system on the attached guest's /dev/vda, of so many KiB or all of it: written by so many at a time and verified, synced
+    after each `fsync` writes; whole after a reboot, with its file. Not mounted at the end."""
+    text = "yes 0123456789abcde | head -c 524288"
+    shell(m, f"/bin/mke2fs -q -t ext4 /dev/vda {blocks} && mkdir /m && mount /dev/vda /m", 200)
+    shell(m, "fio --name=v --directory=/m --size=2M --rw=randwrite --bsrange=512-64k --verify=crc32c --direct=1 --ioengine=libaio "
+             f"--iodepth=16 --numjobs={jobs} --fsync={fsync} --randseed=7 >/tmp/fio || {{ cat /tmp/fio; false; }}", 400)
+    shell(m, f"{text} >/m/file && umount /m", 100)
+    log = shell(m, "dmesg -r")
+    assert not warnings(log), warnings(log)
+    reboot(m)
+    shell(m, "mkdir -p /m && /bin/e2fsck -fn /dev/vda && mount /dev/vda /m", 100)
+    shell(m, f"test $({text} | md5sum | cut -c1-32) = $(md5sum </m/file | cut -c1-32) && umount /m", 100)
+
+
 # Warnings that the same kernel prints on the bare emulator too, or on any PC like it.
 KNOWN = re.compile(
     r"RETBleed: WARNING: Spectre v2 mitigation"      # Bochs' CPU models: no IBRS

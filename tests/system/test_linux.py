@@ -61,10 +61,7 @@ def test_stock_kernel(boot, vendor):
 def test_reboot(boot, vendor):
     m = boot_linux(boot, linux.section("web", cmdline=quick(vendor)))
     linux.attach(m, "web")
-    m.send("reboot\r")
-    m.expect("Requesting system reboot", 60)
-    m.expect("BusyBox", 240)  # the console stays attached over the restart
-    m.expect(linux.SHELL, 60)
+    linux.reboot(m)
     linux.shell(m, "test $(cut -d. -f1 /proc/uptime) -lt 60")
     linux.detach(m)
     assert "vm web: restarting" in m.log()

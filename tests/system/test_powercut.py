@@ -61,7 +61,7 @@ def cuts(writer, entries):
 
 
 @qemu_only
-@pytest.mark.parametrize("driver,device", [("nvme", "nvme0"), ("virtio-blk", "virtio0")])
+@pytest.mark.parametrize("driver,device", [("nvme", "nvme0"), ("ahci", "sata0"), ("virtio-blk", "virtio0")])
 def test_flush(boot, tiny, work_dir, driver, device):
     """What a flush has acknowledged is there. Without the flushes the same log must lose something, else nothing is tested."""
     writer, entries = write(boot, tiny, work_dir, driver, device, "")
