@@ -69,10 +69,10 @@ static bool put_trim(struct ahci_table *t, hpa_t table_pa, uint64_t lba, uint32_
 	return blocks == 0;
 }
 
-bool ahci_command_build(struct ahci_header *h, struct ahci_table *t, hpa_t table_pa, uint32_t block_size,
-			const struct block_request *r)
+bool ahci_command_build(struct ahci_header *h, struct ahci_table *t, hpa_t table_pa,
+			const struct ata_identity *id, const struct block_request *r)
 {
-	uint32_t unit = block_size / BLOCK_SECTOR, blocks = r->sectors / unit;
+	uint32_t unit = id->logical_size / BLOCK_SECTOR, blocks = r->sectors / unit;
 	uint64_t lba = r->sector / unit;
 
 	if (r->op == BLOCK_FLUSH) {
@@ -92,7 +92,7 @@ bool ahci_command_build(struct ahci_header *h, struct ahci_table *t, hpa_t table
 		return false;
 	put_fis(t,
 		r->op == BLOCK_READ ? AHCI_ATA_READ_DMA_EXT
-		: r->fua            ? AHCI_ATA_WRITE_DMA_FUA_EXT
+		: r->fua && id->fua ? AHCI_ATA_WRITE_DMA_FUA_EXT
 				    : AHCI_ATA_WRITE_DMA_EXT,
 		lba, blocks);
 	put_header(h, table_pa, r->runs, r->op == BLOCK_WRITE);

@@ -242,7 +242,7 @@ bool ahci_port_submit(struct ahci_port *p, struct block_request *r, enum status 
 		return false;
 	slot = (unsigned)__builtin_ctz(free);
 	*s = OK;
-	if (!ahci_command_build(&p->list[slot], &p->table[slot], table_pa(p, slot), p->id.logical_size, r)) {
+	if (!ahci_command_build(&p->list[slot], &p->table[slot], table_pa(p, slot), &p->id, r)) {
 		*s = ERR_INVAL;
 		return true;
 	}

@@ -342,32 +342,40 @@ static void test_commands(void **state)
 static void test_build(void **state)
 {
 	static struct ahci_table t;
+	struct ata_identity id = {.logical_size = 512};
 	struct ahci_header h;
 	struct block_request r = {.op = BLOCK_DISCARD, .sector = 0x123456789abc, .sectors = 64 * 65535};
 
-	assert_true(ahci_command_build(&h, &t, hpa(PAGE_SIZE), 512, &r));
+	assert_true(ahci_command_build(&h, &t, hpa(PAGE_SIZE), &id, &r));
 	assert_int_equal(h.prds, 1);
 	assert_int_equal(t.prd[0].address, PAGE_SIZE + offsetof(struct ahci_table, trim));
 	assert_int_equal(t.prd[0].count, 511);
 	assert_int_equal(t.trim[0], 0xffff123456789abc);
 	assert_int_equal(t.trim[63], 0xffff123456789abc + 63 * 65535);
 	r.sectors++;
-	assert_false(ahci_command_build(&h, &t, hpa(PAGE_SIZE), 512, &r));
+	assert_false(ahci_command_build(&h, &t, hpa(PAGE_SIZE), &id, &r));
 	r.sectors = 65536;
-	assert_true(ahci_command_build(&h, &t, hpa(PAGE_SIZE), 512, &r));
+	assert_true(ahci_command_build(&h, &t, hpa(PAGE_SIZE), &id, &r));
 	assert_int_equal(t.trim[1], 0x0001123456789abc + 65535);
 	assert_int_equal(t.trim[2], 0);
 	r = (struct block_request){
 	    .op = BLOCK_READ, .sector = 0xfedcba987654, .sectors = 8, .run = run, .runs = 1};
-	assert_true(ahci_command_build(&h, &t, hpa(PAGE_SIZE), 512, &r));
+	assert_true(ahci_command_build(&h, &t, hpa(PAGE_SIZE), &id, &r));
 	assert_int_equal(t.fis.lba0, 0x54);
 	assert_int_equal(t.fis.lba2, 0x98);
 	assert_int_equal(t.fis.lba3, 0xba);
 	assert_int_equal(t.fis.lba5, 0xfe);
 	r.sector = 0xfffffffffff8;
-	assert_true(ahci_command_build(&h, &t, hpa(PAGE_SIZE), 512, &r));
+	assert_true(ahci_command_build(&h, &t, hpa(PAGE_SIZE), &id, &r));
 	r.sector++;
-	assert_false(ahci_command_build(&h, &t, hpa(PAGE_SIZE), 512, &r));
+	assert_false(ahci_command_build(&h, &t, hpa(PAGE_SIZE), &id, &r));
+	/* A disk without FUA: the core sends a flush behind the write. */
+	r = (struct block_request){.op = BLOCK_WRITE, .fua = true, .sectors = 8, .run = run, .runs = 1};
+	assert_true(ahci_command_build(&h, &t, hpa(PAGE_SIZE), &id, &r));
+	assert_int_equal(t.fis.command, AHCI_ATA_WRITE_DMA_EXT);
+	id.fua = true;
+	assert_true(ahci_command_build(&h, &t, hpa(PAGE_SIZE), &id, &r));
+	assert_int_equal(t.fis.command, AHCI_ATA_WRITE_DMA_FUA_EXT);
 }
 
 /* More than there are slots. */
