@@ -129,7 +129,7 @@ $(BUILD)/gen/%.hex: %.asl Makefile
 # What `make` itself needs, what running needs, what testing needs.
 DEPS_BUILD := gcc binutils libc6-dev nasm acpica-tools gnu-efi
 DEPS_RUN := qemu-system-x86 bochs bochsbios vgabios ovmf grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools python3
-DEPS_TEST := libcmocka-dev libzydis-dev clang-14 libclang-rt-14-dev clang-format-14 cppcheck python3-pytest python3-pexpect
+DEPS_TEST := libcmocka-dev libzydis-dev clang-14 libclang-rt-14-dev clang-format-14 cppcheck e2fsprogs python3-pytest python3-pexpect
 
 .PHONY: deps
 deps: ## installs the Debian packages that building, running and testing need

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Nothing that was acknowledged is lost by a power cut: the disk as a cut would have left it, at many points of one run."""
+import itertools
 import os
 import random
 import re
 import struct
+import subprocess
 
 import pytest
 
 import blklog
 import devices
+import linux
 import powercut
+from test_virtio import boot_tools
 
 SIZE = 1 << 20
 SEED = 20230611
@@ -65,16 +69,84 @@ def cuts(writer, entries):
 def test_flush(boot, tiny, work_dir, driver, device):
     """What a flush has acknowledged is there. Without the flushes the same log must lose something, else nothing is tested."""
     writer, entries = write(boot, tiny, work_dir, driver, device, "")
-    assert not cuts(writer, entries)
+    lost = cuts(writer, entries)
+    assert not lost, lost
     assert len(cuts(writer, [e for e in entries if not e.flags & blklog.FLUSH])) > POINTS // 2
 
 
 @qemu_only
-@pytest.mark.parametrize("driver,device", [("virtio-blk", "virtio0")])
+@pytest.mark.parametrize("driver,device", [("ahci", "sata0"), ("virtio-blk", "virtio0")])
 def test_through(boot, tiny, work_dir, driver, device):
     """For a driver that knows of no cache each answer is an acknowledgement. QEMU's NVMe takes no notice of FUA: a unit test has it."""
     writer, entries = write(boot, tiny, work_dir, driver, device, "through")
-    assert not cuts(writer, entries)
+    lost = cuts(writer, entries)
+    assert not lost, lost
+
+
+FS_SIZE = 16 << 20
+RECORDS = [f"record {n} of many\n".encode() for n in range(100, 160)]
+# Each record is acknowledged by fsync() before the next is written, which so says it; other files are written and not flushed.
+APPEND = (f"for i in $(seq 100 {99 + len(RECORDS)}); do echo $i >/m/$((i%7)); echo record $i of many | "
+          "dd of=/m/log oflag=append conv=notrunc,fsync 2>/tmp/dd && echo acknowledged $i; done")
+
+
+def records_before(entries):
+    """How many records were acknowledged at least, before each entry of the log was done."""
+    each = (max(map(int, re.findall(rb"record (\d{3}) of many", e.data or b"")), default=100) - 100 for e in entries)
+    return list(itertools.accumulate(each, max))
+
+
+def file_lost(image, acknowledged):
+    """What a file system lacks, once its journal is replayed, as text; None: it is whole and has these records."""
+    def run(*command):
+        return subprocess.run(command, capture_output=True, check=False)
+
+    done = run("/sbin/e2fsck", "-p", image)
+    if done.returncode not in (0, 1):
+        return f"e2fsck can't mend it: {done.stdout!r}"
+    done = run("/sbin/e2fsck", "-fn", image)
+    if done.returncode:
+        return f"e2fsck finds mistakes behind the replay: {done.stdout!r}"
+    has = run("/sbin/debugfs", "-R", "cat /log", image).stdout
+    if not has.startswith(b"".join(RECORDS[:acknowledged])):
+        return f"of {acknowledged} records {has.count(b'record')} are there: {has[-60:]!r}"
+    return None if b"".join(RECORDS).startswith(has) else f"the file has what was not written: {has[-60:]!r}"
+
+
+def file_cuts(entries, work_dir, points):
+    promised = records_before(entries)
+    first = next(i for i, n in enumerate(promised) if n)
+    path = os.path.join(work_dir, "cut.img")
+    lost = []
+    for point in sorted(random.Random(SEED).sample(range(first + 1, len(entries) + 1), points)):
+        with open(path, "wb") as f:
+            f.write(blklog.after_cut(entries[:point], FS_SIZE, random.Random(SEED + point)))
+        what = file_lost(path, promised[point - 1])
+        if what:
+            lost.append(f"seed {SEED}, cut behind entry {point} of {len(entries)}: {what}")
+    return lost
+
+
+@qemu_only
+def test_file_system(boot, vendor, work_dir):
+    """ext4 of Debian's kernel: its journal makes it whole after each cut, and what fsync() has acknowledged is in the file."""
+    image, log = os.path.join(work_dir, "disk.img"), os.path.join(work_dir, "disk.log")
+    devices.blank(image, FS_SIZE)
+    m = boot_tools(boot, vendor, extra="disk = data\n[disk data]\ndevice = nvme0", cpus=2,
+                   amd={"extra": devices.disk(image, "nvme", log=log)})
+    linux.shell(m, "/bin/mke2fs -q -t ext4 /dev/vda && mkdir /m && mount /dev/vda /m", 200)
+    said = linux.shell(m, APPEND, 300)
+    assert len(re.findall(r"^acknowledged \d+\s*$", said, re.M)) == len(RECORDS), said
+    linux.detach(m)
+    m.send("vm destroy web\r")
+    m.expect("vm web: stopped: destroyed", 60)
+    m.close()
+    with open(log, "rb") as f:
+        entries = blklog.parse(f.read(), FS_SIZE)
+    assert records_before(entries)[-1] > len(RECORDS) - 5
+    lost = file_cuts(entries, work_dir, POINTS)
+    assert not lost, lost
+    assert file_cuts([e for e in entries if not e.flags & blklog.FLUSH], work_dir, 10)
 
 
 def log_of(*entries, count=None, magic=blklog.MAGIC, block=512):
