@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The way of an instruction through the emulator: its bytes, its form, its operands, what it does, and what comes
- * of that. Aligned moves of 32 and 64 bits, which drivers use on device registers, have a shorter way.
+ * of that. Aligned moves of 32 and 64 bits and stores of 16, which drivers use on device registers, have a shorter way.
  */
 #include "hv/emulate_private.h"
 
@@ -161,7 +161,7 @@ static enum status recognise(struct emulation *m, struct insn_known *k)
 	return finish(&m, s == OK ? execute(&m) : s);
 }
 
-/* --- aligned 32-bit and 64-bit moves in 64-bit mode, which cross no page and can't fault a second time --- */
+/* --- aligned moves in 64-bit mode, which cross no page, can't fault a second time and keep no part of a register --- */
 
 enum plan_kind { PLAN_NONE, PLAN_LONG_WAY, PLAN_LOAD, PLAN_STORE, PLAN_STORE_IMM };
 #define PLAN_NO_REG 0xff
@@ -174,11 +174,10 @@ enum plan_kind { PLAN_NONE, PLAN_LONG_WAY, PLAN_LOAD, PLAN_STORE, PLAN_STORE_IMM
 	p->kind = PLAN_LONG_WAY;
 	if (!i->len && !insn_known_decode(k))
 		return;
-	if (i->encoding != INSN_LEGACY || i->map != MAP_ONE || i->opsize == 2 || i->addrsize != 8 ||
-	    i->mod == 3 || i->lock || i->seg != INSN_NO_SEG || i->reg == RSP ||
-	    (i->has_base && i->base == RSP))
+	if (i->encoding != INSN_LEGACY || i->map != MAP_ONE || i->addrsize != 8 || i->mod == 3 || i->lock ||
+	    i->seg != INSN_NO_SEG || i->reg == RSP || (i->has_base && i->base == RSP))
 		return;
-	if (i->opcode == MOV_LOAD || i->opcode == MOV_LOAD_RAX)
+	if ((i->opcode == MOV_LOAD || i->opcode == MOV_LOAD_RAX) && i->opsize != 2)
 		p->kind = PLAN_LOAD;
 	else if (i->opcode == MOV_STORE || i->opcode == MOV_STORE_RAX)
 		p->kind = PLAN_STORE;
@@ -216,8 +215,7 @@ static inline bool plan_fits(const struct vcpu *v, const struct vm_exit *e, cons
 [[gnu::noinline]] static enum exit_action plan_store(struct vcpu *v, uint64_t at, const struct insn_plan *p,
 						     uint64_t value)
 {
-	if (p->size == sizeof(uint32_t))
-		value = (uint32_t)value;
+	value &= UINT64_MAX >> (64 - 8 * p->size);
 	if (vlapic_owns(&v->lapic, at))
 		vlapic_mmio_write(v, at & PAGE_OFFSET, p->size, value);
 	else

@@ -164,14 +164,11 @@ unsigned vm_frames(const struct vm *vm, gpa_t a, size_t n, struct frame_run *run
 	unsigned count = 0;
 
 	for (size_t done = 0, part; done < n; done += part) {
-		uint64_t va = GMEM_VM_BASE + a.v + done, offset;
-		struct pt_leaf leaf;
+		uint64_t left;
 		hpa_t pa;
 
-		CHECK(pt_lookup(&vm->view, va, &leaf));
-		offset = va % leaf.size;
-		part = MIN(n - done, leaf.size - offset);
-		pa = hpa(leaf.pa + offset);
+		CHECK(pt_host_find(&vm->view, GMEM_VM_BASE + a.v + done, &pa.v, &left));
+		part = MIN(n - done, left);
 		if (count && run[count - 1].pa.v + run[count - 1].len == pa.v) {
 			run[count - 1].len += part;
 		} else {

@@ -33,7 +33,7 @@ enum status gmem_add(struct gmem *m, uint64_t base, uint64_t size, bool readonly
 	return OK;
 }
 
-const struct gmem_slot *gmem_find(const struct gmem *m, gpa_t a)
+static inline const struct gmem_slot *find(const struct gmem *m, gpa_t a)
 {
 	/* The last ones first: they are the large ones. */
 	for (const struct gmem_slot *s = m->slot + m->count; s-- != m->slot;)
@@ -42,11 +42,16 @@ const struct gmem_slot *gmem_find(const struct gmem *m, gpa_t a)
 	return NULL;
 }
 
-/* Are all n bytes at a memory, and, for a write by the guest's own rules, RAM? */
-static enum status check(const struct gmem *m, gpa_t a, size_t n, bool write)
+const struct gmem_slot *gmem_find(const struct gmem *m, gpa_t a)
+{
+	return find(m, a);
+}
+
+/* check, for ranges of any kind. */
+[[gnu::noinline]] static enum status check_slots(const struct gmem *m, gpa_t a, size_t n, bool write)
 {
 	while (n) {
-		const struct gmem_slot *s = gmem_find(m, a);
+		const struct gmem_slot *s = find(m, a);
 		uint64_t part;
 
 		if (!s)
@@ -58,6 +63,16 @@ static enum status check(const struct gmem *m, gpa_t a, size_t n, bool write)
 		n -= part;
 	}
 	return OK;
+}
+
+/* Are all n bytes at a memory, and, for a write by the guest's own rules, RAM? Nearly always they are in one slot. */
+static inline enum status check(const struct gmem *m, gpa_t a, size_t n, bool write)
+{
+	const struct gmem_slot *s = find(m, a);
+
+	if (s && n <= s->size - (a.v - s->base) && !(write && s->readonly))
+		return OK;
+	return check_slots(m, a, n, write);
 }
 
 enum status gpa_read(const struct gmem *m, gpa_t a, void *dst, size_t n)

@@ -337,7 +337,8 @@ enum status host_window_init(struct host_window *w)
 			   PT_WB); /* makes the table in which the entries are */
 	if (s == OK) {
 		next_window = va + size;
-		*w = (struct host_window){(uint8_t *)va, pt_leaf_entry(&common, va)};
+		*w = (struct host_window){(uint8_t *)va, pt_leaf_entry(&common, va),
+					  pt_host.leaf(0, 1, PT_READ | PT_WRITE, PT_WB)};
 		for (unsigned page = 0; page < HOST_WINDOW_PAGES; page++)
 			host_window_close(w, page);
 	}
@@ -349,7 +350,7 @@ void *host_window_open(struct host_window *w, unsigned page, hpa_t pa)
 {
 	uint64_t frame = ALIGN_DOWN(pa.v, PAGE_SIZE);
 
-	w->entry[page] = pt_host.leaf(frame, 1, PT_READ | PT_WRITE, PT_WB);
+	w->entry[page] = frame | w->rights;
 	/* The store comes before what the caller does through it. */
 	asm volatile("" ::: "memory");
 	return w->va + page * PAGE_SIZE + (pa.v - frame);

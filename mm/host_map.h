@@ -71,6 +71,7 @@ void *host_map_stack(size_t slot_size);
 struct host_window {
 	uint8_t *va;
 	uint64_t *entry; /* of each page, in the common tables */
+	uint64_t rights; /* what an entry has beside the frame */
 };
 
 enum status host_window_init(struct host_window *w);

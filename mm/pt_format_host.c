@@ -82,3 +82,24 @@ struct pt_format pt_host = {
     .prot = host_prot,
     .memtype = host_memtype,
 };
+
+bool pt_host_find(const struct page_table *pt, uint64_t va, uint64_t *pa, uint64_t *left)
+{
+	const uint64_t *table = pt->root;
+
+	for (unsigned level = 4;; level--) {
+		unsigned shift = 12 + 9 * (level - 1);
+		uint64_t entry = table[va >> shift & 0x1ff];
+
+		if (!host_is_present(entry))
+			return false;
+		if (host_is_leaf(entry, level)) {
+			uint64_t within = va & (BIT(shift) - 1);
+
+			*pa = host_address(entry, level) + within;
+			*left = BIT(shift) - within;
+			return true;
+		}
+		table = pt->mem->from_pa(entry & PTE_PA);
+	}
+}

@@ -32,37 +32,46 @@ static bool joins(const struct frame_run *a, const struct frame_run *b, const st
 	return !l->run_joint || IS_ALIGNED((a->pa.v + a->len) | b->pa.v, l->run_joint);
 }
 
-/* How much the device takes as it lies there, in bytes, whole blocks: 0 to max; *runs is in how many pieces. */
-static uint32_t direct(const struct disk_request *r, uint32_t max, uint32_t *runs)
+/*
+ * The next part is as much as the device takes as it lies there, in whole blocks: its bytes, 0 to max. The last run ends with the
+ * part.
+ */
+static uint32_t direct(struct disk_request *r, uint32_t max)
 {
 	const struct block_device *b = r->disk->block;
 	const struct block_limits *l = &b->limits;
-	uint32_t n = 0, i = 0;
+	uint32_t len = 0, n, i = 0;
 
-	for (; n < max && i < l->runs && suits(&r->run[i], l); i++) {
+	for (; len < max && i < l->runs && suits(&r->run[i], l); i++) {
 		if (i && !joins(&r->run[i - 1], &r->run[i], l))
 			break;
-		n += MIN(r->run[i].len, max - n);
+		len += r->run[i].len;
 	}
-	n = ALIGN_DOWN(n, b->logical_size);
-	/* The pieces that hold so much. */
-	for (uint32_t len = *runs = 0; len < n; ++*runs)
-		len += r->run[*runs].len;
+	n = ALIGN_DOWN(MIN(len, max), b->logical_size);
+	while (i && len - r->run[i - 1].len >= n)
+		len -= r->run[--i].len;
+	r->part.run = r->run;
+	r->part.runs = i;
+	r->cut = len - n;
+	if (r->cut)
+		r->run[i - 1].len -= r->cut;
 	return n;
 }
 
-/* The last run of the part ends with the part. */
-static void cut(struct disk_request *r, uint32_t runs, uint32_t n)
+/* Goes over the part's runs, which are done. */
+static void pass(struct disk_request *r)
 {
-	uint32_t len = 0;
+	uint32_t whole = r->part.runs - !!r->cut;
 
-	for (uint32_t i = 0; i < runs; i++)
-		len += r->run[i].len;
-	r->cut = len - n;
-	r->run[runs - 1].len -= r->cut;
+	r->run += whole;
+	r->runs -= whole;
+	if (r->cut) {
+		r->run->pa.v += r->run->len;
+		r->run->len = r->cut;
+	}
 }
 
-/* Goes over n bytes of the request's memory, which are done, or copies them from or to its bounce buffer too. */
+/* Goes over n bytes of the request's memory, which are done by way of its bounce buffer; copy: from there. */
 static void consume(struct disk_request *r, uint32_t n, bool copy)
 {
 	uint8_t *at = r->bounce;
@@ -123,15 +132,11 @@ static uint32_t bounce(struct disk_request *r, uint32_t max)
 /* The next part of a read or a write. False: no memory. */
 static bool part_transfer(struct disk_request *r)
 {
-	uint32_t max = bytes_left(r, r->disk->block->limits.sectors), runs;
-	uint32_t n = direct(r, max, &runs);
+	uint32_t max = bytes_left(r, r->disk->block->limits.sectors);
+	uint32_t n = direct(r, max);
 
 	r->bounce = NULL;
-	if (n) {
-		cut(r, runs, n);
-		r->part.run = r->run;
-		r->part.runs = runs;
-	} else {
+	if (!n) {
 		n = bounce(r, max);
 		r->part.run = &r->bounce_run;
 		r->part.runs = 1;
@@ -174,11 +179,12 @@ static void part_end(struct disk_request *r)
 	r->left -= r->part.sectors;
 	if (r->op != BLOCK_READ && r->op != BLOCK_WRITE)
 		return;
-	if (!r->bounce)
-		r->run[r->part.runs - 1].len += r->cut;
-	consume(r, n, r->bounce && r->op == BLOCK_READ && r->status == OK);
-	if (r->bounce)
-		page_free(r->bounce, r->bounce_order);
+	if (!r->bounce) {
+		pass(r);
+		return;
+	}
+	consume(r, n, r->op == BLOCK_READ && r->status == OK);
+	page_free(r->bounce, r->bounce_order);
 }
 
 static void finish(struct disk_request *r, enum status status)

@@ -73,9 +73,7 @@ static void give_back(struct virtio_blk *b, struct virtio_blk_request *r, uint8_
 	struct virtio *d = &b->virtio;
 	struct vq_chain c = {.head = r->head};
 
-	/* It was memory when the chain was taken, and what is memory doesn't change. */
-	if (gpa_write(&d->dev.vm->mem, r->status_at, &status, sizeof(status)) != OK)
-		virtio_needs_reset(d);
+	*r->answer = status;
 	virtio_give(d, r->queue, &c, r->written);
 	if (!(b->serving & BIT(r->queue)))
 		virtio_signal(d, r->queue);
@@ -251,7 +249,7 @@ static enum status take(struct virtio_blk *b, unsigned queue, struct virtio_blk_
 	last = &seg[c.count - 1];
 	r->queue = queue;
 	r->head = c.head;
-	r->status_at = gpa(last->at.v + last->len - 1);
+	r->answer = gpa_range(&d->dev.vm->mem, gpa(last->at.v + last->len - 1), 1, true);
 	r->written = MIN(c.writable_len, (uint64_t)UINT32_MAX);
 	s = translate(b, r, &c, &h);
 	if (s != OK) {

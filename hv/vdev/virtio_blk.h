@@ -27,7 +27,7 @@ struct virtio_blk_request {
 	struct virtio_blk *owner;
 	struct disk_request disk;
 	uint16_t queue, head;
-	gpa_t status_at;  /* where the driver looks for the result */
+	uint8_t *answer;  /* where the driver looks for the result, in the VM's host address space */
 	uint32_t written; /* bytes of the chain, with that one */
 	struct frame_run run[VIRTIO_BLK_RUNS];
 	struct frame_run *more_runs; /* in their place, of RUNS_MAX; or NULL */

@@ -366,6 +366,26 @@ static void test_alignment(void **state)
 	assert_int_equal(fake_raised.vector, EXC_GP);
 }
 
+/* Of 16 bits: what is stored is no wider, and a load leaves the rest of its register. */
+static void test_16_bits(void **state)
+{
+	fake_poke64(TABLES, (TABLES + PAGE_SIZE) | PTE);
+	fake_poke64(TABLES + PAGE_SIZE, 0x80 | PTE); /* one page of 1 GiB */
+	fake_reg[VREG_CR3] = TABLES;
+	*gpr(RAX) = 0x1122334455667788;
+	for (unsigned at = 1; at < 4; at++) {
+		memset(device, 0xee, 8);
+		*gpr(RDI) = DEVICE + at;
+		assert_int_equal(EMULATE(DEVICE + at, true, 0x66, 0x89, 0x07), ACT_ADVANCE);
+		assert_memory_equal(device + at - 1, "\xee\x88\x77\xee", 4);
+		assert_int_equal(EMULATE(DEVICE + at, true, 0x66, 0xc7, 0x07, 0x34, 0x92), ACT_ADVANCE);
+		assert_memory_equal(device + at - 1, "\xee\x34\x92\xee", 4);
+		*gpr(RCX) = 0x1122334455667788;
+		assert_int_equal(EMULATE(DEVICE + at, false, 0x66, 0x8b, 0x0f), ACT_ADVANCE);
+		assert_int_equal(*gpr(RCX), 0x1122334455669234);
+	}
+}
+
 static void test_refusals(void **state)
 {
 	/* Another vCPU may have written it since the exit; so not at once. */
@@ -549,8 +569,8 @@ int main(void)
 	    CASE(test_lapic),         CASE(test_rom),          CASE(test_split),
 	    CASE(test_split_fault),   CASE(test_repeat_bound), CASE(test_repeat_fault),
 	    CASE(test_repeat_to_ram), CASE(test_lock),         CASE(test_alignment),
-	    CASE(test_refusals),      CASE(test_segments),     CASE(test_stack_32),
-	    CASE(test_stack_16),      CASE(test_string_io),
+	    CASE(test_16_bits),       CASE(test_refusals),     CASE(test_segments),
+	    CASE(test_stack_32),      CASE(test_stack_16),     CASE(test_string_io),
 	};
 
 	return cmocka_run_group_tests_name("emulate", tests, NULL, NULL);
