@@ -88,6 +88,16 @@ LINUX = [
     Figure("linux-exit", "instr", "`quiet`: the host's instructions of an exit, mean", {"amd": (800, 400)}),
     Figure("linux-ticks", "1000", "`quiet`: instructions of guest and host and idle time, from its first time stamp", {}),
 ]
+# Of guests on a switch, by bench_net.c.
+NETWORK = [
+    Figure("net-packet", "instr", "a full-size packet from guest to guest, beyond its copy", {v: (600, 300) for v in VENDORS}),
+    Figure("net-notify", "instr", "a notification without packets", {}),
+    Figure("net-guests-4", "/1000", "a packet's cost with 4 guests on the switch, all sending, over that with 2", {v: (1100, 1000) for v in VENDORS}),
+    Figure("net-guests-16", "/1000", "the same with 16 guests", {v: (1100, 1000) for v in VENDORS}),
+    Figure("net-stream", "exits", "of both guests for 1000 full-size packets of a stream like TCP, both on one CPU", {v: (125, 16) for v in VENDORS}),
+    Figure("console", "/1000", "exits for 64 bytes written to the virtio console", {v: (1000, 200) for v in VENDORS}),
+    Figure("net-stream-2", "exits", "the same with a CPU for each", {v: (125, 16) for v in VENDORS}),
+]
 IMAGE = [Figure("image", "KiB", "text and data of the image", {"amd": (512, 0), "intel": (512, 0)})]
 # Waits last as long as the hardware says, the empty loop is the compiler's: not held against the baseline.
 UNGATED = {"loop", "boot-wait", "boot-scrub"}
@@ -165,10 +175,78 @@ def exits_each(vendor, repeated):
         m.close()
 
 
+def ended(m, guests):
+    """Waits for the ends of guests whose memory is preserved; then the prompt is there."""
+    for _ in range(guests):
+        m.expect("its memory is preserved", 300)
+    m.send("\r")
+    m.expect(machine.PROMPT + r"\s*$")
+    if re.search(r"FAIL|DONE [1-9]", m.log()):
+        raise AssertionError("the benchmark guest failed: " + m.log_path)
+
+
+def pairs_config(pairs, cpus, words):
+    """Pairs of guests on one switch, on one CPU or one for senders and one for their peers."""
+    config = "[net lan]\n"
+    for i in range(2 * pairs):
+        role = ("peer", "send")[i % 2]
+        config += (f"[vm {role}{i // 2}]\nmemory = 8M\nkernel = bench_net\ncmdline = {role} {words}\nrng = no\non_poweroff = preserve\n"
+                   f"net = lan mac=52:54:00:00:00:{i:02x}\ncpuset = {i % cpus}\n")
+    return config
+
+
+def run_pairs(vendor, pairs, cpus=1, words=""):
+    """({name: the largest of the pairs' values}, packets of the stream, exits of the first pair)"""
+    m = start(vendor, f"net{2 * pairs}", pairs_config(pairs, cpus, words), tiny("bench_net"), cpus, ips=LINUX_IPS)
+    try:
+        ended(m, 2 * pairs)
+        values = {}
+        for name, value in re.findall(r"BENCH (\S+) +(\d+)", m.log()):
+            values[name] = max(values.get(name, 0), int(value))
+        return values, int(re.search(r"STREAM (\d+)", m.log()).group(1)), exits(m, "send0") + exits(m, "peer0")
+    finally:
+        m.close()
+
+
 def devices(vendor):
     got = round_trips(vendor, "bench_blk", own_disk("t"))
     got.update((name, exits_each(vendor, repeated)) for name, repeated in REPEATED.items())
     return got
+
+
+def stream_exits(vendor, cpus):
+    """(as run_pairs, exits for 1000 packets): what a long stream has more than a short one."""
+    values, packets, exits = run_pairs(vendor, 1, cpus)
+    _, packets_long, exits_long = run_pairs(vendor, 1, cpus, "long")
+    return values, thousandths(exits_long - exits, packets_long - packets)
+
+
+def console_exits(vendor):
+    """Thousandths of an exit for 64 bytes. Nothing is shown: the serial line would take seconds."""
+    config = "".join(f"[vm {words or 'once'}]\nmemory = 8M\nautostart = no\non_poweroff = preserve\nkernel = bench_console\n"
+                     f"cmdline = {words}\nrng = no\nhvc0 = console\n" for words in ("", "twice"))
+    m = start(vendor, "console", config, tiny("bench_console"), 1, ips=LINUX_IPS)
+    try:
+        m.expect(machine.PROMPT, 120)
+        count = []
+        for name in ("once", "twice"):
+            m.command(f"mute {name}")
+            m.send(f"vm start {name}\r")
+            ended(m, 1)
+            count.append(exits(m, name))
+        return (count[1] - count[0]) * 1000 // (32768 // 64)
+    finally:
+        m.close()
+
+
+def network(vendor):
+    values, stream = stream_exits(vendor, 1)
+    values["net-stream"] = stream
+    values["net-stream-2"] = stream_exits(vendor, 2)[1]
+    for guests in (4, 16):
+        values[f"net-guests-{guests}"] = thousandths(run_pairs(vendor, guests // 2)[0]["net-packet"], values["net-packet"])
+    values["console"] = console_exits(vendor)
+    return values
 
 
 def host_used(m):
@@ -313,6 +391,7 @@ def measure(vendor, short):
     got = retried(round_trips, vendor)
     got.update(retried(devices, vendor))
     if not short:
+        got.update(retried(network, vendor))
         got.update(retried(boot_and_memory, vendor))
         got.update(retried(linux_counts if vendor == "amd" else linux_ticks))
         got["image"] = image_size()
@@ -333,7 +412,7 @@ def main():
     parser.add_argument("--update", action="store_true", help="make these values the known ones")
     a = parser.parse_args()
     vendors = VENDORS if a.vendor == "all" else (a.vendor,)
-    figures = ROUND_TRIPS + DEVICES if a.short else ROUND_TRIPS + DEVICES + BOOT + LINUX + IMAGE
+    figures = ROUND_TRIPS + DEVICES if a.short else ROUND_TRIPS + DEVICES + NETWORK + BOOT + LINUX + IMAGE
     values = {}
     for vendor in vendors:
         for name, value in measure(vendor, a.short).items():

@@ -134,15 +134,39 @@ void virtio_kick(const struct virtio_dev *d, const struct virtio_ring *r)
 	*(volatile uint16_t *)(d->notify + r->index * d->notify_factor) = r->index;
 }
 
+bool virtio_kick_wanted(const struct virtio_ring *r)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return *(const volatile uint16_t *)&r->used.avail_event == (uint16_t)(r->avail.idx - 1);
+}
+
+bool virtio_take_used(struct virtio_ring *r, uint32_t *id, uint32_t *len)
+{
+	if (__atomic_load_n(&r->used.idx, __ATOMIC_ACQUIRE) == r->seen)
+		return false;
+	*id = r->used.elem[r->seen % r->size].id;
+	*len = r->used.elem[r->seen % r->size].len;
+	r->seen++;
+	return true;
+}
+
+void virtio_ask_interrupt(struct virtio_ring *r, uint16_t n)
+{
+	*(volatile uint16_t *)&r->avail.used_event = r->seen + n - 1;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+void virtio_set_vector(const struct virtio_dev *d, const struct virtio_ring *r, uint16_t vector)
+{
+	virtio_set(d, VIO_QUEUE_SELECT, 2, r->index);
+	virtio_set(d, VIO_QUEUE_VECTOR, 2, vector);
+}
+
 bool virtio_wait(struct virtio_ring *r, uint32_t *id, uint32_t *len)
 {
 	for (unsigned i = 0; i < TRIES; i++) {
-		if (__atomic_load_n(&r->used.idx, __ATOMIC_ACQUIRE) != r->seen) {
-			*id = r->used.elem[r->seen % r->size].id;
-			*len = r->used.elem[r->seen % r->size].len;
-			r->seen++;
+		if (virtio_take_used(r, id, len))
 			return true;
-		}
 		guest_delay_us(TRY_US);
 	}
 	return false;

@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VIRTIO_ENTRIES 64 /* of each queue: the most */
+#define VIRTIO_ENTRIES 256 /* of each queue: the most; with VIRTIO_F_EVENT_IDX all of them */
+#define VIO_EVENT_IDX  (1ULL << 29)
 
 enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4 };
 
@@ -75,5 +76,13 @@ void virtio_driver_ok(const struct virtio_dev *d);
 /* Puts descriptor `head` into the available ring; virtio_kick tells the device. */
 void virtio_offer(struct virtio_ring *r, uint16_t head);
 void virtio_kick(const struct virtio_dev *d, const struct virtio_ring *r);
+/* With VIRTIO_F_EVENT_IDX: has the device asked to be told of the chain offered last? */
+bool virtio_kick_wanted(const struct virtio_ring *r);
+/* The next element of the used ring, if there is one. */
+bool virtio_take_used(struct virtio_ring *r, uint32_t *id, uint32_t *len);
+/* With VIRTIO_F_EVENT_IDX: asks for an interrupt when n more chains have been used, n from 1 on. 0: for none. */
+void virtio_ask_interrupt(struct virtio_ring *r, uint16_t n);
+/* The queue's interrupts are message `vector` of MSI-X. */
+void virtio_set_vector(const struct virtio_dev *d, const struct virtio_ring *r, uint16_t vector);
 /* The next element of the used ring, waited for a second at most; false: none came. */
 bool virtio_wait(struct virtio_ring *r, uint32_t *id, uint32_t *len);
