@@ -94,6 +94,14 @@ HANDLER handle_interrupt(const struct vm_exit *e)
 	return ACT_RESUME;
 }
 
+/* What it has given to its devices without telling them is now for them to take. */
+HANDLER handle_hlt(struct vcpu *v)
+{
+	if (v->vm->virtio_watched)
+		virtio_look(v->vm);
+	return ACT_ADVANCE_HALT;
+}
+
 HANDLER handle_window(struct vcpu *v)
 {
 	event_reconsider(v);
@@ -242,7 +250,7 @@ enum exit_action exit_dispatch(struct vcpu *v)
 	case EXIT_CPUID:
 		return cpuid_handle(v);
 	case EXIT_HLT:
-		return ACT_ADVANCE_HALT;
+		return handle_hlt(v);
 	case EXIT_PAUSE:
 		return ACT_YIELD;
 	case EXIT_IO:

@@ -108,6 +108,8 @@ struct vm {
 	struct spinlock npt_lock; /* guards these and changes of npt while vCPUs run */
 
 	struct io_bus ports, mmio;
+	struct virtio *virtio;   /* its devices of virtio.c */
+	uint32_t virtio_watched; /* how many of them have queues that are watched; atomic */
 	struct spinlock irq_lock; /* guards pic, ioapic and legacy_replaced */
 	bool legacy_replaced;     /* the HPET drives the lines of PIT and RTC */
 	struct spinlock

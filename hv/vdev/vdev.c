@@ -56,6 +56,8 @@ enum status vdevs_init(struct vm *vm)
 {
 	io_bus_clear(&vm->ports);
 	io_bus_clear(&vm->mmio);
+	vm->virtio = NULL;
+	vm->virtio_watched = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
 		enum status s = devices[i].init(vm);
 

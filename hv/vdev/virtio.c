@@ -8,6 +8,8 @@
 
 #define COMMON_FEATURES (VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1)
 
+static void look_by_timer(struct timer *t);
+
 void virtio_init(struct virtio *d, const struct virtio_type *type, uint64_t features, struct virtqueue *queue,
 		 uint16_t count, uint16_t size_max)
 {
@@ -17,6 +19,10 @@ void virtio_init(struct virtio *d, const struct virtio_type *type, uint64_t feat
 	d->queue_count = count;
 	for (unsigned i = 0; i < count; i++)
 		vq_init(&queue[i], &d->dev.vm->mem, size_max);
+	d->watched = 0;
+	timer_init(&d->look, look_by_timer);
+	d->next = d->dev.vm->virtio;
+	d->dev.vm->virtio = d;
 }
 
 /* --- for types --- */
@@ -44,13 +50,108 @@ enum status virtio_take(struct virtio *d, unsigned queue, struct vq_chain *c)
 	return s;
 }
 
+/* --- watched queues --- */
+
+static void watch(struct virtio *d, unsigned queue, uint64_t ns)
+{
+	if (!d->watched)
+		__atomic_fetch_add(&d->dev.vm->virtio_watched, 1, __ATOMIC_RELAXED);
+	d->watched |= (uint32_t)BIT(queue);
+	vq_mute(&d->queue[queue]);
+	if (!d->look_armed)
+		vdev_timer_arm(&d->dev, &d->look, vm_time_ns(d->dev.vm) + ns);
+	d->look_armed = true;
+}
+
+static void unwatch(struct virtio *d, unsigned queue)
+{
+	if (!(d->watched & BIT(queue)))
+		return;
+	d->watched &= ~(uint32_t)BIT(queue);
+	if (!d->watched)
+		__atomic_fetch_sub(&d->dev.vm->virtio_watched, 1, __ATOMIC_RELAXED);
+}
+
+bool virtio_wait(struct virtio *d, unsigned queue)
+{
+	struct virtqueue *q = &d->queue[queue];
+	uint64_t now = time_now_ns(), before = q->moved_ns;
+
+	if (!running(d))
+		return false;
+	if (q->next_avail != q->waited)
+		q->moved_ns = now;
+	q->waited = q->next_avail;
+	if (before && now - before < VIRTIO_LOOK_NS) {
+		watch(d, queue, VIRTIO_LOOK_NS);
+		return false;
+	}
+	unwatch(d, queue);
+	return vq_listen(q);
+}
+
+void virtio_rest(struct virtio *d, unsigned queue, uint64_t ns)
+{
+	if (!running(d))
+		return;
+	d->look_armed = false;
+	watch(d, queue, ns);
+}
+
+static void look(struct virtio *d)
+{
+	uint32_t queues = __atomic_load_n(&d->watched, __ATOMIC_RELAXED);
+
+	for (unsigned i = 0; queues >> i; i++)
+		if (queues & BIT(i))
+			virtio_notified(d, i);
+}
+
+void virtio_look(struct vm *vm)
+{
+	for (struct virtio *d = vm->virtio; d; d = d->next)
+		look(d);
+}
+
+static void look_by_timer(struct timer *t)
+{
+	struct virtio *d = container_of(t, struct virtio, look);
+	struct vm *was = vm_enter_address_space(d->dev.vm);
+
+	spin_lock(&d->dev.lock);
+	d->look_armed = d->dev.stopped;
+	spin_unlock(&d->dev.lock);
+	if (!d->look_armed)
+		look(d);
+	vm_enter_address_space(was);
+}
+
+void virtio_pause(struct virtio *d)
+{
+	vdev_stop(&d->dev, &d->look);
+}
+
+void virtio_resume(struct virtio *d)
+{
+	spin_lock(&d->dev.lock);
+	d->dev.stopped = false;
+	d->look_armed = d->watched;
+	if (d->watched)
+		vdev_timer_arm(&d->dev, &d->look, vm_time_ns(d->dev.vm));
+	spin_unlock(&d->dev.lock);
+}
+
+/* --- reset --- */
+
 static void end_reset(struct virtio *d)
 {
 	for (unsigned i = 0; i < d->queue_count; i++)
 		if (vq_in_flight(&d->queue[i]))
 			return;
-	for (unsigned i = 0; i < d->queue_count; i++)
+	for (unsigned i = 0; i < d->queue_count; i++) {
+		unwatch(d, i);
 		vq_init(&d->queue[i], d->queue[i].mem, d->queue[i].size_max);
+	}
 	d->accepted = 0;
 	d->status = 0;
 	d->resetting = false;

@@ -3,6 +3,10 @@
  * The core of a virtio device, below its type and above its transport: status, negotiation of features, queues, reset.
  * The device's lock guards it all: the transport takes it for what the driver does, the type when it is notified, and for what
  * completes later.
+ *
+ * A queue in which chains follow each other closely is watched: its driver is not asked for notifications, each of which is an
+ * exit, but the queue is looked at when a vCPU halts, and by a timer. A driver that halts when it has nothing to do waits
+ * no longer for that; one that goes on, VIRTIO_LOOK_NS at most. Where nothing has come for so long, notifications are asked for again.
  * The VM's host address space must be loaded. Model: Virtual I/O Device (VIRTIO) 1.2, "Basic Facilities of a Virtio Device".
  */
 #pragma once
@@ -11,6 +15,7 @@
 #include <stdint.h>
 #include "hv/lib/status.h"
 #include "hv/lib/util.h"
+#include "hv/timer.h"
 #include "hv/vdev/vdev.h"
 #include "hv/vdev/virtqueue.h"
 #include "hv/x86/virtio.h"
@@ -21,7 +26,7 @@ struct virtio;
 struct virtio_type {
 	uint16_t id; /* VIRTIO 1.2, "Device Types" */
 	/*
-	 * The driver says that there is something in this queue, which may be untrue. Without the device's lock, on several CPUs at
+	 * The driver says that there is something in this queue, or perhaps there is: look. Without the device's lock, on several CPUs at
 	 * a time perhaps; the device was running.
 	 */
 	void (*notified)(struct virtio *d, unsigned queue);
@@ -52,7 +57,13 @@ struct virtio {
 	uint32_t config_size;  /* in bytes */
 	bool config_unseen;    /* it has changed since the driver read of it */
 	uint8_t generation;    /* of config, as the driver sees it */
+	struct virtio *next;   /* of the VM's devices */
+	uint32_t watched;      /* queues, by bits */
+	bool look_armed;       /* the timer, or it will be when the VM goes on */
+	struct timer look;
 };
+
+#define VIRTIO_LOOK_NS 100000
 
 /*
  * For types. Sets up d, beside dev, transport and config: `count` queues of `size_max` entries at `queue`; features are
@@ -77,10 +88,21 @@ void virtio_put_back(struct virtio *d, unsigned queue, uint16_t n);
 void virtio_signal(struct virtio *d, unsigned queue);
 /* As vq_listen. */
 bool virtio_listen(struct virtio *d, unsigned queue);
+/* All was taken: as vq_listen, or the queue is watched, and then it returns false. */
+bool virtio_wait(struct virtio *d, unsigned queue);
+/* More is there than may be done at once: the queue is looked at again after so many nanoseconds, perhaps earlier. */
+void virtio_rest(struct virtio *d, unsigned queue, uint64_t ns);
 /* The device can't go on by what the driver did. */
 void virtio_needs_reset(struct virtio *d);
 /* The bytes of config have changed. */
 void virtio_config_changed(struct virtio *d);
+
+/* Of those whose queues may be watched: the VM is paused, goes on. */
+void virtio_pause(struct virtio *d);
+void virtio_resume(struct virtio *d);
+
+/* Looks at the queues of vm that are watched, with its host address space loaded. No lock held. */
+void virtio_look(struct vm *vm);
 
 /* For transports. The registers that all of them have; a queue that doesn't exist has size 0 and takes no writes. */
 void virtio_reset(struct virtio *d);

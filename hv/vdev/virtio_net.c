@@ -101,31 +101,11 @@ static void reset(struct virtio *d)
 {
 	struct virtio_net *n = of_virtio(d);
 
-	n->resting = 0;
 	n->pairs = 1;
 	memset(n->flow, 0, sizeof(n->flow));
 }
 
 static const struct virtio_type type = {.id = DEVICE_ID, .notified = notified, .reset = reset};
-
-static void rested(struct timer *t)
-{
-	struct virtio_net *n = container_of(t, struct virtio_net, timer);
-	struct vdev *dev = &n->virtio.dev;
-	struct vm *was = vm_enter_address_space(dev->vm);
-	uint32_t pairs = 0;
-
-	spin_lock(&dev->lock);
-	if (!dev->stopped) {
-		pairs = n->resting;
-		n->resting = 0;
-	}
-	spin_unlock(&dev->lock);
-	for (unsigned i = 0; i < n->config.max_virtqueue_pairs; i++)
-		if (pairs & BIT(i))
-			virtio_net_send(n, i);
-	vm_enter_address_space(was);
-}
 
 void virtio_net_set_link(struct virtio_net *n, bool up)
 {
@@ -151,7 +131,6 @@ static struct virtio_net *make(struct vm *vm, uint32_t index, struct net_switch 
 	if (!n)
 		return NULL;
 	vdev_init(&n->virtio.dev, vm, "virtio-net");
-	timer_init(&n->timer, rested);
 	memcpy(n->config.mac, cfg->mac, ETH_ADDRESS);
 	n->config.status = VIRTIO_NET_S_LINK_UP;
 	n->config.max_virtqueue_pairs = pairs;
@@ -219,22 +198,19 @@ void virtio_net_reset(struct vm *vm)
 void virtio_net_pause(struct vm *vm)
 {
 	for (uint32_t i = 0; i < vm->cfg->net_count; i++)
-		vdev_stop(&vm->net[i]->virtio.dev, &vm->net[i]->timer);
+		virtio_pause(&vm->net[i]->virtio);
 }
 
 void virtio_net_resume(struct vm *vm)
 {
 	for (uint32_t i = 0; i < vm->cfg->net_count; i++) {
 		struct virtio_net *n = vm->net[i];
-		struct vdev *dev = &n->virtio.dev;
 
-		spin_lock(&dev->lock);
-		dev->stopped = false;
-		if (n->resting)
-			vdev_timer_arm(dev, &n->timer, vm_time_ns(vm));
+		virtio_resume(&n->virtio);
+		spin_lock(&n->virtio.dev.lock);
 		if (n->link_changed)
 			virtio_config_changed(&n->virtio);
 		n->link_changed = false;
-		spin_unlock(&dev->lock);
+		spin_unlock(&n->virtio.dev.lock);
 	}
 }

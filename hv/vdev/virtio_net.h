@@ -10,7 +10,6 @@
 #include "hv/io/net_packet.h"
 #include "hv/io/switch.h"
 #include "hv/lib/status.h"
-#include "hv/timer.h"
 #include "hv/vdev/virtio.h"
 #include "hv/vdev/virtio_function.h"
 #include "hv/x86/virtio_net.h"
@@ -18,7 +17,7 @@
 #define VIRTIO_NET_PAIRS    8   /* of queues, the most */
 #define VIRTIO_NET_SEGMENTS 256 /* of a chain */
 #define VIRTIO_NET_RUNS     512 /* of memory, in a batch */
-#define VIRTIO_NET_HEADROOM 8
+#define VIRTIO_NET_HEADROOM 16  /* for the packet's header, and then for a tag */
 #define VIRTIO_NET_FLOWS    256
 
 /* A batch that is being sent. */
@@ -39,10 +38,8 @@ struct virtio_net {
 	struct virtqueue queue[2 * VIRTIO_NET_PAIRS + 1];
 	struct switch_port port;
 	struct virtio_net_config config;
-	bool link_changed; /* while it was stopped */
-	uint16_t pairs;    /* that the driver uses */
-	struct timer timer;
-	uint32_t resting;         /* pairs whose sending goes on when the timer says so */
+	bool link_changed;        /* while it was stopped */
+	uint16_t pairs;           /* that the driver uses */
 	struct virtio_net_tx *tx; /* by pair, config.max_virtqueue_pairs of them */
 
 	/* Receiving: segments of the first chain and of another one; a frame made in software; where flows are sent from. */

@@ -5,6 +5,7 @@
  * much is done for one notification is bounded; the rest waits for a timer.
  */
 #include "hv/io/net_offload.h"
+#include "hv/lib/string.h"
 #include "hv/lib/util.h"
 #include "hv/vdev/virtio_net.h"
 #include "hv/vm.h"
@@ -65,15 +66,15 @@ static bool make_packet(struct virtio_net *n, struct virtio_net_tx *tx, const st
 {
 	const struct vm *vm = n->virtio.dev.vm;
 	struct net_packet *p = &tx->packet[tx->packets];
+	uint8_t *at = tx->head[tx->packets] + VIRTIO_NET_HEADROOM;
 	struct virtio_net_hdr h;
 
 	if (c->readable_len < sizeof(h) + ETH_HEADER || c->readable_len > sizeof(h) + NET_PACKET_MAX)
 		return false;
-	*p = (struct net_packet){.head = tx->head[tx->packets] + VIRTIO_NET_HEADROOM,
-				 .len = (uint32_t)(c->readable_len - sizeof(h))};
+	*p = (struct net_packet){.head = at, .len = (uint32_t)(c->readable_len - sizeof(h))};
 	p->head_len = MIN(p->len, (uint32_t)NET_HEAD);
-	(void)vq_chain_read(c, &vm->mem, 0, &h, sizeof(h));
-	(void)vq_chain_read(c, &vm->mem, sizeof(h), p->head, p->head_len);
+	(void)vq_chain_read(c, &vm->mem, 0, at - sizeof(h), sizeof(h) + p->head_len);
+	memcpy(&h, at - sizeof(h), sizeof(h));
 	return set_offloads(&n->virtio, p, &h) && net_offload_check(p) &&
 	       find_frames(vm, tx, c, sizeof(h) + p->head_len, p);
 }
@@ -127,7 +128,7 @@ static bool serve(struct virtio_net *n, unsigned pair)
 		gather(n, pair);
 		if (n->tx[pair].chains)
 			send_batch(n, pair);
-		else if (!virtio_listen(&n->virtio, virtio_net_txq(pair)))
+		else if (!virtio_wait(&n->virtio, virtio_net_txq(pair)))
 			return false;
 	}
 	return true;
@@ -140,12 +141,10 @@ void virtio_net_send(struct virtio_net *n, unsigned pair)
 
 	spin_lock(&dev->lock);
 	/* Whoever serves it looks once more, before it stops being busy, for what has come. */
-	if (!tx->busy && !(n->resting & BIT(pair))) {
+	if (!tx->busy) {
 		tx->busy = true;
-		if (serve(n, pair)) {
-			n->resting |= (uint32_t)BIT(pair);
-			vdev_timer_arm(dev, &n->timer, vm_time_ns(dev->vm) + REST_NS);
-		}
+		if (serve(n, pair))
+			virtio_rest(&n->virtio, virtio_net_txq(pair), REST_NS);
 		tx->busy = false;
 	}
 	spin_unlock(&dev->lock);

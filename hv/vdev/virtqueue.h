@@ -29,6 +29,8 @@ struct virtqueue {
 	uint16_t next_avail;      /* entries of the available ring taken so far */
 	uint16_t next_used;       /* chains given back so far */
 	uint16_t signalled;       /* next_used when a notification was last decided on */
+	uint16_t waited;          /* virtio.c's: next_avail when virtio_wait was last called, */
+	uint64_t moved_ns;        /* and when it last was another one than before */
 	const struct gmem *mem;
 	const void *table; /* these three in the VM's host address space, while enabled */
 	struct vq_avail *avail;

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "fake_time.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -54,6 +56,23 @@ static struct vq_segment fake_segment[4];
 static struct vq_chain fake_flying[FAKE_QUEUES][FAKE_ENTRIES];
 static unsigned fake_flying_count[FAKE_QUEUES];
 static bool fake_gives_at_reset;
+
+void vdev_timer_arm(struct vdev *d, struct timer *t, uint64_t vm_ns)
+{
+	if (!d->stopped)
+		timer_arm(t, 0, vm_time_to_host_ns(d->vm, vm_ns));
+}
+
+void vdev_stop(struct vdev *d, struct timer *t)
+{
+	d->stopped = true;
+	timer_cancel(t);
+}
+
+struct vm *vm_enter_address_space(struct vm *vm)
+{
+	return NULL;
+}
 
 static inline enum status fake_take(unsigned queue)
 {

@@ -17,7 +17,7 @@
 #define CODE        0x10000UL
 
 static struct hv_ops own_ops;
-static unsigned triple_faults, interrupts, windows, handled;
+static unsigned triple_faults, interrupts, windows, handled, looked;
 static bool single_step;
 static enum exit_action next_action; /* of the handlers that are not under test */
 
@@ -34,6 +34,11 @@ void vm_triple_fault(struct vcpu *v)
 void irq_dispatch(uint8_t vector)
 {
 	interrupts++;
+}
+
+void virtio_look(struct vm *vm)
+{
+	looked++;
 }
 
 void event_reconsider(struct vcpu *v)
@@ -272,6 +277,21 @@ static void test_in_keeps_rax(void **state)
 	assert_int_equal(fake_vcpu.gpr[RAX], 0x11223344);
 }
 
+/* A vCPU that halts has its queues looked at, where there are any. */
+static void test_halt(void **state)
+{
+	struct vm_exit e = {.kind = EXIT_HLT, .insn_len = 1};
+
+	new_vcpu();
+	looked = 0;
+	dispatch(&e);
+	assert_int_equal(looked, 0);
+	fake_vm.virtio_watched = 1;
+	dispatch(&e);
+	assert_int_equal(looked, 1);
+	assert_int_equal(fake_vcpu.rip, CODE + 2);
+}
+
 /* RIP wraps at 4 GiB outside 64-bit mode, and not within it. */
 static void test_rip_wraps(void **state)
 {
@@ -343,10 +363,11 @@ static void test_exceptions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_vmx_junk),      cmocka_unit_test(test_svm_junk),
-	    cmocka_unit_test(test_in_keeps_rax),  cmocka_unit_test(test_kinds_have_names),
-	    cmocka_unit_test(test_rip_wraps),     cmocka_unit_test(test_single_step),
-	    cmocka_unit_test(test_undeliverable), cmocka_unit_test(test_exceptions),
+	    cmocka_unit_test(test_vmx_junk),     cmocka_unit_test(test_svm_junk),
+	    cmocka_unit_test(test_in_keeps_rax), cmocka_unit_test(test_kinds_have_names),
+	    cmocka_unit_test(test_halt),         cmocka_unit_test(test_rip_wraps),
+	    cmocka_unit_test(test_single_step),  cmocka_unit_test(test_undeliverable),
+	    cmocka_unit_test(test_exceptions),
 	};
 
 	return cmocka_run_group_tests_name("exit", tests, NULL, NULL);

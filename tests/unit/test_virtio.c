@@ -406,14 +406,112 @@ static void test_reset_in_flight(void **state)
 	assert_int_equal(fake_flying_count[1], 0);
 }
 
+static uint16_t listened_at(unsigned queue)
+{
+	return virtio_queue(&fake_device, queue)->used->ring[FAKE_ENTRIES].id & UINT16_MAX;
+}
+
+/* One chain after so many nanoseconds; what virtio_wait then says. */
+static bool one_more(uint64_t ns)
+{
+	fake_now += ns;
+	offer(0, 0x5000, 16);
+	assert_int_equal(fake_take(0), OK);
+	assert_true(fake_give(0, 16));
+	return virtio_wait(&fake_device, 0);
+}
+
+static void fire(void)
+{
+	assert_true(fake_device.look.armed);
+	fake_now = fake_device.look.deadline_ns;
+	fake_device.look.armed = false;
+	fake_device.look.fn(&fake_device.look);
+}
+
+/* Of chains that come one after the other only the first two are told; and when they end, the next one is again. */
+static void test_watched(void **state)
+{
+	start(FEATURES);
+	assert_false(one_more(0));
+	assert_false(one_more(VIRTIO_LOOK_NS));
+	assert_int_equal(listened_at(0), 2);
+	assert_int_equal(fake_vm.virtio_watched, 0);
+	assert_false(one_more(VIRTIO_LOOK_NS - 1));
+	assert_int_equal(listened_at(0), 2);
+	assert_int_equal(fake_vm.virtio_watched, 1);
+	virtio_look(&fake_vm);
+	assert_int_equal(fake_notified[0], 1);
+	assert_int_equal(fake_notified[1], 0);
+	fire();
+	assert_int_equal(fake_notified[0], 2);
+	/* It has been looked at in vain for long enough; but one was just coming. */
+	offer(0, 0x5000, 16);
+	assert_true(virtio_wait(&fake_device, 0));
+	assert_int_equal(listened_at(0), 3);
+	assert_int_equal(fake_vm.virtio_watched, 0);
+	assert_false(fake_device.look.armed);
+	virtio_look(&fake_vm);
+	assert_int_equal(fake_notified[0], 2);
+}
+
+static void test_watched_without_event_idx(void **state)
+{
+	const struct vq_used *used = (const struct vq_used *)(fake_vm.mem.base + USED);
+
+	start(VIRTIO_F_VERSION_1);
+	assert_false(one_more(0));
+	assert_int_equal(used->flags, 0);
+	assert_false(one_more(1));
+	assert_int_equal(used->flags, VQ_USED_NO_NOTIFY);
+	fire();
+	assert_false(virtio_wait(&fake_device, 0));
+	assert_int_equal(used->flags, 0);
+}
+
+/* A device that rests is looked at in time; one that is paused not before it goes on; a reset one not at all. */
+static void test_watched_and_stopped(void **state)
+{
+	start(FEATURES);
+	assert_false(one_more(0));
+	assert_false(one_more(1));
+	virtio_rest(&fake_device, 0, 1000);
+	assert_int_equal(fake_device.look.deadline_ns, fake_now + 1000);
+	virtio_pause(&fake_device);
+	assert_false(fake_device.look.armed);
+	virtio_rest(&fake_device, 0, 1000);
+	assert_false(fake_device.look.armed);
+	virtio_resume(&fake_device);
+	fire();
+	assert_int_equal(fake_notified[0], 1);
+	assert_false(one_more(1));
+	assert_int_equal(fake_vm.virtio_watched, 1);
+	wr(R_STATUS, 1, 0);
+	assert_int_equal(fake_vm.virtio_watched, 0);
+	fire();
+	assert_int_equal(fake_notified[0], 1);
+	assert_false(fake_device.look.armed);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    CASE(test_status), CASE(test_features), CASE(test_registers),        CASE(test_config),
-	    CASE(test_enable), CASE(test_notify),   CASE(test_before_driver_ok), CASE(test_msix),
-	    CASE(test_intx),   CASE(test_broken),   CASE(test_reset_in_flight),
+	    CASE(test_status),
+	    CASE(test_features),
+	    CASE(test_registers),
+	    CASE(test_config),
+	    CASE(test_enable),
+	    CASE(test_notify),
+	    CASE(test_before_driver_ok),
+	    CASE(test_msix),
+	    CASE(test_intx),
+	    CASE(test_broken),
+	    CASE(test_reset_in_flight),
+	    CASE(test_watched),
+	    CASE(test_watched_without_event_idx),
+	    CASE(test_watched_and_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
