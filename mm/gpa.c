@@ -111,7 +111,7 @@ enum status gpa_zero(const struct gmem *m, gpa_t a, size_t n)
 	return s;
 }
 
-void *gpa_range(const struct gmem *m, gpa_t a, size_t n, bool write)
+void *gpa_range_any(const struct gmem *m, gpa_t a, size_t n, bool write)
 {
 	return n && check(m, a, n, write) == OK ? m->base + a.v : NULL;
 }

@@ -38,12 +38,22 @@ const struct gmem_slot *gmem_find(const struct gmem *m, gpa_t a);
 enum status gpa_read(const struct gmem *m, gpa_t a, void *dst, size_t n);
 /* As the guest's own write would: ERR_FAULT, with nothing written, where any byte is in ROM. */
 enum status gpa_write(const struct gmem *m, gpa_t a, const void *src, size_t n);
+/* gpa_range, wherever it is. */
+void *gpa_range_any(const struct gmem *m, gpa_t a, size_t n, bool write);
 /*
  * Where n bytes at a are, for data that is not to be copied: n > 0, all of it memory, and RAM if `write`; else NULL. The
  * pointer is good wherever the VM's host address space is loaded, until its memory is given back. What is behind it the
  * guest may change at any moment.
  */
-void *gpa_range(const struct gmem *m, gpa_t a, size_t n, bool write);
+static inline void *gpa_range(const struct gmem *m, gpa_t a, size_t n, bool write)
+{
+	/* Mostly it is within the last slot, which is the largest. */
+	const struct gmem_slot *s = &m->slot[m->count ? m->count - 1 : 0];
+
+	if (n && a.v - s->base < s->size && n <= s->size - (a.v - s->base) && !(write && s->readonly))
+		return m->base + a.v;
+	return gpa_range_any(m, a, n, write);
+}
 /* For loaders: writes ROM too. */
 enum status gpa_load(const struct gmem *m, gpa_t a, const void *src, size_t n);
 enum status gpa_zero(const struct gmem *m, gpa_t a, size_t n);

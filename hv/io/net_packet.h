@@ -66,6 +66,11 @@ uint8_t net_flow(const struct net_packet *p);
 void net_tag_insert(struct net_packet *p, uint16_t tci);
 void net_tag_remove(struct net_packet *p);
 
+static inline bool net_same_address(const uint8_t *a, const uint8_t *b)
+{
+	return !__builtin_memcmp(a, b, ETH_ADDRESS);
+}
+
 /* Numbers in the network's order; p need not be aligned. */
 static inline uint16_t net_load16(const uint8_t *p)
 {

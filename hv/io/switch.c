@@ -93,7 +93,7 @@ static bool source_allowed(struct switch_port *from, const struct net_packet *p,
 	const uint8_t *source = p->head + SOURCE;
 
 	if (!from->uplink)
-		return !memcmp(source, from->mac, ETH_ADDRESS);
+		return net_same_address(source, from->mac);
 	if ((source[0] & GROUP_BIT) || mac_table_find(t, mac_key(source, VLAN_ANY), now_s) != MAC_NO_PORT)
 		return false;
 	/* Where it finds no room, frames for it go to the uplinks all the same. */
