@@ -129,7 +129,7 @@ $(BUILD)/gen/%.hex: %.asl Makefile
 # What `make` itself needs, what running needs, what testing needs.
 DEPS_BUILD := gcc binutils libc6-dev nasm acpica-tools gnu-efi
 DEPS_RUN := qemu-system-x86 bochs bochsbios vgabios ovmf grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools python3
-DEPS_TEST := libcmocka-dev libzydis-dev clang-14 libclang-rt-14-dev clang-format-14 cppcheck e2fsprogs python3-pytest python3-pexpect
+DEPS_TEST := libcmocka-dev libzydis-dev clang-14 libclang-rt-14-dev clang-format-14 cppcheck python3-pytest python3-pexpect debootstrap fdisk e2fsprogs
 
 .PHONY: deps
 deps: ## installs the Debian packages that building, running and testing need
@@ -146,6 +146,12 @@ $(GUEST)/vmlinuz: $(wildcard tests/guests/linux/*)
 PROGRAM_IMAGES := $(GUEST)/initrd-stress.img $(GUEST)/initrd-tools.img
 $(PROGRAM_IMAGES): $(GUEST)/vmlinuz tests/guests/linux/programs.sh tests/guests/linux/programs.py
 	sh tests/guests/linux/programs.sh $(GUEST) $(@F)
+
+# Debian installed on a disk, with its own kernel and initrd, for the tests.
+DEBIAN_IMAGE := $(GUEST)/debian.img
+# Behind the other fetching: two at a time would wait for apt's lock in vain.
+$(DEBIAN_IMAGE): tests/guests/linux/debian.sh | $(GUEST)/vmlinuz
+	sh tests/guests/linux/debian.sh $(GUEST)
 
 CONFIG ?= configs/example.cfg
 OUT ?= $(BUILD)/ingot.iso
@@ -171,11 +177,11 @@ run: ## boots CONFIG=file in an emulator; BOOT=grub-bios|grub-efi|efi CPU=amd|in
 # The system tests alone: VENDOR=amd|intel|all, CASE=file/case as they are printed.
 VENDOR ?= all
 .PHONY: system
-system: all guests linux-guests $(PROGRAM_IMAGES) $(BUILD)/host/ingot-config ## boots Ingot in QEMU (AMD) and Bochs (Intel); CASE= VENDOR=
+system: all guests linux-guests $(PROGRAM_IMAGES) $(DEBIAN_IMAGE) $(BUILD)/host/ingot-config ## boots Ingot in QEMU (AMD) and Bochs (Intel); CASE= VENDOR=
 	@/usr/bin/python3 tests/system/run.py --vendor '$(VENDOR)' --case '$(CASE)'
 
 .PHONY: soak
-soak: all guests linux-guests $(PROGRAM_IMAGES) $(BUILD)/host/ingot-config ## the long tests; figures in the output
+soak: all guests linux-guests $(PROGRAM_IMAGES) $(DEBIAN_IMAGE) $(BUILD)/host/ingot-config ## the long tests; figures in the output
 ifeq ($(CASE),)
 	@$(MAKE) -s unit-soak
 	@$(MAKE) -s fuzz

@@ -8,7 +8,10 @@ The network behind each card is the emulator's own, of one kind: 10.0.2.0/24, th
 listens on the test's loopback (class Server) answers at 10.0.2.2.
 """
 import itertools
+import os
 import socket
+import struct
+import tempfile
 import threading
 
 DISKS = ("nvme", "ahci", "virtio-blk")
@@ -56,11 +59,12 @@ def disk(path, driver, name="disk0", serial=None, log=None, rate=None):
 _numbers = itertools.count(1)
 
 
-def nic(driver, index=0):
-    """QEMU's options for a network card, with the emulator's own network behind it."""
+def nic(driver, index=0, behind="user"):
+    """QEMU's options for a network card; behind it is the emulator's own network, or what `behind` says (Wire)."""
     model = {"e1000": "e1000", "e1000e": "e1000e", "virtio-net": "virtio-net-pci"}[driver]
     name = f"net{next(_numbers)}"
-    return ("-netdev", f"user,id={name}", "-device", f"{model},netdev={name},mac={MAC.format(index)}")
+    kind, *options = behind.split(",")
+    return ("-netdev", ",".join((kind, f"id={name}", *options)), "-device", f"{model},netdev={name},mac={MAC.format(index)}")
 
 
 class Server:
@@ -95,3 +99,58 @@ class Server:
 
     def __exit__(self, *unused):
         self.listener.close()
+
+
+def checksum(data):
+    """RFC 1071's, of an even number of bytes."""
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+class Wire:
+    """A station on a cable of its own behind a card of QEMU's, which answers ARP and echo requests of any length, alone in its address.
+
+    `with Wire() as wire: boot(... nic("e1000", behind=wire.behind) ...)`. wire.longest: the longest frame received.
+    """
+
+    ADDRESS = "10.0.0.9"
+    STATION = bytes.fromhex("5254000000f0")
+
+    def __enter__(self):
+        # Not in the test's folder: the path of a socket has room for 107 characters.
+        self.folder = tempfile.TemporaryDirectory(prefix="wire")
+        here, there = (os.path.join(self.folder.name, n) for n in ("station", "card"))
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(here)
+        self.behind = f"dgram,local.type=unix,local.path={there},remote.type=unix,remote.path={here}"
+        self.card = there
+        self.longest = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *unused):
+        # A thread that waits in recv would not hear of close alone.
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.folder.cleanup()
+
+    def _serve(self):
+        while frame := self.socket.recv(65536):
+            self.longest = max(self.longest, len(frame))
+            answer = self._answer(frame)
+            if answer:
+                self.socket.sendto(frame[6:12] + self.STATION + frame[12:14] + answer, self.card)
+
+    def _answer(self, frame):
+        kind, packet, address = frame[12:14], frame[14:], socket.inet_aton(self.ADDRESS)
+        if kind == b"\x08\x06" and packet[6:8] == b"\0\x01" and packet[24:28] == address:
+            return packet[:7] + b"\x02" + self.STATION + address + packet[8:18]
+        # An echo request, whole: no fragment, no options.
+        if kind == b"\x08\0" and packet[0] == 0x45 and packet[9] == 1 and packet[16:20] == address and packet[20] == 8:
+            length, = struct.unpack(">H", packet[2:4])
+            echo = b"\0\0\0\0" + packet[24:length]
+            echo = echo[:2] + struct.pack(">H", checksum(echo + b"\0" * (len(echo) % 2))) + echo[4:]
+            return packet[:12] + address + packet[12:16] + echo
+        return None

@@ -4,6 +4,8 @@ import hashlib
 import itertools
 import re
 
+import pytest
+
 import devices
 import linux
 import machine
@@ -94,6 +96,20 @@ def test_spoofed(boot, vendor):
     in_guest(m, "web", f"{own} >/tmp/own; ip link set eth0 down; ip link set eth0 address 02:01:02:03:04:05; ip link set eth0 up")
     in_guest(m, "web", f"! ping -c 2 -W 1 {ADDRESS['db']}")
     assert re.search(r"^web\.0 .*\d spoofed", m.command("net"), re.M)
+
+
+@pytest.mark.only("amd", "the emulator's card takes no frames of more than 1522 bytes")
+@pytest.mark.parametrize("driver", devices.NICS)
+def test_jumbo_uplink(boot, vendor, driver):
+    """Frames of 9000 bytes through the machine's card, out and back."""
+    config = "[net out]\nuplink = first\nmtu = 9000\n" + linux.section("web", extra="net = out", cmdline=quick(vendor))
+    with devices.Wire() as wire:
+        m = boot_linux(boot, config, amd={"extra": (*machine.EVEN, *devices.nic(driver, behind=wire.behind))})
+        addresses(m, ("web",), 9000)
+        for size in (8972, 4000, 1473, 56):
+            assert " 0% packet loss" in in_guest(m, "web", f"ping -c 3 -i 0.2 -s {size} {wire.ADDRESS}")
+    assert wire.longest == 9014
+    clean(m, ("web",))
 
 
 def test_uplink(boot, vendor):
