@@ -6,7 +6,8 @@
 #include "hv/lib/util.h"
 #include "hv/vm.h"
 
-#define COMMON_FEATURES (VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1)
+#define COMMON_FEATURES                                                                                      \
+	(VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_RESET)
 
 static void look_by_timer(struct timer *t);
 
@@ -143,6 +144,12 @@ void virtio_resume(struct virtio *d)
 
 /* --- reset --- */
 
+static void end_queue_reset(struct virtqueue *q)
+{
+	if (q->resetting && !vq_in_flight(q))
+		vq_init(q, q->mem, q->size_max);
+}
+
 static void end_reset(struct virtio *d)
 {
 	for (unsigned i = 0; i < d->queue_count; i++)
@@ -158,11 +165,19 @@ static void end_reset(struct virtio *d)
 	d->transport->reset(d->transport);
 }
 
+/* Fewer chains of this queue are in flight. */
+static void chains_left(struct virtio *d, unsigned queue)
+{
+	if (d->resetting)
+		end_reset(d);
+	else
+		end_queue_reset(&d->queue[queue]);
+}
+
 void virtio_give_all(struct virtio *d, unsigned queue, const struct vq_used_elem *chain, uint16_t n)
 {
 	vq_give_all(&d->queue[queue], chain, n);
-	if (d->resetting)
-		end_reset(d);
+	chains_left(d, queue);
 }
 
 void virtio_give(struct virtio *d, unsigned queue, const struct vq_chain *c, uint32_t written)
@@ -175,8 +190,7 @@ void virtio_give(struct virtio *d, unsigned queue, const struct vq_chain *c, uin
 void virtio_put_back(struct virtio *d, unsigned queue, uint16_t n)
 {
 	vq_put_back(&d->queue[queue], n);
-	if (d->resetting)
-		end_reset(d);
+	chains_left(d, queue);
 }
 
 void virtio_signal(struct virtio *d, unsigned queue)
@@ -285,7 +299,7 @@ struct virtqueue *virtio_queue_to_set(const struct virtio *d, uint32_t queue)
 {
 	struct virtqueue *q = virtio_queue(d, queue);
 
-	return q && !q->enabled && !d->resetting ? q : NULL;
+	return q && !q->enabled && !q->resetting && !d->resetting ? q : NULL;
 }
 
 void virtio_enable_queue(struct virtio *d, uint32_t queue)
@@ -297,6 +311,21 @@ void virtio_enable_queue(struct virtio *d, uint32_t queue)
 		return;
 	if (vq_enable(q, virtio_has(d, VIRTIO_F_EVENT_IDX), virtio_has(d, VIRTIO_F_INDIRECT_DESC)) != OK)
 		virtio_needs_reset(d);
+}
+
+bool virtio_reset_queue(struct virtio *d, uint32_t queue)
+{
+	struct virtqueue *q = virtio_queue(d, queue);
+
+	if (!q || q->resetting || d->resetting || !virtio_has(d, VIRTIO_F_RING_RESET))
+		return false;
+	q->resetting = true;
+	(void)vq_stop(q);
+	unwatch(d, queue);
+	if (d->type->queue_reset)
+		d->type->queue_reset(d, queue);
+	end_queue_reset(q);
+	return true;
 }
 
 void virtio_notified(struct virtio *d, uint32_t queue)

@@ -35,6 +35,8 @@ struct virtio_type {
 	 * back, at once or later. Until then the driver sees the reset going on. No chain can be taken.
 	 */
 	void (*reset)(struct virtio *d);
+	/* The same for one queue alone, while the others go on; reset does without it. NULL: chains come back by themselves. */
+	void (*queue_reset)(struct virtio *d, unsigned queue);
 };
 
 /* The way from a device to its driver. */
@@ -78,7 +80,7 @@ bool virtio_has(const struct virtio *d, uint64_t feature);
  * taken from any queue until the reset.
  */
 enum status virtio_take(struct virtio *d, unsigned queue, struct vq_chain *c);
-/* As vq_give. The driver is told by virtio_signal, once for many. The last chain in flight ends a reset. */
+/* As vq_give. The driver is told by virtio_signal, once for many. The last chain in flight ends a reset, of the device or the queue. */
 void virtio_give(struct virtio *d, unsigned queue, const struct vq_chain *c, uint32_t written);
 /* As vq_give_all, and likewise. */
 void virtio_give_all(struct virtio *d, unsigned queue, const struct vq_used_elem *chain, uint16_t n);
@@ -118,6 +120,11 @@ struct virtqueue *virtio_queue(const struct virtio *d, uint32_t queue);
 /* The queue whose size and addresses the driver may still set, or NULL. */
 struct virtqueue *virtio_queue_to_set(const struct virtio *d, uint32_t queue);
 void virtio_enable_queue(struct virtio *d, uint32_t queue);
+/*
+ * VIRTIO_F_RING_RESET: true, where that was negotiated. The driver hears no more of the queue, which is `resetting` until its
+ * last chain is back, and then as at power-on.
+ */
+bool virtio_reset_queue(struct virtio *d, uint32_t queue);
 /* Without the lock. */
 void virtio_notified(struct virtio *d, uint32_t queue);
 /* Bytes beyond the configuration's end are 0. size: 1, 2, 4 or 8. */

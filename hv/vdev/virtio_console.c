@@ -178,17 +178,25 @@ static void notified(struct virtio *d, unsigned queue)
 	spin_unlock(&d->dev.lock);
 }
 
+static void queue_reset(struct virtio *d, unsigned queue)
+{
+	struct virtio_console *c = container_of(d, struct virtio_console, virtio);
+
+	if (queue == TRANSMIT && c->sending)
+		give_output(c);
+}
+
 static void reset(struct virtio *d)
 {
 	struct virtio_console *c = container_of(d, struct virtio_console, virtio);
 
-	if (c->sending)
-		give_output(c);
+	queue_reset(d, TRANSMIT);
 	c->resting = c->held = false;
 	accept_input(c);
 }
 
-static const struct virtio_type type = {.id = DEVICE_ID, .notified = notified, .reset = reset};
+static const struct virtio_type type = {
+    .id = DEVICE_ID, .notified = notified, .reset = reset, .queue_reset = queue_reset};
 
 enum status virtio_console_init(struct vm *vm)
 {

@@ -12,7 +12,7 @@
 #define ISR_CONFIG BIT(1)
 
 const struct virtio_pci_structure virtio_pci_structure[VIRTIO_PCI_CAP_COUNT] = {
-    [VIRTIO_PCI_CAP_COMMON] = {0x0000, 0x38},
+    [VIRTIO_PCI_CAP_COMMON] = {0x0000, 0x3c},
     [VIRTIO_PCI_CAP_ISR] = {0x1000, 1},
     [VIRTIO_PCI_CAP_DEVICE] = {0x2000, 0x1000},
     [VIRTIO_PCI_CAP_NOTIFY] = {0x3000, VIRTIO_PCI_NOTIFY_FACTOR *VIRTIO_PCI_QUEUE_MAX},
@@ -102,6 +102,8 @@ enum common {
 	QUEUE_DRIVER_HIGH,
 	QUEUE_DEVICE,
 	QUEUE_DEVICE_HIGH,
+	QUEUE_NOTIFY_DATA,
+	QUEUE_RESET,
 };
 
 /* struct virtio_pci_common_cfg: ascending, without gaps. */
@@ -117,7 +119,8 @@ static const struct field {
     [QUEUE_NOTIFY_OFF] = {0x1e, 2},      [QUEUE_DESC] = {0x20, 4},
     [QUEUE_DESC_HIGH] = {0x24, 4},       [QUEUE_DRIVER] = {0x28, 4},
     [QUEUE_DRIVER_HIGH] = {0x2c, 4},     [QUEUE_DEVICE] = {0x30, 4},
-    [QUEUE_DEVICE_HIGH] = {0x34, 4},
+    [QUEUE_DEVICE_HIGH] = {0x34, 4},     [QUEUE_NOTIFY_DATA] = {0x38, 2},
+    [QUEUE_RESET] = {0x3a, 2},
 };
 
 static gpa_t *address(struct virtqueue *q, enum common r)
@@ -146,6 +149,10 @@ static uint32_t read_queue(const struct virtio_pci *p, enum common r)
 		return q->enabled;
 	case QUEUE_NOTIFY_OFF:
 		return p->queue_select;
+	case QUEUE_NOTIFY_DATA: /* without VIRTIO_F_NOTIF_CONFIG_DATA */
+		return 0;
+	case QUEUE_RESET:
+		return q->resetting;
 	default:
 		return address(q, r)->v >> half(r);
 	}
@@ -231,10 +238,15 @@ static void write_field(struct virtio_pci *p, enum common r, uint32_t value)
 		if (value == 1)
 			virtio_enable_queue(p->device, p->queue_select);
 		break;
+	case QUEUE_RESET:
+		if (value == 1 && virtio_reset_queue(p->device, p->queue_select))
+			p->queue_vector[p->queue_select] = VIRTIO_PCI_NO_VECTOR;
+		break;
 	case DEVICE_FEATURE:
 	case NUM_QUEUES:
 	case CONFIG_GENERATION:
 	case QUEUE_NOTIFY_OFF:
+	case QUEUE_NOTIFY_DATA:
 		break;
 	default:
 		write_setup(p, r, value);

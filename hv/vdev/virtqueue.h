@@ -24,6 +24,7 @@ struct virtqueue {
 	gpa_t desc, driver, device; /* descriptor table, available ring, used ring */
 
 	bool enabled;
+	bool resetting;           /* by itself, with chains in flight: not enabled, and can't be set up yet */
 	bool event_idx, indirect; /* negotiated: VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC */
 	enum status broken;       /* OK, or what the guest's rings were found to be */
 	uint16_t next_avail;      /* entries of the available ring taken so far */

@@ -22,6 +22,7 @@
 #define VIRTIO_F_VERSION_1        BIT(32)
 #define VIRTIO_F_ACCESS_PLATFORM  BIT(33)
 #define VIRTIO_F_ORDER_PLATFORM   BIT(36)
+#define VIRTIO_F_RING_RESET       BIT(40)
 
 #define VIRTIO_ID_NET             1
 #define VIRTIO_ID_BLOCK           2

@@ -30,6 +30,7 @@ static void check(void)
 		REQUIRE(vq_in_flight(q) == fake_flying_count[i]);
 		REQUIRE(vq_size_valid(q, q->size));
 		REQUIRE(!q->enabled || (s & VIRTIO_FEATURES_OK));
+		REQUIRE(!q->resetting || (!q->enabled && vq_in_flight(q)));
 		REQUIRE(q->broken == OK || (s & VIRTIO_DEVICE_NEEDS_RESET) || fake_device.resetting);
 		REQUIRE(fake_pci.queue_vector[i] < FAKE_VECTORS ||
 			fake_pci.queue_vector[i] == VIRTIO_PCI_NO_VECTOR);
@@ -42,7 +43,7 @@ static void good_write(void)
 {
 	unsigned n = take(1) % FAKE_QUEUES;
 
-	switch (take(1) % 4) {
+	switch (take(1) % 5) {
 	case 0:
 		virtio_pci_write(&fake_pci, R_STATUS, 1, take(1));
 		break;
@@ -58,6 +59,10 @@ static void good_write(void)
 		break;
 	case 3:
 		virtio_pci_write(&fake_pci, R_QUEUE_ENABLE, 2, 1);
+		break;
+	case 4:
+		virtio_pci_write(&fake_pci, R_QUEUE_SELECT, 2, n);
+		virtio_pci_write(&fake_pci, R_QUEUE_RESET, 2, 1);
 		break;
 	}
 }

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Debian's drivers on virtio devices that need nothing of the machine."""
+"""Debian's drivers on virtio devices that need nothing of the machine; what all virtio devices do alike."""
+import os
 import re
 
+import pytest
+
 import linux
+from devices import blank, disk
 from test_linux import EVEN, boot_linux, quick
 
 
@@ -20,6 +24,19 @@ def test_entropy(boot, vendor):
     linux.shell(m, "test $(dd if=/dev/hwrng bs=1k count=4 | md5sum | cut -c1-32) != $(dd if=/dev/zero bs=1k count=4 | md5sum | cut -c1-32)")
     log = linux.shell(m, "dmesg -r")
     assert not linux.warnings(log), linux.warnings(log)
+
+
+@pytest.mark.parametrize("where", ["memory", "device"])
+def test_ring_reset(boot, tiny, vendor, work_dir, where):
+    """Single queues of each device are reset, a disk's with requests in memory and on a device of the machine."""
+    path = blank(os.path.join(work_dir, "disk.img"), 16 * 516096)
+    backing = "size = 8M" if where == "memory" else "device = nvme0" if vendor == "amd" else "device = ata0"
+    m = boot(f"[vm t]\nmemory = 16M\nvcpus = 2\nkernel = rings\ncmdline = {where}\ndisk = data\nnet = lan\nhvc0 = console\n"
+             f"[net lan]\n[disk data]\n{backing}\n", tiny("rings"), amd={"extra": disk(path, "nvme")}, intel={"disk": path})
+    m.expect(r"t\| DONE (\d+) failed", 200)
+    failures = [line for line in m.log().splitlines() if "| FAIL" in line]
+    assert m.match.group(1) == "0" and not failures, failures
+    assert "| PASS rings/no-such-queue" in m.log()
 
 
 # Of Linux's console: hvc0 alone, without a serial port.

@@ -39,6 +39,8 @@ enum {
 	R_DESC = 0x20,
 	R_DRIVER = 0x28,
 	R_DEVICE = 0x30,
+	R_NOTIFY_DATA = 0x38,
+	R_QUEUE_RESET = 0x3a,
 	R_ISR = 0x1000,
 	R_CONFIG = 0x2000,
 	R_NOTIFY = 0x3000,
@@ -106,6 +108,12 @@ static void fake_on_reset(struct virtio *d)
 			;
 }
 
+static void fake_on_queue_reset(struct virtio *d, unsigned queue)
+{
+	while (fake_gives_at_reset && fake_give(queue, 0))
+		;
+}
+
 static bool fake_message(struct virtio_pci *p, uint16_t vector)
 {
 	if (fake_msix && vector < FAKE_VECTORS)
@@ -120,8 +128,10 @@ static void fake_intx(struct virtio_pci *p, bool level)
 
 static inline void fake_virtio_new(void)
 {
-	static const struct virtio_type type = {
-	    .id = 4, .notified = fake_on_notified, .reset = fake_on_reset};
+	static const struct virtio_type type = {.id = 4,
+						.notified = fake_on_notified,
+						.reset = fake_on_reset,
+						.queue_reset = fake_on_queue_reset};
 	static const struct virtio_pci_wires wires = {fake_message, fake_intx};
 
 	memset(&fake_vm, 0, sizeof(fake_vm));

@@ -7,12 +7,14 @@
 
 #include "fake_virtio.h"
 
-#define FEATURES (FAKE_FEATURE | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1)
-#define READY    (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK)
-#define RUNS     (READY | VIRTIO_DRIVER_OK)
-#define DESC     0x1000
-#define AVAIL    0x2000
-#define USED     0x3000
+#define FEATURES                                                                                             \
+	(FAKE_FEATURE | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 |                   \
+	 VIRTIO_F_RING_RESET)
+#define READY (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK)
+#define RUNS  (READY | VIRTIO_DRIVER_OK)
+#define DESC  0x1000
+#define AVAIL 0x2000
+#define USED  0x3000
 
 static int setup(void **state)
 {
@@ -142,7 +144,7 @@ static void test_features(void **state)
 	assert_true(virtio_has(&fake_device, FAKE_FEATURE));
 	/* They are settled now. */
 	accept(VIRTIO_F_VERSION_1);
-	assert_int_equal(rd(R_DRIVER_FEATURE, 4), 1);
+	assert_int_equal(rd(R_DRIVER_FEATURE, 4), FEATURES >> 32);
 	assert_true(virtio_has(&fake_device, FAKE_FEATURE));
 }
 
@@ -198,7 +200,8 @@ static void test_registers(void **state)
 	wr(R_QUEUE_SELECT, 4, 0);
 	wr(R_QUEUE_SIZE + 1, 1, 0);
 	assert_int_equal(rd(R_QUEUE_SELECT, 4), 1 + (4 << 16));
-	assert_int_equal(rd(0x38, 4), 0);
+	assert_int_equal(rd(R_NOTIFY_DATA, 4), 0);
+	assert_int_equal(rd(0x3c, 4), 0);
 	assert_int_equal(rd(0x800, 8), 0);
 	wr(0x800, 8, UINT64_MAX);
 	assert_int_equal(rd(VIRTIO_PCI_BAR_SIZE - 8, 8), 0);
@@ -493,6 +496,107 @@ static void test_watched_and_stopped(void **state)
 	assert_false(fake_device.look.armed);
 }
 
+static void reset_queue(unsigned queue)
+{
+	wr(R_QUEUE_SELECT, 2, queue);
+	wr(R_QUEUE_RESET, 2, 1);
+}
+
+/* "Virtqueue Reset": one queue is as at power-on, the other goes on. */
+static void test_queue_reset(void **state)
+{
+	start(FEATURES);
+	for (unsigned i = 0; i < 2; i++) {
+		offer(i, 0x5000, 16);
+		assert_int_equal(fake_take(i), OK);
+	}
+	wr(R_QUEUE_SELECT, 2, 0);
+	wr(R_QUEUE_RESET, 2, 0); /* "The driver MUST NOT write a 0" */
+	assert_int_equal(rd(R_QUEUE_RESET, 2), 0);
+	assert_int_equal(rd(R_QUEUE_ENABLE, 2), 1);
+	fake_gives_at_reset = false;
+	reset_queue(0);
+	/* Its chain is still in flight: nothing is taken, told or set up. */
+	assert_int_equal(rd(R_QUEUE_RESET, 2), 1);
+	assert_int_equal(rd(R_QUEUE_ENABLE, 2), 0);
+	wr(R_QUEUE_SIZE, 2, 4);
+	wr(R_DESC, 4, DESC);
+	wr(R_QUEUE_ENABLE, 2, 1);
+	wr(R_QUEUE_RESET, 2, 1);
+	assert_int_equal(rd(R_QUEUE_RESET, 4), 1);
+	assert_int_equal(rd(R_QUEUE_ENABLE, 2), 0);
+	offer(0, 0x5000, 16);
+	assert_int_equal(fake_take(0), ERR_NOENT);
+	wr(R_NOTIFY, 2, 0);
+	assert_int_equal(fake_notified[0], 0);
+	/* The other one. */
+	fake_give(1, 16);
+	virtio_signal(&fake_device, 1);
+	assert_int_equal(fake_messages[1], 1);
+	assert_int_equal(used_idx(1), 1);
+	offer(1, 0x5000, 16);
+	assert_int_equal(fake_take(1), OK);
+	fake_give(0, 16);
+	virtio_signal(&fake_device, 0);
+	assert_int_equal(rd(R_QUEUE_RESET, 2), 0);
+	assert_int_equal(rd(R_QUEUE_ENABLE, 2), 0);
+	assert_int_equal(rd(R_QUEUE_SIZE, 2), FAKE_ENTRIES);
+	assert_int_equal(rd(R_DESC, 8), 0);
+	assert_int_equal(rd(R_QUEUE_VECTOR, 2), VIRTIO_PCI_NO_VECTOR);
+	assert_int_equal(used_idx(0), 0);
+	assert_int_equal(fake_messages[0], 0);
+	assert_int_equal(rd(R_STATUS, 1), RUNS);
+	/* Again, of another size, from the beginning of its rings. */
+	memset(fake_vm.mem.base + AVAIL, 0, 6);
+	wr(R_QUEUE_SIZE, 2, 4);
+	set_queue(0);
+	assert_int_equal(rd(R_QUEUE_ENABLE, 2), 1);
+	offer(0, 0x5000, 16);
+	assert_int_equal(fake_take(0), OK);
+	/* At once, where the device gives all back. */
+	fake_gives_at_reset = true;
+	reset_queue(0);
+	assert_int_equal(rd(R_QUEUE_RESET, 2), 0);
+	assert_int_equal(rd(R_QUEUE_SIZE, 2), FAKE_ENTRIES);
+	assert_int_equal(fake_flying_count[0], 0);
+	assert_int_equal(fake_flying_count[1], 1);
+	assert_int_equal(fake_resets, 0);
+	reset_queue(FAKE_QUEUES); /* no such queue */
+	assert_int_equal(rd(R_QUEUE_RESET, 2), 0);
+}
+
+/* What is broken is so for the device, and a reset of that ends one of a queue. */
+static void test_queue_reset_and_device(void **state)
+{
+	start(FEATURES);
+	offer(0, UINT64_MAX, 16);
+	assert_int_equal(fake_take(0), ERR_RANGE);
+	reset_queue(0);
+	assert_int_equal(rd(R_QUEUE_ENABLE, 2), 0);
+	assert_int_equal(rd(R_STATUS, 1), RUNS | VIRTIO_DEVICE_NEEDS_RESET);
+	memset(fake_vm.mem.base, 0, FAKE_RAM);
+	set_queue(0);
+	offer(0, 0x5000, 16);
+	assert_int_equal(fake_take(0), ERR_NOENT);
+	wr(R_STATUS, 1, 0);
+	memset(fake_vm.mem.base, 0, FAKE_RAM);
+	start(FEATURES);
+	offer(0, 0x5000, 16);
+	assert_int_equal(fake_take(0), OK);
+	fake_gives_at_reset = false;
+	reset_queue(0);
+	wr(R_STATUS, 1, 0);
+	assert_int_equal(rd(R_STATUS, 1), RUNS);
+	fake_give(0, 16);
+	assert_int_equal(rd(R_STATUS, 1), 0);
+	assert_int_equal(rd(R_QUEUE_RESET, 2), 0);
+	/* Not without having agreed on it. */
+	start(FEATURES & ~VIRTIO_F_RING_RESET);
+	reset_queue(0);
+	assert_int_equal(rd(R_QUEUE_ENABLE, 2), 1);
+	assert_int_equal(rd(R_QUEUE_RESET, 2), 0);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -512,6 +616,8 @@ int main(void)
 	    CASE(test_watched),
 	    CASE(test_watched_without_event_idx),
 	    CASE(test_watched_and_stopped),
+	    CASE(test_queue_reset),
+	    CASE(test_queue_reset_and_device),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
