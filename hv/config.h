@@ -90,7 +90,7 @@ struct shared_config {
 	char name[CONFIG_NAME_MAX + 1];
 	uint32_t line;
 	bool refused;
-	uint64_t size; /* bytes: a power of two, 4K to 256M */
+	uint64_t size; /* bytes: a power of two, 4K to 1G */
 };
 
 /* What `disk = data`, `net = lan` and `shared = box` of a guest name. Not valid in a guest that is refused: index. */

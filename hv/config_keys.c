@@ -133,7 +133,7 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 	NET(UINT, "storm", "1000", storm, .max = 1000000,
 	    .help = "broadcasts, multicasts and unknown unicasts a second that one port may send; 0: all"),
 
-	SHARED(POWER, "size", NULL, size, .min = KIB(4), .max = MIB(256), .help = "a power of two from 4K to 256M"),
+	SHARED(POWER, "size", NULL, size, .min = KIB(4), .max = GIB(1), .help = "a power of two from 4K to 1G"),
 };
 
 const struct config_synonym config_synonyms[] = {

@@ -13,6 +13,10 @@
 
 DefinitionBlock("", "DSDT", 2, "INGOT", "INGOTPC", 1)
 {
+	/* The window for 64-bit BARs, which lies behind the RAM: hv/guest_acpi.c. P64S 0: there is none. */
+	External(\P64B, IntObj)
+	External(\P64S, IntObj)
+
 	Name(\_S5, Package() {PLATFORM_SLP_TYP_S5, PLATFORM_SLP_TYP_S5, 0, 0})
 
 	/* The interrupt model that the system has chosen; routing has no PIC form to switch to. */
@@ -30,7 +34,7 @@ DefinitionBlock("", "DSDT", 2, "INGOT", "INGOTPC", 1)
 			Name(_PRT, Package() {
 				SLOTS(0), SLOTS(4), SLOTS(8), SLOTS(12), SLOTS(16), SLOTS(20), SLOTS(24), SLOTS(28)
 			})
-			Name(_CRS, ResourceTemplate() {
+			Name(LOWR, ResourceTemplate() {
 				WordBusNumber(ResourceProducer, MinFixed, MaxFixed, PosDecode,
 					0, 0, 0, 0, 1)
 				IO(Decode16, 0xcf8, 0xcf8, 1, 8)
@@ -40,6 +44,24 @@ DefinitionBlock("", "DSDT", 2, "INGOT", "INGOTPC", 1)
 					0, PLATFORM_PCI_MEM_BASE, PLATFORM_PCI_MEM_END, 0,
 					PLATFORM_PCI_MEM_SIZE)
 			})
+			Name(HIGR, ResourceTemplate() {
+				QWordMemory(ResourceProducer, PosDecode, MinFixed, MaxFixed, Cacheable, ReadWrite,
+					0, 0x100000000, 0x1ffffffff, 0, 0x100000000, , , WIN)
+			})
+			Method(_CRS, 0, Serialized)
+			{
+				If (LNot(\P64S))
+				{
+					Return (LOWR)
+				}
+				CreateQWordField(HIGR, ^WIN._MIN, BASE)
+				CreateQWordField(HIGR, ^WIN._MAX, LAST)
+				CreateQWordField(HIGR, ^WIN._LEN, SIZE)
+				Store(\P64B, BASE)
+				Store(\P64S, SIZE)
+				Subtract(Add(\P64B, \P64S), 1, LAST)
+				Return (ConcatenateResTemplate(LOWR, HIGR))
+			}
 		}
 
 		Device(RTC)

@@ -37,7 +37,7 @@ static_assert(sizeof(struct acpi_rsdp) == 36);
 
 struct acpi_xsdt {
 	struct acpi_header header;
-	uint64_t entry[4];
+	uint64_t entry[5];
 } __attribute__((packed));
 
 /* Generic Address Structure. */
@@ -155,6 +155,23 @@ struct acpi_mcfg {
 } __attribute__((packed));
 static_assert(sizeof(struct acpi_mcfg) == 60);
 #define MCFG_REVISION 1
+
+/* ACPI Specification, "ACPI Machine Language (AML) Specification": Name(name, value). */
+struct aml_name {
+	uint8_t op;
+	char name[4];
+	uint8_t prefix;
+	uint64_t value;
+} __attribute__((packed));
+#define AML_NAME  0x08
+#define AML_QWORD 0x0e
+
+/* What hv/dsdt.asl has as External. */
+struct ssdt {
+	struct acpi_header header;
+	struct aml_name base, size;
+} __attribute__((packed));
+#define SSDT_REVISION 2
 
 /* Where the next table goes. */
 struct builder {
@@ -295,6 +312,21 @@ static uint64_t place_mcfg(struct builder *b)
 	return place_table(b, &m.header, sizeof(m));
 }
 
+static struct aml_name name(const char *what, uint64_t value)
+{
+	struct aml_name n = {.op = AML_NAME, .prefix = AML_QWORD, .value = value};
+
+	memcpy(n.name, what, sizeof(n.name));
+	return n;
+}
+
+static uint64_t place_ssdt(struct builder *b, struct guest_window pci)
+{
+	struct ssdt s = {header("SSDT", SSDT_REVISION), name("P64B", pci.base), name("P64S", pci.size)};
+
+	return place_table(b, &s.header, sizeof(s));
+}
+
 /* The one table that the guest writes: it holds the global lock. */
 static void load_facs(struct builder *b)
 {
@@ -305,7 +337,7 @@ static void load_facs(struct builder *b)
 		b->status = gpa_load(b->mem, gpa(GUEST_NVS_BASE), &facs, sizeof(facs));
 }
 
-enum status guest_acpi_load(const struct gmem *mem, uint32_t vcpus, uint64_t *rsdp)
+enum status guest_acpi_load(const struct gmem *mem, uint32_t vcpus, struct guest_window pci, uint64_t *rsdp)
 {
 	struct builder b = {.mem = mem,
 			    .next = GUEST_TABLES_BASE + ALIGN_UP(sizeof(struct acpi_rsdp), TABLE_ALIGN)};
@@ -318,6 +350,7 @@ enum status guest_acpi_load(const struct gmem *mem, uint32_t vcpus, uint64_t *rs
 	xsdt.entry[1] = place_madt(&b, vcpus);
 	xsdt.entry[2] = place_hpet(&b);
 	xsdt.entry[3] = place_mcfg(&b);
+	xsdt.entry[4] = place_ssdt(&b, pci);
 	load_facs(&b);
 	r.xsdt = place_table(&b, &xsdt.header, sizeof(xsdt));
 	memcpy(r.signature, "RSD PTR ", sizeof(r.signature));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest-physical memory map, the same for every VM: RAM below 3 GiB, a hole for devices up to 4 GiB, the
- * rest of the RAM above; the PC's own hole below 1 MiB with a ROM at its end. Devices' addresses are in
- * hv/vdev/platform.h.
+ * rest of the RAM above, and behind it a window for large devices; the PC's own hole below 1 MiB with a ROM at its end.
+ * Devices' addresses are in hv/vdev/platform.h.
  */
 #pragma once
 
@@ -37,6 +37,22 @@
 static inline uint64_t guest_map_low_end(uint64_t memory)
 {
 	return MIN(memory, GUEST_RAM_MID_END);
+}
+
+struct guest_window {
+	uint64_t base, size; /* size 0: there is none */
+};
+
+/*
+ * Where 64-bit BARs may lie beside the hole, for a VM of `memory` bytes and physical addresses of phys_bits bits: all that
+ * RAM leaves, in whole GiB, as paging structures map it.
+ */
+static inline struct guest_window guest_map_pci_high(uint64_t memory, unsigned phys_bits)
+{
+	uint64_t ram_end = GUEST_RAM_HIGH_BASE + memory - guest_map_low_end(memory);
+	uint64_t base = ALIGN_UP(ram_end, GIB(1)), end = BIT(phys_bits);
+
+	return (struct guest_window){base, end > base ? end - base : 0};
 }
 
 /*

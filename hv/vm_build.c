@@ -166,7 +166,7 @@ static enum status load_files_step(struct vm *vm)
 		uint64_t rsdp;
 
 		vm->progress = 1;
-		s = guest_acpi_load(&vm->mem, vm->cfg->vcpus, &rsdp);
+		s = guest_acpi_load(&vm->mem, vm->cfg->vcpus, vm->pci.high, &rsdp);
 		if (s == OK)
 			s = load_plan(&vm->load, &vm->mem, vm->cfg, rsdp, vm->why, sizeof(vm->why));
 		return s == OK ? ERR_AGAIN : s;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdint.h>
+#include "hv/guest_map.h"
 #include "hv/lib/status.h"
 #include "hv/vdev/pci_function.h"
 #include "hv/vdev/platform.h"
@@ -21,6 +22,7 @@ struct vpci {
 	struct pci_function
 	    *function[PCI_SLOTS]; /* NULL: an empty slot; doesn't change once the VM has run */
 	struct pci_function bridge;
+	struct guest_window high; /* above the RAM, for 64-bit BARs */
 	unsigned bar_count;
 	struct pci_bar *bar[PCI_SLOTS * PCI_BARS]; /* of all functions, as they came */
 	struct spinlock intx_lock;

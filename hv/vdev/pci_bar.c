@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Base address registers, which the guest sizes and moves, and the two windows in which they answer. The windows are on
+ * Base address registers, which the guest sizes and moves, and the windows in which they answer. The windows are on
  * the VM's buses for good and nobody else is in them, so wherever a BAR is moved it takes nothing from RAM or from
  * another device, and moving one while other vCPUs access it needs no lock: bar->at is all that changes.
  * Model: PCI Local Bus Specification 3.0, "Base Addresses".
@@ -13,7 +13,8 @@
 #define IO_SIZE_MIN     4
 #define IO_SIZE_MAX     256
 #define MEM_SIZE_MIN    16
-#define MEM_SIZE_MAX    MIB(256)
+#define MEM32_SIZE_MAX  MIB(512)
+#define MEM64_SIZE_MAX  GIB(1)
 
 static uint32_t flags_mask(enum pci_bar_kind kind)
 {
@@ -42,7 +43,8 @@ void vpci_bar_define(struct pci_function *f, unsigned n, enum pci_bar_kind kind,
 	if (kind == PCI_BAR_IO)
 		CHECK(size >= IO_SIZE_MIN && size <= IO_SIZE_MAX);
 	else
-		CHECK(size >= MEM_SIZE_MIN && size <= MEM_SIZE_MAX);
+		CHECK(size >= MEM_SIZE_MIN &&
+		      size <= (kind == PCI_BAR_MEM64 ? MEM64_SIZE_MAX : MEM32_SIZE_MAX));
 	f->bar[n] = (struct pci_bar){.function = f, .kind = kind, .size = size, .read = read, .write = write};
 	vpci_config_define(f, BAR_REGISTER(n), 4, flags(kind), (uint32_t)mask);
 	if (kind == PCI_BAR_MEM64)
@@ -57,6 +59,7 @@ static bool in_window(uint64_t at, uint64_t size, uint64_t base, uint64_t window
 /* Where configuration space puts BAR n: 0, nowhere, unless it decodes there. */
 static uint64_t place(const struct pci_function *f, unsigned n)
 {
+	const struct guest_window *high = &f->vm->pci.high;
 	const struct pci_bar *b = &f->bar[n];
 	bool io = b->kind == PCI_BAR_IO;
 	uint64_t at = vpci_config_get(f, BAR_REGISTER(n), 4) & ~flags_mask(b->kind);
@@ -67,13 +70,17 @@ static uint64_t place(const struct pci_function *f, unsigned n)
 		return 0;
 	if (io)
 		return in_window(at, b->size, PLATFORM_PCI_IO_BASE, PLATFORM_PCI_IO_SIZE) ? at : 0;
-	return in_window(at, b->size, PLATFORM_PCI_MEM_BASE, PLATFORM_PCI_MEM_SIZE) ? at : 0;
+	return in_window(at, b->size, PLATFORM_PCI_MEM_BASE, PLATFORM_PCI_MEM_SIZE) ||
+		       in_window(at, b->size, high->base, high->size)
+		   ? at
+		   : 0;
 }
 
 void vpci_bar_memory(struct pci_function *f, unsigned n, hpa_t memory)
 {
 	CHECK(f->bar[n].size >= PAGE_SIZE && IS_ALIGNED(memory.v, f->bar[n].size) && memory.v);
 	f->bar[n].memory = memory;
+	f->config[BAR_REGISTER(n)] |= PCI_BAR_PREFETCHABLE;
 }
 
 /* Puts the frames of b to `at`, 0: nowhere. Other vCPUs may reach them where they were until they have left the guest. */
@@ -150,11 +157,15 @@ static void window_write(struct vdev *d, struct vcpu *v, uint64_t addr, unsigned
 
 enum status vpci_windows_init(struct vm *vm)
 {
+	struct guest_window *high = &vm->pci.high;
 	enum status s = io_bus_add(&vm->ports, PLATFORM_PCI_IO_BASE, PLATFORM_PCI_IO_SIZE, &vm->pci.dev,
 				   window_read, window_write);
 
-	if (s != OK)
-		return s;
-	return io_bus_add(&vm->mmio, PLATFORM_PCI_MEM_BASE, PLATFORM_PCI_MEM_SIZE, &vm->pci.dev, window_read,
-			  window_write);
+	if (s == OK)
+		s = io_bus_add(&vm->mmio, PLATFORM_PCI_MEM_BASE, PLATFORM_PCI_MEM_SIZE, &vm->pci.dev,
+			       window_read, window_write);
+	*high = guest_map_pci_high(vm->cfg->memory, vm->cpuid.phys_bits);
+	if (s == OK && high->size)
+		s = io_bus_add(&vm->mmio, high->base, high->size, &vm->pci.dev, window_read, window_write);
+	return s;
 }

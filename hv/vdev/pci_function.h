@@ -97,16 +97,16 @@ void vpci_config_handle(struct pci_function *f, unsigned offset, pci_config_read
  */
 unsigned vpci_capability_add(struct pci_function *f, uint8_t id, unsigned size);
 /*
- * BAR n, with PCI_BAR_MEM64 also n + 1. size: a power of two, 4 to 256 ports, or 16 bytes to 256 MiB of memory. It answers
- * while the command register lets it and all of it lies in the bus's window (PLATFORM_PCI_MEM_..., PLATFORM_PCI_IO_... of
- * hv/vdev/platform.h); elsewhere, above 4 GiB too, it is nowhere, and what is there goes on answering. Of two BARs at one
- * place the first that came to the bus answers.
+ * BAR n, with PCI_BAR_MEM64 also n + 1. size: a power of two, 4 to 256 ports, or of memory 16 bytes to 512 MiB, with
+ * PCI_BAR_MEM64 to 1 GiB. It answers while the command register lets it and all of it lies in one of the bus's windows
+ * (PLATFORM_PCI_MEM_..., PLATFORM_PCI_IO_... of hv/vdev/platform.h, guest_map_pci_high of hv/guest_map.h); elsewhere it is
+ * nowhere, and what is there goes on answering. Of two BARs at one place the first that came to the bus answers.
  */
 void vpci_bar_define(struct pci_function *f, unsigned n, enum pci_bar_kind kind, uint64_t size,
 		     pci_bar_read_fn read, pci_bar_write_fn write);
 /*
  * BAR n, of memory, shows size bytes of frames from `memory` on, aligned to that, which are the device's for as long as the VM
- * has it. The guest accesses them without exits; read and write, which do the same, are for the accesses that exit: where
+ * has it: so it is prefetchable. The guest accesses them without exits; read and write, which do the same, are for the accesses that exit: where
  * there is no memory for tables, or where a moment ago it was elsewhere. Over other BARs at the same place it wins.
  */
 void vpci_bar_memory(struct pci_function *f, unsigned n, hpa_t memory);

@@ -47,6 +47,7 @@ enum pci_register {
 #define PCI_BAR_SPACE_IO         0x1u
 #define PCI_BAR_TYPE             0x6u
 #define PCI_BAR_TYPE_64          0x4u
+#define PCI_BAR_PREFETCHABLE     0x8u
 #define PCI_BAR_FLAGS_IO         0x3u
 #define PCI_BAR_FLAGS_MEM        0xfu
 

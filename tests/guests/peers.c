@@ -4,6 +4,7 @@
  * is, and each interrupts the other.
  */
 #include "hv/x86/apic.h"
+#include "hv/x86/cpuid.h"
 #include "tests/guests/lib/guest.h"
 #include "tests/guests/lib/pci.h"
 
@@ -109,6 +110,43 @@ static void ping_pong(uint32_t me)
 	guest_expect_equal("peers/ping-pong", lost, 0);
 }
 
+/* A view of SIZE bytes at addr, 4 GiB or more: two tables for a large page. */
+static volatile uint64_t *map_high(uint64_t addr)
+{
+	static uint64_t pdpt[512] __attribute__((aligned(4096))), pd[512] __attribute__((aligned(4096)));
+	uint64_t *pml4 = (uint64_t *)(read_cr3() & ~0xfffUL);
+
+	pml4[1] = (uint64_t)pdpt | 3;
+	pdpt[0] = (uint64_t)pd | 3;
+	pd[0] = addr | 0x83;
+	write_cr3(read_cr3());
+	return (volatile uint64_t *)(1UL << 39);
+}
+
+static void move_to(uint64_t at)
+{
+	pci_set(devfn, 0x18, 4, (uint32_t)at);
+	pci_set(devfn, 0x1c, 4, at >> 32);
+}
+
+/* Above 4 GiB, up to where physical addresses end. */
+static void check_high(uint64_t word)
+{
+	unsigned bits = cpuid(0x80000008, 0).eax & 0xff;
+	uint64_t first = 1UL << 32, last = (1UL << bits) - SIZE;
+	volatile uint64_t *old = memory();
+
+	EXPECT("peers/64-bit", (pci_get(devfn, 0x18, 4) & 0xf) == 0xc);
+	move_to(first);
+	guest_expect_equal("peers/above-4g", map_high(first)[WORDS - 1], word);
+	guest_expect_equal("peers/not-below", old[WORDS - 1], UINT64_MAX);
+	move_to(last);
+	guest_expect_equal("peers/at-the-end", map_high(last)[WORDS - 1], word);
+	guest_expect_equal("peers/not-at-4g", map_high(first)[WORDS - 1], UINT64_MAX);
+	move_to(last + SIZE);
+	guest_expect_equal("peers/beyond-the-end", map_high(last)[WORDS - 1], UINT64_MAX);
+}
+
 /* The memory follows its BAR, and isn't where it was; a neighbour's words stay. */
 static void check_move(void)
 {
@@ -123,7 +161,8 @@ static void check_move(void)
 	pci_set(devfn, 4, 2, 0);
 	guest_expect_equal("peers/decode-off", *(volatile uint64_t *)(uintptr_t)(was + 2 * SIZE), UINT64_MAX);
 	pci_set(devfn, 4, 2, 6);
-	pci_set(devfn, 0x18, 4, was);
+	check_high(word);
+	move_to(was);
 	guest_expect_equal("peers/back", old[WORDS - 1], word);
 }
 

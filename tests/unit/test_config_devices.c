@@ -128,7 +128,7 @@ static void test_disk_mistakes(void **state)
 static void test_nets(void **state)
 {
 	parse("[net a]\n[net b]\nuplink = 00:03.0\nmtu = 9000\nstorm = 0\n[net c]\nuplink = first\n[shared "
-	      "s]\nsize=256M\n");
+	      "s]\nsize=1G\n");
 	assert_int_equal(error_count, 0);
 	assert_int_equal(config.net_count, 3);
 	assert_int_equal(config.net[0].uplink, UPLINK_NONE);
@@ -139,7 +139,7 @@ static void test_nets(void **state)
 	assert_int_equal(config.net[1].mtu, 9000);
 	assert_int_equal(config.net[1].storm, 0);
 	assert_int_equal(config.net[2].uplink, UPLINK_FIRST);
-	assert_int_equal(config.shared[0].size, MIB(256));
+	assert_int_equal(config.shared[0].size, GIB(1));
 	bad("net n", "uplink = eth0", 2,
 	    "'uplink' in [net n]: 'eth0' is not a network card: 00:03.0, first, nor none");
 	bad("net n", "mtu = 9001", 2, "'mtu' in [net n]: '9001' is not a number from 68 to 9000");
@@ -148,7 +148,7 @@ static void test_nets(void **state)
 	    "[net m] and [net n] (line 1) have the same uplink");
 	bad("shared s", "", 1, "[shared s] has no 'size', which is required");
 	bad("shared s", "size = 12K", 2, "'size' in [shared s]: '12K' is not a power of two");
-	bad("shared s", "size = 512M", 2, "'size' in [shared s]: '512M' is too much: at most 256M");
+	bad("shared s", "size = 2G", 2, "'size' in [shared s]: '2G' is too much: at most 1G");
 }
 
 static void test_references(void **state)

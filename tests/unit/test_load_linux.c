@@ -237,11 +237,12 @@ static uint64_t table(uint64_t at, const char *signature)
 
 static void test_acpi(void **state)
 {
-	uint64_t rsdp, xsdt, fadt, madt, mcfg, facs;
+	static const struct guest_window pci = {0x140000000, 0x3ec0000000};
+	uint64_t rsdp, xsdt, fadt, madt, mcfg, facs, ssdt;
 	unsigned cpus = 0, kinds = 0;
 
 	fake_vcpu_new();
-	assert_int_equal(guest_acpi_load(&fake_vm.mem, 5, &rsdp), OK);
+	assert_int_equal(guest_acpi_load(&fake_vm.mem, 5, pci, &rsdp), OK);
 	assert_int_equal(rsdp % 16, 0);
 	assert_in_range(rsdp, 0xe0000, 0xfffff); /* where systems look for it by themselves */
 	assert_memory_equal(fake_vm.mem.base + rsdp, "RSD PTR ", 8);
@@ -252,10 +253,17 @@ static void test_acpi(void **state)
 	madt = table(fake_peek64(xsdt + 44), "APIC");
 	table(fake_peek64(xsdt + 52), "HPET");
 	mcfg = table(fake_peek64(xsdt + 60), "MCFG");
-	assert_int_equal(peek32(xsdt + 4), 68);
+	ssdt = table(fake_peek64(xsdt + 68), "SSDT");
+	assert_int_equal(peek32(xsdt + 4), 76);
 	assert_int_equal(peek32(mcfg + 4), 60);
 	assert_int_equal(fake_peek64(mcfg + 44), PLATFORM_PCI_ECAM_BASE);
 	assert_int_equal(fake_peek64(mcfg + 52), 0); /* segment 0, bus 0 to bus 0 */
+	/* Name(P64B, base) Name(P64S, size) */
+	assert_int_equal(peek32(ssdt + 4), 64);
+	assert_memory_equal(fake_vm.mem.base + ssdt + 36, "\x08P64B\x0e", 6);
+	assert_int_equal(fake_peek64(ssdt + 42), pci.base);
+	assert_memory_equal(fake_vm.mem.base + ssdt + 50, "\x08P64S\x0e", 6);
+	assert_int_equal(fake_peek64(ssdt + 56), pci.size);
 	table(fake_peek64(fadt + 140), "DSDT");
 	assert_int_equal(peek32(fadt + 40), fake_peek64(fadt + 140));
 	facs = peek32(fadt + 36);
@@ -270,8 +278,8 @@ static void test_acpi(void **state)
 	}
 	assert_int_equal(cpus, 5);
 	assert_int_equal(kinds, 1 << 0 | 1 << 1 | 1 << 2 | 1 << 4);
-	assert_int_equal(guest_acpi_load(&fake_vm.mem, GUEST_ACPI_VCPUS_MAX, &rsdp), OK);
-	assert_int_equal(guest_acpi_load(&fake_vm.mem, GUEST_ACPI_VCPUS_MAX + 1, &rsdp), ERR_INVAL);
+	assert_int_equal(guest_acpi_load(&fake_vm.mem, GUEST_ACPI_VCPUS_MAX, pci, &rsdp), OK);
+	assert_int_equal(guest_acpi_load(&fake_vm.mem, GUEST_ACPI_VCPUS_MAX + 1, pci, &rsdp), ERR_INVAL);
 }
 
 int main(void)

@@ -6,6 +6,10 @@
 #define ROUNDS          200000
 #define ECAM(f, offset) (PLATFORM_PCI_ECAM_BASE + ((uint64_t)((f)->slot) << 15) + (offset))
 #define MEMORY_END      (PLATFORM_PCI_MEM_BASE + (uint64_t)PLATFORM_PCI_MEM_SIZE)
+#define PHYS_BITS       36
+#define RAM             (GIB(3) + MIB(1)) /* ends 1 MiB behind 4 GiB */
+#define HIGH            0x140000000UL     /* the window that follows it */
+#define HIGH_END        BIT(PHYS_BITS)
 
 /* What each BAR is, by its function; the same in all of them. */
 static const struct {
@@ -75,6 +79,8 @@ static int setup(void **state)
 	const struct pci_identity id = {.vendor = 1, .device = 2};
 
 	fake_vm_new(1);
+	fake_cfg.memory = RAM;
+	fake_vm.cpuid.phys_bits = PHYS_BITS;
 	assert_int_equal(vpci_init(&fake_vm), OK);
 	for (unsigned i = 0; i < FUNCTIONS; i++) {
 		vpci_function_init(&functions[i], &id);
@@ -172,12 +178,13 @@ static void test_ends(void **state)
 	assert_int_equal(memory(0xbffffffe, 4), 0x2322ffff);
 }
 
-/* Over RAM, the I/O APIC, the HPET, ECAM, the ends of the windows, above 4 GiB: the BAR isn't there. */
+/* Over RAM, the I/O APIC, the HPET, ECAM, the ends of the windows, beyond what the CPU can address: the BAR isn't there. */
 static void test_elsewhere(void **state)
 {
-	static const uint64_t places[] = {0,           0x100000,    0xbfffc000,        0xfec00000,
-					  0xfed00000,  0xfee00000,  0xfeb00000,        0xfe000000,
-					  0x100000000, 0x1c0000000, 0xffffffffffffc000};
+	static const uint64_t places[] = {
+	    0,          0x100000,     0xbfffc000,        0xfec00000,  0xfed00000,
+	    0xfee00000, 0xfeb00000,   0xfe000000,        0x100000000, HIGH - 0x1000000,
+	    HIGH_END,   2 * HIGH_END, 0xffffffffff000000};
 	struct pci_function *f = &functions[0];
 
 	config_write(f, 4, 2, PCI_COMMAND_MEMORY);
@@ -190,7 +197,15 @@ static void test_elsewhere(void **state)
 	config_write(f, 0x14, 4, 0xfeaff000);
 	assert_int_equal(memory(MEMORY_END - 1, 1), 0x29);
 	assert_int_equal(config_read(f, 0, 4), 0x00020001); /* ECAM, right behind it */
+	/* Only one of 64 bits gets above 4 GiB, to either end. */
+	config_write(f, 0x18, 8, HIGH);
+	assert_int_equal(memory(HIGH, 1), 0x33);
+	config_write(f, 0x18, 8, HIGH_END - 0x1000000);
+	assert_int_equal(memory(HIGH_END - 8, 8), 0x3333333333333333);
+	assert_int_equal(memory(HIGH, 1), 0xff);
+	assert_int_equal(memory(0xfd000000, 1), 0xff);
 	config_write(f, 4, 2, PCI_COMMAND_IO);
+	assert_int_equal(memory(HIGH_END - 8, 8), UINT64_MAX);
 	config_write(f, 0x10, 4, 0x3e0); /* over COM1 */
 	assert_int_equal(f->bar[0].at, 0);
 	config_write(f, 0x10, 4, 0x1c000); /* no port has more than 16 bits */
@@ -200,8 +215,9 @@ static void test_elsewhere(void **state)
 /* Who answers for a byte, by what configuration space says now. */
 static bool model(uint64_t addr, bool io, struct pci_function **f, unsigned *n, uint64_t *offset)
 {
-	uint64_t base = io ? PLATFORM_PCI_IO_BASE : PLATFORM_PCI_MEM_BASE;
-	uint64_t end = io ? PLATFORM_PCI_IO_BASE + PLATFORM_PCI_IO_SIZE : MEMORY_END;
+	bool high = !io && addr >= HIGH;
+	uint64_t base = io ? PLATFORM_PCI_IO_BASE : high ? HIGH : PLATFORM_PCI_MEM_BASE;
+	uint64_t end = io ? PLATFORM_PCI_IO_BASE + PLATFORM_PCI_IO_SIZE : high ? HIGH_END : MEMORY_END;
 
 	for (unsigned i = 0; i < FUNCTIONS; i++) {
 		for (unsigned k = 0; k < ARRAY_SIZE(shape); k++) {
@@ -224,7 +240,7 @@ static bool model(uint64_t addr, bool io, struct pci_function **f, unsigned *n, 
 
 static uint64_t near_memory(void)
 {
-	static const uint64_t edges[] = {PLATFORM_PCI_MEM_BASE, 0xc0010000, MEMORY_END, 0x1c0000000};
+	static const uint64_t edges[] = {PLATFORM_PCI_MEM_BASE, 0xc0010000, MEMORY_END, HIGH, HIGH_END};
 	uint64_t at = edges[test_random(&seed) % ARRAY_SIZE(edges)];
 
 	return at + test_random(&seed) % 0x10000 - 0x8000;
@@ -281,12 +297,35 @@ static void test_random_moves(void **state)
 	assert_true(answered > ROUNDS / 100);
 }
 
+static void test_high_window(void **state)
+{
+	static const struct {
+		uint64_t memory;
+		unsigned bits;
+		uint64_t base, size;
+	} row[] = {
+	    {MIB(16), 40, GIB(4), BIT(40) - GIB(4)},
+	    {GIB(3), 36, GIB(4), GIB(60)},
+	    {GIB(3) + 4096, 36, GIB(5), GIB(59)},
+	    {GIB(63) - 4096, 36, GIB(64), 0},
+	    {GIB(100), 36, GIB(101), 0},
+	    {GIB(1), 32, GIB(4), 0},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		struct guest_window w = guest_map_pci_high(row[i].memory, row[i].bits);
+
+		assert_int_equal(w.base, row[i].base);
+		assert_int_equal(w.size, row[i].size);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_sizes, setup),        cmocka_unit_test_setup(test_decode, setup),
 	    cmocka_unit_test_setup(test_ends, setup),         cmocka_unit_test_setup(test_elsewhere, setup),
-	    cmocka_unit_test_setup(test_random_moves, setup),
+	    cmocka_unit_test_setup(test_random_moves, setup), cmocka_unit_test(test_high_window),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
