@@ -143,6 +143,7 @@ struct vm_config {
 	struct vm_net net[CONFIG_VM_NET_MAX];
 	struct vm_shared shared[CONFIG_VM_SHARED_MAX];
 	bool hvc0_console; /* a virtio console; hvc0 = console, not none */
+	bool balloon;      /* a virtio balloon */
 	bool rng;
 };
 

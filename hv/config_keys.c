@@ -112,7 +112,7 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
 	   .help = "a card in a network, by the name of its section; behind it may stand mac=52:54:00:12:34:56, vlan=N or trunk; repeats"),
 	VM(SHARED, "shared", "none", shared, .help = "memory shared with other guests, by the name of its section; repeats"),
 	VM(FLAG, "hvc0", "none", hvc0_console, .words = console_none, .help = "what the guest's virtio console is connected to"),
-	LATER("balloon", "a virtio balloon, by which it gives memory back"),
+	VM(FLAG, "balloon", "no", balloon, .words = yes_no, .help = "a virtio balloon, by which it gives memory back"),
 	VM(FLAG, "rng", "yes", rng, .words = yes_no, .help = "a virtio entropy device, where the machine has a source"),
 	LATER("pci", "a host PCI device for the guest alone"),
 	LATER("watchdog", "a watchdog timer"),

@@ -23,6 +23,7 @@
 #include "hv/vcpu.h"
 #include "hv/vdev/ioapic.h"
 #include "hv/vm.h"
+#include "hv/vm_absent.h"
 #include "hv/x86/cr.h"
 #include "hv/x86/rflags.h"
 
@@ -155,8 +156,26 @@ HANDLER handle_rdtsc(struct vcpu *v, bool rdtscp)
 	return ACT_ADVANCE;
 }
 
+/* RAM that has no frame gets one, and the access is made again. What has one lacked it when the access was made. */
+HANDLER handle_absent(struct vcpu *v, gpa_t a)
+{
+	if (vm_absent_supply(v->vm, a) == OK)
+		return ACT_RESUME;
+	vm_crash(v, "%s", VM_STARVED);
+	return ACT_STOPPED;
+}
+
+static bool may_be_absent(const struct vm *vm, gpa_t a)
+{
+	const struct gmem_slot *slot = vm->spare ? gmem_find(&vm->mem, a) : NULL;
+
+	return slot && !slot->readonly;
+}
+
 HANDLER handle_npf(struct vcpu *v, struct vm_exit *e)
 {
+	if (may_be_absent(v->vm, e->npf.gpa))
+		return handle_absent(v, e->npf.gpa);
 	if (e->npf.fetch) {
 		vm_crash(v, "runs code at 0x%lx, which is not memory", e->npf.gpa.v);
 		return ACT_STOPPED;

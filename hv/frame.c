@@ -8,7 +8,7 @@
 #include "mm/host_map.h"
 
 /* Pages of the window. */
-enum { TO, FROM };
+enum { TO, FROM, ZERO };
 
 /* What of n bytes from pa on lies in one frame. */
 static size_t piece(hpa_t pa, size_t n)
@@ -42,6 +42,7 @@ void frame_write(hpa_t pa, const void *src, size_t n)
 	}
 }
 
+/* With a page of its own: a copy between a window and guest memory may find that absent, and wait for this. */
 void frame_zero(hpa_t pa, size_t n)
 {
 	struct host_window *w = &this_pcpu()->window;
@@ -50,8 +51,8 @@ void frame_zero(hpa_t pa, size_t n)
 		hpa_t at = hpa(pa.v + done);
 
 		part = piece(at, n - done);
-		memset(host_window_open(w, TO, at), 0, part);
-		host_window_close(w, TO);
+		memset(host_window_open(w, ZERO, at), 0, part);
+		host_window_close(w, ZERO);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Copies to and from frames that are in no common mapping: guests' memory, by host-physical address. Each CPU has a window
- * of two pages, in which a frame is only for the time of its copy, so that nothing else is ever there to be read.
+ * of a few pages, in which a frame is only for the time of its copy, so that nothing else is ever there to be read.
  * Host code with interrupts off; no address space need be loaded. Who owns the frames keeps them from being given back.
  */
 #pragma once

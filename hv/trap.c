@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The two IDTs, and what happens at each vector: fixup or panic for exceptions, irq_dispatch for interrupts,
+ * The two IDTs, and what happens at each vector: fixup, a frame for absent guest memory, or panic for exceptions; irq_dispatch for interrupts,
  * and the NMI handler with its windows. Machine checks: hv/trap_mce.c.
  */
 #include "hv/trap.h"
@@ -10,6 +10,7 @@
 #include "hv/panic.h"
 #include "hv/pcpu.h"
 #include "hv/smp.h"
+#include "hv/vm_absent.h"
 #include "hv/x86/image.h"
 #include "hv/x86/insn.h"
 
@@ -139,6 +140,8 @@ void trap_dispatch(struct trap_frame *f)
 		nmi_handle(f);
 	else if (f->vector == EXC_MC)
 		mce_panic(f);
+	else if (f->vector == EXC_PF && !(f->error & PFERR_P) && vm_absent_fault(read_cr2()))
+		return;
 	else if (!trap_fixup(f))
 		panic_trap(f);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Exceptions, NMIs and interrupts of the host: what the stubs save, the two IDTs, the table of NMI windows.
- * An exception in host code is a bug and panics, unless the fixup table (INSN_FIXUP) knows the instruction.
+ * An exception in host code is a bug and panics, unless the fixup table (INSN_FIXUP) knows the instruction, or guest memory is
+ * absent (hv/vm_absent.h).
  */
 #pragma once
 

@@ -17,6 +17,7 @@
 #include "hv/sched.h"
 #include "hv/timer.h"
 #include "hv/vcpu.h"
+#include "hv/vm_absent.h"
 #include "hv/vm_build.h"
 #include "hv/vm_time.h"
 #include "mm/page_alloc.h"
@@ -51,9 +52,10 @@ static bool state_change(struct vm *vm, enum vm_state from, enum vm_state to)
 const char *vm_state_name(const struct vm *vm)
 {
 	static const char *const names[] = {
-	    [VM_STOPPED] = "stopped",   [VM_REFUSED] = "refused",  [VM_STARTING] = "starting",
-	    [VM_RUNNING] = "running",   [VM_PAUSING] = "paused",   [VM_PAUSED] = "paused",
-	    [VM_STOPPING] = "stopping", [VM_FREEING] = "stopping", [VM_PRESERVED] = "preserved",
+	    [VM_STOPPED] = "stopped",     [VM_REFUSED] = "refused",   [VM_STARTING] = "starting",
+	    [VM_RUNNING] = "running",     [VM_RESTING] = "running",   [VM_PAUSING] = "paused",
+	    [VM_PAUSED] = "paused",       [VM_STOPPING] = "stopping", [VM_FREEING] = "stopping",
+	    [VM_PRESERVED] = "preserved",
 	};
 
 	if (vm->crashed && (vm->state == VM_STOPPED || vm->state == VM_PRESERVED))
@@ -68,6 +70,18 @@ struct vm *vm_find(const char *name)
 			return vms[i];
 	}
 	return NULL;
+}
+
+uint64_t vm_memory_free(const struct vm *vm)
+{
+	struct page_stats s;
+	uint64_t promised = 0;
+
+	page_stats(&s);
+	for (uint32_t i = 0; i < vm_count; i++)
+		if (vms[i] != vm && vms[i]->vcpu_count && vms[i]->cfg->balloon)
+			promised += virtio_balloon_owed(vms[i]);
+	return s.guest_free > promised ? s.guest_free - promised : 0;
 }
 
 /* --- steps --- */
@@ -148,6 +162,7 @@ static void run(struct vm *vm)
 	load_set_regs(&vm->load, vm->vcpu[0]);
 	vm->has_run = true;
 	vm->crashed = false;
+	vm->rest_wanted = false;
 	vm->uptime_start_ns = time_now_ns();
 	all_ended_said = false;
 	state_set(vm, VM_RUNNING);
@@ -185,6 +200,15 @@ void vm_vcpu_parked(struct vm *vm)
 	work_queue(&vm->life);
 }
 
+void vm_rest(struct vm *vm)
+{
+	__atomic_store_n(&vm->rest_wanted, true, __ATOMIC_RELAXED);
+	if (!state_change(vm, VM_RUNNING, VM_RESTING))
+		return;
+	park_all(vm);
+	work_queue(&vm->life);
+}
+
 void vm_device_drained(struct vm *vm)
 {
 	work_queue(&vm->life);
@@ -193,6 +217,8 @@ void vm_device_drained(struct vm *vm)
 /* What the configuration wants after an end of this kind. */
 static enum config_end_action action_after(struct vm *vm)
 {
+	if (vm->starved) /* its memory is not what it was */
+		return END_DESTROY;
 	switch (vm->end) {
 	case VM_END_POWEROFF:
 		return vm->cfg->on_poweroff;
@@ -341,10 +367,37 @@ static void starting(struct vm *vm)
 		start_failed(vm, s);
 }
 
+/* Clocks and vCPUs of a VM that stands still go on. */
+static void go_on(struct vm *vm, enum vm_state from)
+{
+	vm_time_continue(vm);
+	vdevs_resume(vm);
+	if (!state_change(vm, from, VM_RUNNING))
+		return; /* it has come to an end meanwhile */
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		sched_start(vm->vcpu[i]);
+}
+
+/* At rest for devices that wanted it. */
+static void resting(struct vm *vm)
+{
+	/* They take away what vCPUs may have in their TLBs. */
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		vcpu_request(vm->vcpu[i], VREQ_FLUSH);
+	if (vdevs_rest_step(vm) == ERR_AGAIN) {
+		work_queue(&vm->life);
+		return;
+	}
+	__atomic_store_n(&vm->rest_wanted, false, __ATOMIC_RELAXED);
+	go_on(vm, VM_RESTING);
+}
+
 static void vm_life(struct work *w)
 {
 	struct vm *vm = container_of(w, struct vm, life);
 
+	if (__atomic_load_n(&vm->starved, __ATOMIC_RELAXED))
+		vm_end_crash(vm, VM_STARVED);
 	switch (vm->state) {
 	case VM_STARTING:
 		starting(vm);
@@ -357,6 +410,13 @@ static void vm_life(struct work *w)
 		vdevs_pause(vm);
 		log_info("vm %s: paused", vm->cfg->name);
 		(void)state_change(vm, VM_PAUSING, VM_PAUSED);
+		return;
+	case VM_RESTING:
+		if (!at_rest(vm))
+			return;
+		vm_time_stop(vm);
+		vdevs_pause(vm);
+		resting(vm);
 		return;
 	case VM_STOPPING:
 		if (at_rest(vm))
@@ -379,8 +439,7 @@ static void vm_life(struct work *w)
 /* May vm come to an end now? Not if it is coming to one already: the first reason counts. */
 static bool can_end(const struct vm *vm)
 {
-	return vm->state == VM_RUNNING || vm->state == VM_PAUSING || vm->state == VM_PAUSED ||
-	       vm->state == VM_PRESERVED;
+	return vm_runs(vm) || vm->state == VM_PAUSING || vm->state == VM_PAUSED || vm->state == VM_PRESERVED;
 }
 
 /* why: with VM_END_CRASH. */
@@ -432,9 +491,11 @@ enum status vm_start(struct vm *vm)
 
 enum status vm_pause(struct vm *vm)
 {
-	if (!state_change(vm, VM_RUNNING, VM_PAUSING))
+	/* What a device wants done at rest waits until it goes on. */
+	if (state_change(vm, VM_RUNNING, VM_PAUSING))
+		park_all(vm);
+	else if (!state_change(vm, VM_RESTING, VM_PAUSING))
 		return ERR_BUSY;
-	park_all(vm);
 	work_queue(&vm->life);
 	return OK;
 }
@@ -443,18 +504,16 @@ enum status vm_resume(struct vm *vm)
 {
 	if (vm->state != VM_PAUSED)
 		return ERR_BUSY;
-	vm_time_continue(vm);
-	vdevs_resume(vm);
-	state_set(vm, VM_RUNNING);
 	log_info("vm %s: resumed", vm->cfg->name);
-	for (uint32_t i = 0; i < vm->vcpu_count; i++)
-		sched_start(vm->vcpu[i]);
+	go_on(vm, VM_PAUSED);
+	if (vm->rest_wanted)
+		vm_rest(vm);
 	return OK;
 }
 
 enum status vm_reset(struct vm *vm)
 {
-	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED && vm->state != VM_PRESERVED)
+	if (!vm_runs(vm) && vm->state != VM_PAUSED && vm->state != VM_PRESERVED)
 		return ERR_BUSY;
 	vm_end(vm, VM_END_RESET, 0);
 	return OK;
@@ -462,7 +521,7 @@ enum status vm_reset(struct vm *vm)
 
 enum status vm_shutdown(struct vm *vm)
 {
-	if (vm->state != VM_RUNNING)
+	if (!vm_runs(vm))
 		return ERR_BUSY;
 	vpm_power_button(vm);
 	return OK;
@@ -470,7 +529,7 @@ enum status vm_shutdown(struct vm *vm)
 
 enum status vm_destroy(struct vm *vm)
 {
-	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED && vm->state != VM_PRESERVED)
+	if (!vm_runs(vm) && vm->state != VM_PAUSED && vm->state != VM_PRESERVED)
 		return ERR_BUSY;
 	vm_end(vm, VM_END_DESTROY, 0);
 	return OK;

@@ -27,6 +27,7 @@
 #include "hv/vdev/rtc.h"
 #include "hv/vdev/uart.h"
 #include "hv/vdev/vdev.h"
+#include "hv/vdev/virtio_balloon.h"
 #include "hv/vdev/virtio_blk.h"
 #include "hv/vdev/virtio_console.h"
 #include "hv/vdev/virtio_net.h"
@@ -44,6 +45,7 @@ enum vm_state {
 	VM_REFUSED,  /* its configuration or this machine doesn't allow it: vm->why */
 	VM_STARTING, /* memory is being taken and scrubbed, files loaded */
 	VM_RUNNING,
+	VM_RESTING, /* as VM_RUNNING, but for the moment vCPUs are being parked for a device: vm_rest */
 	VM_PAUSING, /* vCPUs are being parked */
 	VM_PAUSED,
 	VM_STOPPING,  /* vCPUs are being parked, because it has ended: vm->end */
@@ -65,14 +67,6 @@ enum vm_end {
 /* The bounded steps of VM_STARTING: hv/vm_build.c. */
 enum vm_step { VM_STEP_TAKE_MEMORY, VM_STEP_SCRUB, VM_STEP_LOAD };
 
-/* Guest frames as they were allocated: pa | order in each entry. One host page. */
-#define VM_BLOCKS_PER_PAGE 510
-struct vm_blocks {
-	struct vm_blocks *next;
-	uint64_t count;
-	uint64_t block[VM_BLOCKS_PER_PAGE];
-};
-
 struct vm {
 	const struct vm_config *cfg;
 	uint32_t index;
@@ -90,7 +84,6 @@ struct vm {
 	struct gmem mem;
 	struct page_table npt;  /* EPT or NPT */
 	struct page_table view; /* the host CR3 that maps its memory */
-	struct vm_blocks *blocks;
 	struct load load;
 	struct vcpu *vcpu[VM_MAX_VCPUS];
 	uint32_t vcpu_count;
@@ -105,11 +98,16 @@ struct vm {
 	 */
 	void *apic_page;
 	bool apic_page_mapped;
-	struct spinlock npt_lock; /* guards these and changes of npt while vCPUs run */
+	struct spinlock
+	    npt_lock;     /* guards these, what follows, and changes of npt and view while vCPUs run */
+	uint64_t absent;  /* bytes of its RAM that have no frame: hv/vm_absent.h */
+	void *spare;      /* a page in place of frames that there are not, or NULL: it has no balloon */
+	bool starved;     /* atomic: it needed one; it is to end */
+	bool rest_wanted; /* atomic: vm_rest was called, and the devices have not done what they wanted */
 
 	struct io_bus ports, mmio;
-	struct virtio *virtio;   /* its devices of virtio.c */
-	uint32_t virtio_watched; /* how many of them have queues that are watched; atomic */
+	struct virtio *virtio;    /* its devices of virtio.c */
+	uint32_t virtio_watched;  /* how many of them have queues that are watched; atomic */
 	struct spinlock irq_lock; /* guards pic, ioapic and legacy_replaced */
 	bool legacy_replaced;     /* the HPET drives the lines of PIT and RTC */
 	struct spinlock
@@ -124,6 +122,7 @@ struct vm {
 	struct vpci pci;
 	struct vivshmem ivshmem;
 	struct virtio_rng rng;
+	struct virtio_balloon balloon;
 	struct virtio_blk *blk[CONFIG_VM_DISK_MAX];
 	uint32_t blk_count;
 	struct virtio_net *net[CONFIG_VM_NET_MAX];
@@ -148,10 +147,19 @@ extern struct config host_config_file; /* the configuration in force */
 void vm_init_all(void);
 /* Starts those with autostart = yes. `ready: …` is printed when each of them runs or is refused. */
 void vm_autostart(void);
+static inline bool vm_runs(const struct vm *vm)
+{
+	return vm->state == VM_RUNNING || vm->state == VM_RESTING;
+}
 /* The word for a state that `vm list` shows. */
 const char *vm_state_name(const struct vm *vm);
 
 struct vm *vm_find(const char *name);
+/*
+ * Bytes of memory that vm can be given: what is free, but for what other VMs have less than the targets of their balloons: that
+ * they may touch at any time.
+ */
+uint64_t vm_memory_free(const struct vm *vm);
 
 /* Operator's commands: each checks the state, starts the change and returns; ERR_BUSY: not in this state. */
 enum status vm_start(struct vm *vm);
@@ -172,14 +180,19 @@ void vm_triple_fault(struct vcpu *v);
 
 /* From the scheduler: one of vm's vCPUs has been parked. */
 void vm_vcpu_parked(struct vm *vm);
+/*
+ * From a device's handlers, without its lock: frames are to be taken from the running VM's memory. Its vCPUs are parked, its
+ * devices drained and paused, vdevs_rest_step called until that is done; then it goes on, its clocks too.
+ */
+void vm_rest(struct vm *vm);
 /* From a device for which vdevs_drain waits: nothing is under way there any more. */
 void vm_device_drained(struct vm *vm);
 
 /*
  * Where n bytes of guest memory at a are, which are mapped (mm/gpa.h checks that): at most `max` pieces, as few as there can
- * be. Returns how many; 0: they are more. No address space need be loaded.
+ * be. Returns how many; 0: they are more, or the host has no memory for them. No address space need be loaded.
  */
-unsigned vm_frames(const struct vm *vm, gpa_t a, size_t n, struct frame_run *run, unsigned max);
+unsigned vm_frames(struct vm *vm, gpa_t a, size_t n, struct frame_run *run, unsigned max);
 
 /*
  * Loads vm's host address space on this CPU (NULL: the common one), needed before any gpa_... access. Returns whose was

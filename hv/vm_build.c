@@ -15,6 +15,7 @@
 #include "hv/vcpu.h"
 #include "hv/virt.h"
 #include "hv/vm.h"
+#include "hv/vm_absent.h"
 #include "hv/vm_memory.h"
 #include "hv/x86/cpuid.h"
 #include "hv/x86/insn.h"
@@ -130,7 +131,7 @@ static enum status build(struct vm *vm)
 
 enum status vm_build(struct vm *vm)
 {
-	struct page_stats stats;
+	uint64_t free;
 	enum status s;
 
 	vm->why[0] = 0;
@@ -142,10 +143,10 @@ enum status vm_build(struct vm *vm)
 		str_copy(vm->why, sizeof(vm->why), virt_refused());
 		return ERR_UNSUPPORTED;
 	}
-	page_stats(&stats);
-	if (vm->cfg->memory > stats.guest_free) {
+	free = vm_memory_free(vm);
+	if (vm->cfg->memory > free) {
 		fmt_snprintf(vm->why, sizeof(vm->why), "memory = %luM, but only %luM are free",
-			     (vm->cfg->memory >> 20), (stats.guest_free >> 20));
+			     (vm->cfg->memory >> 20), (free >> 20));
 		return ERR_NOMEM;
 	}
 	s = build(vm);
@@ -171,7 +172,12 @@ static enum status load_files_step(struct vm *vm)
 			s = load_plan(&vm->load, &vm->mem, vm->cfg, rsdp, vm->why, sizeof(vm->why));
 		return s == OK ? ERR_AGAIN : s;
 	}
-	return load_step(&vm->load);
+	s = load_step(&vm->load);
+	if (vm->starved) {
+		str_copy(vm->why, sizeof(vm->why), VM_STARVED);
+		return ERR_NOMEM;
+	}
+	return s;
 }
 
 void vm_build_again(struct vm *vm)
@@ -207,6 +213,8 @@ enum status vm_unbuild_step(struct vm *vm)
 	if (vm->vcpu_count) {
 		devices_fini(vm);
 		ops->vm_fini(vm);
+		vm->progress_slot = 0;
+		vm->progress = 0;
 	}
 	return vm_memory_free_step(vm);
 }

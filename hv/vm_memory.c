@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A VM's memory: see vm_memory.h. The progress of a step is kept in vm->progress_slot and vm->progress. */
+/*
+ * A VM's memory: see vm_memory.h. The progress of a step is kept in vm->progress_slot and vm->progress. Which frames a VM has is
+ * what its host view maps.
+ */
 #include "hv/vm_memory.h"
 
 #include "hv/guest_map.h"
@@ -8,13 +11,16 @@
 #include "hv/ops.h"
 #include "hv/pcpu.h"
 #include "hv/timer.h"
+#include "hv/vcpu.h"
 #include "hv/vm.h"
+#include "hv/vm_absent.h"
 #include "hv/x86/cr.h"
 #include "hv/x86/insn.h"
 #include "mm/host_map.h"
 #include "mm/page_alloc.h"
 
 #define BLOCKS_PER_STEP 64
+#define LEAVES_PER_STEP 256
 #define SCRUB_PER_STEP  MIB(2)
 
 enum status vm_memory_init(struct vm *vm)
@@ -33,27 +39,16 @@ enum status vm_memory_init(struct vm *vm)
 		host_view_fini(&vm->view);
 		return s;
 	}
-	vm->npt.keep = true; /* BARs and the APIC's page move while vCPUs run */
-	vm->blocks = NULL;
+	s = vm_absent_init(vm);
+	if (s != OK) {
+		pt_fini(&vm->npt);
+		host_view_fini(&vm->view);
+		return s;
+	}
+	/* BARs, the APIC's page, and pages that were absent are mapped while processors walk the tables. */
+	vm->npt.keep = vm->view.keep = true;
 	vm->progress_slot = 0;
 	vm->progress = 0;
-	return OK;
-}
-
-/* Remembers a block, so that it can be given back. */
-static enum status remember(struct vm *vm, hpa_t pa, unsigned order)
-{
-	struct vm_blocks *b = vm->blocks;
-
-	static_assert(sizeof(struct vm_blocks) <= PAGE_SIZE);
-	if (!b || b->count == VM_BLOCKS_PER_PAGE) {
-		b = page_alloc(0);
-		if (!b)
-			return ERR_NOMEM;
-		b->next = vm->blocks;
-		vm->blocks = b;
-	}
-	b->block[b->count++] = pa.v | order;
 	return OK;
 }
 
@@ -81,17 +76,15 @@ static enum status take_block(struct vm *vm, const struct gmem_slot *slot)
 			return s;
 		order--;
 	}
-	s = remember(vm, pa, order);
+	size = PAGE_SIZE << order;
+	/* The view first: what is in it is given back at the end. */
+	s = pt_map(&vm->view, GMEM_VM_BASE + at, pa.v, size, PT_READ | PT_WRITE, PT_WB);
 	if (s != OK) {
 		page_free_guest(pa, order);
 		return s;
 	}
-	size = PAGE_SIZE << order;
-	s = pt_map(&vm->npt, at, pa.v, size, rights, PT_WB);
-	if (s == OK)
-		s = pt_map(&vm->view, GMEM_VM_BASE + at, pa.v, size, PT_READ | PT_WRITE, PT_WB);
 	vm->progress += size;
-	return s;
+	return pt_map(&vm->npt, at, pa.v, size, rights, PT_WB);
 }
 
 enum status vm_memory_take_step(struct vm *vm)
@@ -136,30 +129,44 @@ enum status vm_memory_scrub_step(struct vm *vm)
 	return ERR_AGAIN;
 }
 
-enum status vm_memory_free_step(struct vm *vm)
+/* The order of a leaf, which is a block of its own. */
+static unsigned leaf_order(const struct pt_leaf *leaf)
 {
-	struct vm_blocks *b = vm->blocks;
-
-	if (!b) {
-		for (uint32_t i = 0; i < pcpu_count; i++)
-			CHECK(pcpus[i]->address_space != vm);
-		pt_fini(&vm->npt);
-		host_view_fini(&vm->view);
-		return OK;
-	}
-	for (unsigned i = 0; i < BLOCKS_PER_STEP && b->count; i++) {
-		uint64_t block = b->block[--b->count];
-
-		page_free_guest(hpa(ALIGN_DOWN(block, PAGE_SIZE)), block & (PAGE_SIZE - 1));
-	}
-	if (!b->count) {
-		vm->blocks = b->next;
-		page_free(b, 0);
-	}
-	return ERR_AGAIN;
+	return (unsigned)__builtin_ctzll(leaf->size / PAGE_SIZE);
 }
 
-unsigned vm_frames(const struct vm *vm, gpa_t a, size_t n, struct frame_run *run, unsigned max)
+/* Gives back the first leaf of what is left of a slot, or passes over a hole. */
+static void free_some(struct vm *vm, const struct gmem_slot *slot)
+{
+	uint64_t at = slot->base + vm->progress;
+	struct pt_leaf leaf;
+
+	if (pt_lookup(&vm->view, GMEM_VM_BASE + at, &leaf) && !vm_absent_is_spare(vm, hpa(leaf.pa)))
+		page_free_guest(hpa(leaf.pa), leaf_order(&leaf));
+	vm->progress = ALIGN_DOWN(at, leaf.size) + leaf.size - slot->base;
+	if (vm->progress >= slot->size) {
+		vm->progress_slot++;
+		vm->progress = 0;
+	}
+}
+
+enum status vm_memory_free_step(struct vm *vm)
+{
+	/* First, so that isolation_check finds no frame in them that is not its own any more. */
+	if (vm->npt.root)
+		pt_fini(&vm->npt);
+	for (unsigned i = 0; i < LEAVES_PER_STEP && vm->progress_slot < vm->mem.count; i++)
+		free_some(vm, &vm->mem.slot[vm->progress_slot]);
+	if (vm->progress_slot < vm->mem.count)
+		return ERR_AGAIN;
+	for (uint32_t i = 0; i < pcpu_count; i++)
+		CHECK(pcpus[i]->address_space != vm);
+	host_view_fini(&vm->view);
+	vm_absent_fini(vm);
+	return OK;
+}
+
+unsigned vm_frames(struct vm *vm, gpa_t a, size_t n, struct frame_run *run, unsigned max)
 {
 	unsigned count = 0;
 
@@ -167,7 +174,9 @@ unsigned vm_frames(const struct vm *vm, gpa_t a, size_t n, struct frame_run *run
 		uint64_t left;
 		hpa_t pa;
 
-		CHECK(pt_host_find(&vm->view, GMEM_VM_BASE + a.v + done, &pa.v, &left));
+		while (!pt_host_find(&vm->view, GMEM_VM_BASE + a.v + done, &pa.v, &left))
+			if (vm_absent_supply(vm, gpa(a.v + done)) != OK)
+				return 0;
 		part = MIN(n - done, left);
 		if (count && run[count - 1].pa.v + run[count - 1].len == pa.v) {
 			run[count - 1].len += part;
@@ -186,6 +195,7 @@ struct vm *vm_enter_address_space(struct vm *vm)
 	struct vm *was = p->address_space;
 
 	if (was != vm) {
+		vm_absent_keep_cr2(p->current);
 		p->address_space = vm;
 		write_cr3(vm ? host_pa(vm->view.root).v : host_map_cr3());
 	}

@@ -15,5 +15,5 @@ enum status vm_memory_init(struct vm *vm);
 enum status vm_memory_take_step(struct vm *vm);
 /* Scrubs some more. */
 enum status vm_memory_scrub_step(struct vm *vm);
-/* Gives some back; after OK everything of vm_memory_init is undone. */
+/* Gives some back, from the first slot on (vm->progress_slot, vm->progress); after OK everything of vm_memory_init is undone. */
 enum status vm_memory_free_step(struct vm *vm);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Guest-physical memory of one VM: which ranges are RAM or ROM, and the only accessors to their bytes. An
- * accessor checks bounds and copies; gpa_range alone gives a pointer. The VM's host address space must be loaded
+ * accessor checks bounds and copies; gpa_range alone gives a pointer. Pages of RAM that have no frame get one by the access
+ * (hv/vm_absent.h). The VM's host address space must be loaded
  * (hv/vm.h: vm_enter_address_space); in it, guest-physical address a is at base + a.
  */
 #pragma once

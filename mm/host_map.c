@@ -330,6 +330,7 @@ enum status host_window_init(struct host_window *w)
 	uint64_t size = HOST_WINDOW_PAGES * PAGE_SIZE, pa = ALIGN_DOWN(image_base, PAGE_SIZE), va;
 	enum status s = ERR_NOMEM;
 
+	static_assert((HOST_WINDOW_PAGES & (HOST_WINDOW_PAGES - 1)) == 0);
 	spin_lock(&lock);
 	va = next_window;
 	if (va + size <= HOST_WINDOW_BASE + SLOT_SIZE)

@@ -65,8 +65,11 @@ void host_unmap(const void *p, uint64_t size);
  */
 void *host_map_stack(size_t slot_size);
 
-/* Addresses of one CPU for frames that are in no common mapping: HOST_WINDOW_PAGES pages, mapped one by one. */
-#define HOST_WINDOW_PAGES 2
+/*
+ * Addresses of one CPU for frames that are in no common mapping: HOST_WINDOW_PAGES pages, mapped one by one. A power of two, so
+ * that their entries are in one table.
+ */
+#define HOST_WINDOW_PAGES 4
 
 struct host_window {
 	uint8_t *va;

@@ -290,8 +290,10 @@ bool pt_lookup(const struct page_table *pt, uint64_t va, struct pt_leaf *leaf)
 	for (unsigned level = TOP_LEVEL;; level--) {
 		uint64_t entry = table[entry_index(va, level)];
 
-		if (!pt->fmt->is_present(entry))
+		if (!pt->fmt->is_present(entry)) {
+			*leaf = (struct pt_leaf){.size = entry_size(level)};
 			return false;
+		}
 		if (pt->fmt->is_leaf(entry, level)) {
 			leaf_of(pt, entry, level, leaf);
 			return true;

@@ -56,12 +56,13 @@ struct page_table {
 };
 
 extern struct pt_format pt_host, pt_ept, pt_npt;
+extern const struct pt_memory pt_host_memory; /* over page_alloc */
+
 /*
  * The address and nothing else, of a table of pt_host's: where va leads, and how many bytes from there on the leaf maps.
  * False: nowhere.
  */
 bool pt_host_find(const struct page_table *pt, uint64_t va, uint64_t *pa, uint64_t *left);
-extern const struct pt_memory pt_host_memory; /* over page_alloc */
 
 enum status pt_init(struct page_table *pt, const struct pt_format *fmt, const struct pt_memory *mem);
 /*
@@ -83,7 +84,7 @@ struct pt_leaf {
 	uint32_t prot;
 	enum pt_memtype type;
 };
-/* The leaf that maps va. */
+/* The leaf that maps va. False: there is none; leaf->size is what the absent entry would cover, all of it unmapped. */
 bool pt_lookup(const struct page_table *pt, uint64_t va, struct pt_leaf *leaf);
 /* The entry of the 4 KiB page at va, for a caller that changes what it maps; NULL: there is no table with it. */
 uint64_t *pt_leaf_entry(const struct page_table *pt, uint64_t va);

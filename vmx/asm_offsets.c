@@ -8,6 +8,7 @@ void asm_offsets(void)
 {
 	ASM_OFFSET(VCPU_GPR, struct vmx_vcpu, base.gpr);
 	ASM_OFFSET(VCPU_REQUESTS, struct vmx_vcpu, base.requests);
+	ASM_OFFSET(VCPU_CR2_KEPT, struct vmx_vcpu, base.cr2_kept);
 	ASM_OFFSET(VMX_HOST_RSP, struct vmx_vcpu, host_rsp);
 	ASM_OFFSET(PCPU_REQUESTS, struct pcpu, requests);
 	ASM_CONST(VMCS_HOST_RSP, VMCS_HOST_RSP);

@@ -96,6 +96,17 @@ not_entered:
 	pop rbp
 	jmp vmx_not_entered
 
+; VMCS_HOST_RIP of a VM whose memory may be absent. As vmx_exit_entry, to which it goes on; keeps CR2.
+global vmx_exit_keeping_cr2
+vmx_exit_keeping_cr2:
+	push rdi
+	push rax
+	mov rdi, [rsp + 16]	; x
+	mov rax, cr2
+	mov [rdi + VCPU_CR2_KEPT], rax
+	pop rax
+	pop rdi
+
 ; VMCS_HOST_RIP. In: RSP is VMCS_HOST_RSP, general registers are the guest's, RFLAGS is 2.
 global vmx_exit_entry
 vmx_exit_entry:

@@ -129,7 +129,7 @@ static void reg_set(struct vmx_vcpu *x, enum vreg r, uint64_t value)
 		return;
 	case VREG_CR2:
 		if (x->loaded)
-			write_cr2(value);
+			write_cr2(x->base.cr2_kept = value);
 		else
 			x->cr2 = value;
 		return;
@@ -280,7 +280,7 @@ void vmx_live_load(struct vmx_vcpu *x)
 	write_dr2(x->base.dr[2]);
 	write_dr3(x->base.dr[3]);
 	write_dr6(x->dr6);
-	write_cr2(x->cr2);
+	write_cr2(x->base.cr2_kept = x->cr2);
 }
 
 void vmx_live_save(struct vmx_vcpu *x)

@@ -159,7 +159,7 @@ static void set_msr_areas(struct vmx_vcpu *x)
 }
 
 /* The part of the host's state that is the same on every CPU. */
-static void set_host_state(void)
+static void set_host_state(const struct vm *vm)
 {
 	vmcs_write(VMCS_HOST_CS_SELECTOR, HOST_CS);
 	vmcs_write(VMCS_HOST_SS_SELECTOR, HOST_DS);
@@ -174,7 +174,7 @@ static void set_host_state(void)
 	vmcs_write(VMCS_HOST_SYSENTER_ESP, 0);
 	vmcs_write(VMCS_HOST_SYSENTER_EIP, 0);
 	vmcs_write(VMCS_HOST_IDTR_BASE, trap_idt.base);
-	vmcs_write(VMCS_HOST_RIP, (uint64_t)vmx_exit_entry);
+	vmcs_write(VMCS_HOST_RIP, (uint64_t)(vm->cfg->balloon ? vmx_exit_keeping_cr2 : vmx_exit_entry));
 }
 
 static enum status ops_vcpu_init(struct vcpu *v)
@@ -192,7 +192,7 @@ static enum status ops_vcpu_init(struct vcpu *v)
 	s = vmx_scope_enter(x);
 	set_controls(x);
 	set_msr_areas(x);
-	set_host_state();
+	set_host_state(v->vm);
 	vmx_apic_vcpu_init(x);
 	vmx_regs_init(x);
 	vmx_scope_leave(s);

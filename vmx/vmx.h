@@ -160,5 +160,5 @@ enum exit_action vmx_exited(struct vmx_vcpu *x);
 enum exit_action vmx_not_entered(struct vmx_vcpu *x, enum vmx_no_entry why);
 /* The window in which an NMI means that the entry is not to be made, and where its handler returns to then. */
 extern char vmx_nmi_window_start[], vmx_nmi_window_end[], vmx_nmi_restart[];
-/* VMCS_HOST_RIP */
-extern char vmx_exit_entry[];
+/* VMCS_HOST_RIP; the second where the host may have page faults (hv/vm_absent.h), which overwrite CR2. */
+extern char vmx_exit_entry[], vmx_exit_keeping_cr2[];

@@ -29,6 +29,8 @@ const struct command commands[] = {
 	{"vm reset", "NAME", "the reset button", command_vm_reset, 1, 1, COMPLETE_VM},
 	{"vm shutdown", "NAME", "the power button: the guest shuts itself down", command_vm_shutdown, 1, 1, COMPLETE_VM},
 	{"vm destroy", "NAME", "a power cut", command_vm_destroy, 1, 1, COMPLETE_VM},
+	{"vm balloon", "NAME [SIZE]", "asks a guest to make do with so much memory, as in 512M; alone: what it has, and says of it",
+	 command_vm_balloon, 1, 2, COMPLETE_VM},
 	{"regs", "NAME [VCPU]", "a guest's registers; a running guest is paused for the moment", command_regs, 1, 2, COMPLETE_VM},
 	{"exits", "NAME", "how often its CPUs left to Ingot, by reason", command_exits, 1, 1, COMPLETE_VM},
 	{"cpus", "", "the physical CPUs, and what is done against leaks by speculation", command_cpus, 0, 0, COMPLETE_NOTHING},

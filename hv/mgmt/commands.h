@@ -53,6 +53,9 @@ void command_vm_reset(int argc, char **argv);
 void command_vm_shutdown(int argc, char **argv);
 void command_vm_destroy(int argc, char **argv);
 
+/* hv/mgmt/commands_balloon.c */
+void command_vm_balloon(int argc, char **argv);
+
 /* hv/mgmt/commands_stats.c */
 void command_regs(int argc, char **argv);
 void command_exits(int argc, char **argv);

@@ -78,13 +78,12 @@ void command_regs(int argc, char **argv)
 	regs.vm = vm;
 	regs.first = argc > 1 ? number(argv[1]) : 0;
 	regs.last = argc > 1 ? regs.first : vm->vcpu_count - 1;
-	if (vm->vcpu_count == 0 ||
-	    (vm->state != VM_RUNNING && vm->state != VM_PAUSED && vm->state != VM_PRESERVED)) {
+	if (vm->vcpu_count == 0 || (!vm_runs(vm) && vm->state != VM_PAUSED && vm->state != VM_PRESERVED)) {
 		command_error("%s is %s: it has no registers", vm->cfg->name, vm_state_name(vm));
 	} else if (regs.first >= vm->vcpu_count) {
 		command_error("%s has no vCPU %.8s: they are 0 to %u", vm->cfg->name, argv[1],
 			      vm->vcpu_count - 1);
-	} else if (vm->state != VM_RUNNING) {
+	} else if (!vm_runs(vm)) {
 		print_regs();
 	} else if (vm_pause(vm) == OK) {
 		regs.give_up_ns = time_now_ns() + PAUSE_LIMIT_NS;

@@ -35,13 +35,14 @@ static uint64_t restarts(const struct vm *vm)
 	return vm->restarts;
 }
 
+/* Without what it has given away by its balloon. */
 static uint64_t memory(const struct vm *vm)
 {
 	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < vm->mem.count; i++)
 		sum += vm->mem.slot[i].size;
-	return sum;
+	return sum - vm->absent;
 }
 
 /* Second-stage tables and the host's view of its memory. */

@@ -15,6 +15,7 @@ static const struct {
 	void (*pause)(struct vm *vm);
 	void (*resume)(struct vm *vm);
 	bool (*drain)(struct vm *vm);
+	enum status (*rest_step)(struct vm *vm);
 	enum status (*fini)(struct vm *vm); /* ERR_AGAIN: call again */
 } devices[] = {
     /* The interrupt controllers first, so that a reset of the others finds them ready. */
@@ -48,6 +49,11 @@ static const struct {
      .reset = virtio_console_reset,
      .pause = virtio_console_pause,
      .resume = virtio_console_resume},
+    {.init = virtio_balloon_init,
+     .reset = virtio_balloon_reset,
+     .pause = virtio_balloon_pause,
+     .resume = virtio_balloon_resume,
+     .rest_step = virtio_balloon_rest_step},
     /* The last: its port is the configuration's choice, and must not take a device's. */
     {.init = vdebug_exit_init},
 };
@@ -89,6 +95,14 @@ bool vdevs_drain(struct vm *vm)
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
 		drained &= !devices[i].drain || devices[i].drain(vm);
 	return drained;
+}
+
+enum status vdevs_rest_step(struct vm *vm)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+		if (devices[i].rest_step && devices[i].rest_step(vm) == ERR_AGAIN)
+			return ERR_AGAIN;
+	return OK;
 }
 
 void vdevs_pause(struct vm *vm)

@@ -40,6 +40,11 @@ void vdevs_reset(struct vm *vm);
  * which read and write guest memory; vm_device_drained follows.
  */
 bool vdevs_drain(struct vm *vm);
+/*
+ * After vdevs_drain and vdevs_pause, with the common address space loaded: some of what devices take from the VM's memory, as
+ * they asked by vm_rest. ERR_AGAIN: call again.
+ */
+enum status vdevs_rest_step(struct vm *vm);
 /* No vCPU runs and vm_time_ns stands still: no timer of a device runs or will run on return. */
 void vdevs_pause(struct vm *vm);
 /* vm_time_ns moves again: arms the timers. Also after vdevs_reset. */

@@ -350,3 +350,9 @@ uint64_t virtio_config_read(struct virtio *d, uint32_t offset, unsigned size)
 		memcpy(&v, d->config + offset, MIN(size, d->config_size - offset));
 	return v;
 }
+
+void virtio_config_write(struct virtio *d, uint32_t offset, unsigned size, uint64_t value)
+{
+	if (d->type->config_write && !d->resetting)
+		d->type->config_write(d, offset, size, value);
+}

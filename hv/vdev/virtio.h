@@ -37,6 +37,8 @@ struct virtio_type {
 	void (*reset)(struct virtio *d);
 	/* The same for one queue alone, while the others go on; reset does without it. NULL: chains come back by themselves. */
 	void (*queue_reset)(struct virtio *d, unsigned queue);
+	/* The driver writes its configuration, with the device's lock held. NULL: there is nothing that it may write. */
+	void (*config_write)(struct virtio *d, uint32_t offset, unsigned size, uint64_t value);
 };
 
 /* The way from a device to its driver. */
@@ -129,3 +131,4 @@ bool virtio_reset_queue(struct virtio *d, uint32_t queue);
 void virtio_notified(struct virtio *d, uint32_t queue);
 /* Bytes beyond the configuration's end are 0. size: 1, 2, 4 or 8. */
 uint64_t virtio_config_read(struct virtio *d, uint32_t offset, unsigned size);
+void virtio_config_write(struct virtio *d, uint32_t offset, unsigned size, uint64_t value);

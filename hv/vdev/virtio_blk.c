@@ -103,7 +103,7 @@ static void done(struct disk_request *disk)
 /* --- requests --- */
 
 /* Adds n bytes at a to r's runs, which are `max`; false: they don't fit. */
-static bool add_runs(const struct vm *vm, struct virtio_blk_request *r, uint32_t max, gpa_t a, uint32_t n)
+static bool add_runs(struct vm *vm, struct virtio_blk_request *r, uint32_t max, gpa_t a, uint32_t n)
 {
 	struct disk_request *q = &r->disk;
 	struct frame_run *next = &q->run[q->runs];
@@ -120,8 +120,8 @@ static bool add_runs(const struct vm *vm, struct virtio_blk_request *r, uint32_t
 }
 
 /* The frames of bytes `skip` to `skip + n - 1` of segments i to end - 1. */
-static bool find_runs(const struct vm *vm, struct virtio_blk_request *r, uint32_t max,
-		      const struct vq_chain *c, uint64_t skip, uint32_t n)
+static bool find_runs(struct vm *vm, struct virtio_blk_request *r, uint32_t max, const struct vq_chain *c,
+		      uint64_t skip, uint32_t n)
 {
 	uint32_t i = r->disk.op == BLOCK_READ ? c->readable : 0;
 
@@ -143,7 +143,7 @@ static bool find_runs(const struct vm *vm, struct virtio_blk_request *r, uint32_
 	return true;
 }
 
-static enum status find_memory(const struct vm *vm, struct virtio_blk_request *r, const struct vq_chain *c,
+static enum status find_memory(struct vm *vm, struct virtio_blk_request *r, const struct vq_chain *c,
 			       uint64_t skip, uint64_t n)
 {
 	if (n % BLOCK_SECTOR || n > DATA_MAX)
@@ -159,7 +159,7 @@ static enum status find_memory(const struct vm *vm, struct virtio_blk_request *r
 	return find_runs(vm, r, RUNS_MAX, c, skip, n) ? OK : ERR_INVAL;
 }
 
-static enum status find_range(const struct vm *vm, struct virtio_blk_request *r, const struct vq_chain *c)
+static enum status find_range(struct vm *vm, struct virtio_blk_request *r, const struct vq_chain *c)
 {
 	struct virtio_blk_range range;
 	bool zeroes = r->disk.op == BLOCK_WRITE_ZEROES;

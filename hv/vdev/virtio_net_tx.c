@@ -16,8 +16,8 @@
 #define REST_NS     10000
 
 /* Where the rest of chain c is, from `offset` on. False: in too many pieces. */
-static bool find_frames(const struct vm *vm, struct virtio_net_tx *tx, const struct vq_chain *c,
-			uint64_t offset, struct net_packet *p)
+static bool find_frames(struct vm *vm, struct virtio_net_tx *tx, const struct vq_chain *c, uint64_t offset,
+			struct net_packet *p)
 {
 	uint32_t end = tx->runs + PACKET_RUNS;
 
@@ -64,7 +64,7 @@ static bool set_offloads(const struct virtio *d, struct net_packet *p, const str
 /* Makes a packet of a chain. False: it isn't one. */
 static bool make_packet(struct virtio_net *n, struct virtio_net_tx *tx, const struct vq_chain *c)
 {
-	const struct vm *vm = n->virtio.dev.vm;
+	struct vm *vm = n->virtio.dev.vm;
 	struct net_packet *p = &tx->packet[tx->packets];
 	uint8_t *at = tx->head[tx->packets] + VIRTIO_NET_HEADROOM;
 	struct virtio_net_hdr h;

@@ -334,5 +334,9 @@ void virtio_pci_write(struct virtio_pci *p, uint32_t offset, unsigned size, uint
 		spin_lock(&p->device->dev.lock);
 		common_write(p, offset, size, value);
 		spin_unlock(&p->device->dev.lock);
+	} else if (c == VIRTIO_PCI_CAP_DEVICE) {
+		spin_lock(&p->device->dev.lock);
+		virtio_config_write(p->device, offset, size, value);
+		spin_unlock(&p->device->dev.lock);
 	}
 }

@@ -246,6 +246,19 @@ struct vm *vm_enter_address_space(struct vm *x)
 	return NULL;
 }
 
+enum status vm_absent_supply(struct vm *x, gpa_t a)
+{
+	return OK;
+}
+
+void vm_absent_release(struct vm *x, gpa_t a)
+{
+}
+
+void vm_rest(struct vm *x)
+{
+}
+
 const struct load_format load_flat;
 
 void console_guest_output(struct vm *x, const uint8_t *bytes, size_t n)

@@ -6,10 +6,10 @@ TINY_NAMES := $(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))
 TINY_LIB := tests/guests/lib/guest.c tests/guests/lib/pci.c tests/guests/lib/mode32.c hv/lib/fmt.c hv/lib/string.c hv/lib/str.c
 TINY_OBJ := $(BUILD)/guests/obj/start.o $(TINY_LIB:%.c=$(BUILD)/guests/obj/%.o)
 # Guests of several vCPUs.
-TINY_SMP := smp storm pv clocks race kicks apic
+TINY_SMP := smp storm pv clocks race kicks apic balloon
 TINY_SMP_OBJ := $(BUILD)/guests/obj/ap.o $(BUILD)/guests/obj/tests/guests/lib/smp.o
 # Drivers of virtio devices.
-TINY_VIRTIO := entropy disk powercut bench_blk bench_net bench_console rings
+TINY_VIRTIO := balloon entropy disk powercut bench_blk bench_net bench_console rings
 TINY_VIRTIO_OBJ := $(BUILD)/guests/obj/tests/guests/lib/virtio.o
 # Guests whose output is compared with their own on the bare machine.
 TINY_SAME := same_insn same_paging same_events

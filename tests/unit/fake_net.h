@@ -24,7 +24,7 @@
 	memcpy(dst, (const void *)pa.v, n);
 }
 
-[[gnu::weak]] unsigned vm_frames(const struct vm *vm, gpa_t a, size_t n, struct frame_run *run, unsigned max)
+[[gnu::weak]] unsigned vm_frames(struct vm *vm, gpa_t a, size_t n, struct frame_run *run, unsigned max)
 {
 	if (max)
 		*run = (struct frame_run){{(uint64_t)vm->mem.base + a.v}, (uint32_t)n};

@@ -280,7 +280,7 @@ static void test_print(void **state)
 	assert_non_null(strstr(first, "[shared box]\nsize = 1M\n"));
 	assert_non_null(strstr(first, "disk = rom\ndisk = data readonly\nnet = lan mac=52:54:00:"));
 	assert_non_null(strstr(first, " vlan=9\n"));
-	assert_non_null(strstr(first, " trunk\nshared = box\nhvc0 = console\nrng = yes\n"));
+	assert_non_null(strstr(first, " trunk\nshared = box\nhvc0 = console\nballoon = no\nrng = yes\n"));
 	assert_non_null(
 	    strstr(first, "disk = none\nnet = dmz mac=02:00:00:00:00:01\nshared = none\nhvc0 = none\n"));
 	parse(first);

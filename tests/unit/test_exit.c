@@ -342,6 +342,51 @@ static void test_undeliverable(void **state)
 	assert_int_equal(handled, 0);
 }
 
+static enum status supplied; /* what vm_absent_supply says */
+static uint64_t supplied_at;
+
+enum status vm_absent_supply(struct vm *vm, gpa_t a)
+{
+	supplied_at = a.v;
+	return supplied;
+}
+
+/* RAM that was given away: whatever touches it, it is made again, unless there is none; ROM and devices are not RAM. */
+static void test_absent(void **state)
+{
+	struct vm_exit e = {.kind = EXIT_NPF, .npf = {.gpa = gpa(0x5678), .fetch = true}};
+	struct gmem was = fake_vm.mem;
+	static uint8_t page[4096];
+
+	new_vcpu();
+	fake_vm.mem = (struct gmem){.count = 2, .slot = {{0, 0x8000, false}, {0x8000, 0x1000, true}}};
+	fake_vm.spare = page;
+	supplied_at = 0;
+	dispatch(&e);
+	assert_int_equal(fake_crash[0], 0);
+	assert_int_equal(supplied_at, 0x5678);
+	fake_vcpu.events.requeued = (struct guest_event){.valid = true, .vector = 0x21};
+	e.npf.fetch = false;
+	dispatch(&e);
+	assert_int_equal(fake_crash[0], 0);
+	supplied = ERR_NOMEM;
+	dispatch(&e);
+	assert_non_null(strstr(fake_crash, "the machine has none left"));
+	fake_vcpu.events.requeued.valid = false;
+	supplied_at = 0;
+	e.npf.fetch = true; /* not to be emulated */
+	e.npf.gpa = gpa(0x8000);
+	dispatch(&e);
+	e.npf.gpa = gpa(0x9000);
+	dispatch(&e);
+	fake_vm.spare = NULL;
+	e.npf.gpa = gpa(0x1000);
+	dispatch(&e);
+	assert_int_equal(supplied_at, 0);
+	supplied = OK;
+	fake_vm.mem = was;
+}
+
 /* #DB and #AC go to the guest as events, so that each round of an endless delivery is an exit. */
 static void test_exceptions(void **state)
 {
@@ -367,7 +412,7 @@ int main(void)
 	    cmocka_unit_test(test_in_keeps_rax), cmocka_unit_test(test_kinds_have_names),
 	    cmocka_unit_test(test_halt),         cmocka_unit_test(test_rip_wraps),
 	    cmocka_unit_test(test_single_step),  cmocka_unit_test(test_undeliverable),
-	    cmocka_unit_test(test_exceptions),
+	    cmocka_unit_test(test_exceptions),   cmocka_unit_test(test_absent),
 	};
 
 	return cmocka_run_group_tests_name("exit", tests, NULL, NULL);

@@ -140,7 +140,7 @@ struct vm *vm_enter_address_space(struct vm *vm)
 }
 
 /* Each page a piece of its own. */
-unsigned vm_frames(const struct vm *vm, gpa_t a, size_t n, struct frame_run *run, unsigned max)
+unsigned vm_frames(struct vm *vm, gpa_t a, size_t n, struct frame_run *run, unsigned max)
 {
 	unsigned count = 0;
 
