@@ -83,7 +83,7 @@ bool virtio_wait(struct virtio *d, unsigned queue)
 	if (q->next_avail != q->waited)
 		q->moved_ns = now;
 	q->waited = q->next_avail;
-	if (before && now - before < VIRTIO_LOOK_NS) {
+	if (before && now - before < VIRTIO_FLOW_NS) {
 		watch(d, queue, VIRTIO_LOOK_NS);
 		return false;
 	}

@@ -6,7 +6,8 @@
  *
  * A queue in which chains follow each other closely is watched: its driver is not asked for notifications, each of which is an
  * exit, but the queue is looked at when a vCPU halts, and by a timer. A driver that halts when it has nothing to do waits
- * no longer for that; one that goes on, VIRTIO_LOOK_NS at most. Where nothing has come for so long, notifications are asked for again.
+ * no longer for that; one that goes on, VIRTIO_LOOK_NS at most. Where nothing has come for VIRTIO_FLOW_NS, notifications are asked for
+ * again.
  * The VM's host address space must be loaded. Model: Virtual I/O Device (VIRTIO) 1.2, "Basic Facilities of a Virtio Device".
  */
 #pragma once
@@ -68,6 +69,7 @@ struct virtio {
 };
 
 #define VIRTIO_LOOK_NS 100000
+#define VIRTIO_FLOW_NS 300000
 
 /*
  * For types. Sets up d, beside dev, transport and config: `count` queues of `size_max` entries at `queue`; features are

@@ -91,7 +91,6 @@ LINUX = [
 # Of guests on a switch, by bench_net.c.
 NETWORK = [
     Figure("net-packet", "instr", "a full-size packet from guest to guest, beyond its copy", {v: (600, 300) for v in VENDORS}),
-    Figure("net-notify", "instr", "a notification without packets", {}),
     Figure("net-guests-4", "/1000", "a packet's cost with 4 guests on the switch, all sending, over that with 2", {v: (1100, 1000) for v in VENDORS}),
     Figure("net-guests-16", "/1000", "the same with 16 guests", {v: (1100, 1000) for v in VENDORS}),
     Figure("net-stream", "exits", "of both guests for 1000 full-size packets of a stream like TCP, both on one CPU", {v: (125, 16) for v in VENDORS}),
@@ -244,7 +243,7 @@ def network(vendor):
     values["net-stream"] = stream
     values["net-stream-2"] = stream_exits(vendor, 2)[1]
     for guests in (4, 16):
-        values[f"net-guests-{guests}"] = thousandths(run_pairs(vendor, guests // 2)[0]["net-packet"], values["net-packet"])
+        values[f"net-guests-{guests}"] = thousandths(run_pairs(vendor, guests // 2, 1, "switch")[0]["net-packet"], values["net-packet"])
     values["console"] = console_exits(vendor)
     return values
 

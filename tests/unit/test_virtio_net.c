@@ -276,7 +276,7 @@ static void test_send_without_end(void **state)
 	got = 0;
 	fake_run(20000);
 	assert_int_equal(got, 1);
-	fake_run(2 * VIRTIO_LOOK_NS);
+	fake_run(2 * VIRTIO_FLOW_NS);
 	assert_false(net->virtio.look.armed);
 }
 
