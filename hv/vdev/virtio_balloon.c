@@ -208,6 +208,17 @@ static void reset(struct virtio *d)
 	b->taking = b->stats_held = false;
 }
 
+/* Pages are taken while the VM is at rest: then no driver resets. */
+static void queue_reset(struct virtio *d, unsigned queue)
+{
+	struct virtio_balloon *b = to_balloon(d);
+
+	if (queue != STATS || !b->stats_held)
+		return;
+	b->stats_held = false;
+	virtio_give(d, STATS, &(struct vq_chain){.head = b->stats_head}, 0);
+}
+
 static void config_write(struct virtio *d, uint32_t offset, unsigned size, uint64_t value)
 {
 	struct virtio_balloon *b = to_balloon(d);
@@ -216,8 +227,11 @@ static void config_write(struct virtio *d, uint32_t offset, unsigned size, uint6
 		b->config.actual = (uint32_t)value;
 }
 
-static const struct virtio_type type = {
-    .id = DEVICE_ID, .notified = notified, .reset = reset, .config_write = config_write};
+static const struct virtio_type type = {.id = DEVICE_ID,
+					.notified = notified,
+					.reset = reset,
+					.queue_reset = queue_reset,
+					.config_write = config_write};
 
 void virtio_balloon_set_target(struct vm *vm, uint64_t bytes)
 {
