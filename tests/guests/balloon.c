@@ -269,11 +269,13 @@ static void check_wrong(void)
 static void check_ring(void)
 {
 	struct virtio_ring *r = (struct virtio_ring *)(uintptr_t)(POOL + 40 * PAGE);
+	unsigned pages = (sizeof(*r) + PAGE - 1) / PAGE;
 
 	EXPECT("balloon/restart", virtio_negotiate(&dev, 0) && virtio_queue_start(&dev, r, INFLATE, SIZE));
 	virtio_driver_ok(&dev);
-	numbers[0] = number_of(40);
-	r->desc[0] = (struct virtio_desc){(uintptr_t)numbers, 4, 0, 0};
+	for (unsigned i = 0; i < pages; i++)
+		numbers[i] = number_of(40 + i);
+	r->desc[0] = (struct virtio_desc){(uintptr_t)numbers, pages * sizeof(numbers[0]), 0, 0};
 	virtio_offer(r, 0);
 	virtio_kick(&dev, r);
 	*(volatile uint16_t *)(dev.notify + INFLATE * dev.notify_factor) = INFLATE;
