@@ -39,6 +39,22 @@ def test_ring_reset(boot, tiny, vendor, work_dir, where):
     assert "| PASS rings/no-such-queue" in m.log()
 
 
+def test_ring_resize(boot, vendor):
+    """Linux resizes the rings of a card, which resets its queues, while a TCP stream to another one goes through them."""
+    m = boot_tools(boot, vendor, extra="vcpus = 2\nnet = lan\nnet = lan\n[net lan]\n", amd=EVEN)
+    megabytes = 8 if vendor == "amd" else 2
+    linux.shell(m, "unshare -n sleep 100000 & sleep 1; other=$!; ip link set eth1 netns $other && ip addr add 10.0.0.1/24 dev eth0 && "
+                   "ip link set eth0 up && nsenter -t $other -n ip addr add 10.0.0.2/24 dev eth1 && "
+                   "nsenter -t $other -n ip link set eth1 up && nsenter -t $other -n httpd -h /tmp")
+    linux.shell(m, f"yes 0123456789abcde | head -c {megabytes << 20} >/tmp/data && sum=$(md5sum </tmp/data)", 100)
+    linux.shell(m, "(wget -q -O - http://10.0.0.2/data | md5sum >/tmp/sum; touch /tmp/done) & n=0; until [ -e /tmp/done ]; do "
+                   "ethtool -G eth0 rx $((64 << n % 4)) tx $((512 >> n % 4)) || break; n=$((n + 1)); done; wait $!", 400)
+    assert "RX:\t\t64" in linux.shell(m, 'ethtool -G eth0 rx 64 && ethtool -g eth0; test "$(cat /tmp/sum)" = "$sum" && test $n -gt 2')
+    assert " 0% packet loss" in linux.shell(m, "ping -c 3 -i 0.2 10.0.0.2")
+    log = linux.shell(m, "dmesg -r")
+    assert not linux.warnings(log), linux.warnings(log)
+
+
 # Of Linux's console: hvc0 alone, without a serial port.
 HVC0 = "com1 = none\nhvc0 = console"
 

@@ -22,9 +22,9 @@ initrd-stress.img)
 	without=
 	;;
 initrd-tools.img)
-	programs="sbin/mke2fs sbin/e2fsck sbin/sfdisk usr/bin/fio usr/bin/iperf3 usr/bin/lspci"
-	packages="e2fsprogs fdisk fio iperf3 pciutils libaio1 libblkid1 libc6 libcom-err2 libext2fs2 libfdisk1 libiperf0
-		libkmod2 liblzma5 libnuma1 libpci3 libreadline8 libsctp1 libsmartcols1 libssl3 libtinfo6 libudev1 libuuid1
+	programs="sbin/mke2fs sbin/e2fsck sbin/sfdisk sbin/ethtool usr/bin/fio usr/bin/iperf3 usr/bin/lspci"
+	packages="e2fsprogs ethtool fdisk fio iperf3 pciutils libaio1 libblkid1 libc6 libcom-err2 libext2fs2 libfdisk1 libiperf0
+		libkmod2 liblzma5 libmnl0 libnuma1 libpci3 libreadline8 libsctp1 libsmartcols1 libssl3 libtinfo6 libudev1 libuuid1
 		libzstd1 zlib1g"
 	# fio's way to storage that the guests don't have, ten times as large as all the rest.
 	without="libgfapi.so.0 libibverbs.so.1 libnbd.so.0 libpmem.so.1 libpmemblk.so.1 librados.so.2 librbd.so.1 librdmacm.so.1"
