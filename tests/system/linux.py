@@ -82,6 +82,8 @@ KNOWN = re.compile(
     r"|fail to add MMCONFIG information"             # every PC without MCFG: QEMU's pc, Bochs
     r"|hrtimer: interrupt took \d+ ns"               # a vCPU that had to wait for its CPU just then
     r"|hpet: Lost \d+ RTC interrupts"                # the same
+    r"|clocksource: Long readout interval"           # the same
+    r"|CONFIG_IMA_DISABLE_HTABLE is disabled"        # how Debian builds its device mapper
 )
 
 
