@@ -13,7 +13,7 @@
 #include "tests/guests/lib/pci.h"
 #include "tests/guests/lib/virtio.h"
 
-#define SIZE      VIRTIO_ENTRIES
+#define SIZE      64
 #define KVM_LEAF  0x40000100u
 #define BAR_MSIX  1
 #define INTERRUPT 0x50
@@ -82,7 +82,7 @@ static void submit(unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		ring.avail.ring[(uint16_t)(old + i) % SIZE] = i;
 	__atomic_store_n(&ring.avail.idx, (uint16_t)(old + n), __ATOMIC_SEQ_CST);
-	if ((uint16_t)(old + n - __atomic_load_n(&ring.used.avail_event, __ATOMIC_SEQ_CST) - 1) < n)
+	if ((uint16_t)(old + n - __atomic_load_n(virtio_avail_event(&ring), __ATOMIC_SEQ_CST) - 1) < n)
 		virtio_kick(&dev, &ring);
 }
 
@@ -94,7 +94,7 @@ static unsigned reap(void)
 	do {
 		for (; ring.seen != __atomic_load_n(&ring.used.idx, __ATOMIC_ACQUIRE); ring.seen++, n++)
 			failed += status[ring.used.elem[ring.seen % SIZE].id] != VIRTIO_BLK_S_OK;
-		__atomic_store_n(&ring.avail.used_event, ring.seen, __ATOMIC_SEQ_CST);
+		__atomic_store_n(virtio_used_event(&ring), ring.seen, __ATOMIC_SEQ_CST);
 	} while (ring.seen != __atomic_load_n(&ring.used.idx, __ATOMIC_ACQUIRE));
 	return n;
 }

@@ -10,6 +10,7 @@
 #include "tests/guests/lib/virtio.h"
 
 #define TYPE         2
+#define ENTRIES      64
 #define SECTOR       512u
 #define LANES        16u /* requests under way, each in its own part of the disk */
 #define LANE_SECTORS 64u
@@ -194,7 +195,7 @@ void test_main(void)
 	if (!EXPECT("powercut/there", virtio_find(&dev, TYPE, 0)))
 		return;
 	features = virtio_negotiate(&dev, wanted);
-	if (!EXPECT("powercut/negotiated", features && virtio_queue_start(&dev, &ring, 0, VIRTIO_ENTRIES)))
+	if (!EXPECT("powercut/negotiated", features && virtio_queue_start(&dev, &ring, 0, ENTRIES)))
 		return;
 	virtio_driver_ok(&dev);
 	guest_printf("flush %u discard %u zeroes %u\n", !!(features & FLUSH), !!(features & DISCARD),

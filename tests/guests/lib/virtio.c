@@ -134,10 +134,20 @@ void virtio_kick(const struct virtio_dev *d, const struct virtio_ring *r)
 	*(volatile uint16_t *)(d->notify + r->index * d->notify_factor) = r->index;
 }
 
-bool virtio_kick_wanted(const struct virtio_ring *r)
+volatile uint16_t *virtio_avail_event(struct virtio_ring *r)
+{
+	return (volatile uint16_t *)&r->used.elem[r->size].id;
+}
+
+volatile uint16_t *virtio_used_event(struct virtio_ring *r)
+{
+	return &r->avail.ring[r->size];
+}
+
+bool virtio_kick_wanted(struct virtio_ring *r)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return *(const volatile uint16_t *)&r->used.avail_event == (uint16_t)(r->avail.idx - 1);
+	return *virtio_avail_event(r) == (uint16_t)(r->avail.idx - 1);
 }
 
 bool virtio_take_used(struct virtio_ring *r, uint32_t *id, uint32_t *len)
@@ -152,7 +162,7 @@ bool virtio_take_used(struct virtio_ring *r, uint32_t *id, uint32_t *len)
 
 void virtio_ask_interrupt(struct virtio_ring *r, uint16_t n)
 {
-	*(volatile uint16_t *)&r->avail.used_event = r->seen + n - 1;
+	*virtio_used_event(r) = r->seen + n - 1;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VIRTIO_ENTRIES 256 /* of each queue: the most; with VIRTIO_F_EVENT_IDX all of them */
+#define VIRTIO_ENTRIES 256 /* of each queue: the most */
 #define VIO_EVENT_IDX  (1ULL << 29)
 
 enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4 };
@@ -22,14 +22,13 @@ struct virtio_desc {
 struct virtio_ring {
 	struct virtio_desc desc[VIRTIO_ENTRIES] __attribute__((aligned(16)));
 	struct {
-		uint16_t flags, idx, ring[VIRTIO_ENTRIES], used_event;
+		uint16_t flags, idx, ring[VIRTIO_ENTRIES + 1]; /* behind the last entry: used_event */
 	} avail __attribute__((aligned(2)));
 	struct {
 		uint16_t flags, idx;
 		struct {
 			uint32_t id, len;
-		} elem[VIRTIO_ENTRIES];
-		uint16_t avail_event;
+		} elem[VIRTIO_ENTRIES + 1]; /* behind the last entry: avail_event */
 	} used __attribute__((aligned(4)));
 	uint16_t size, index, seen; /* entries; this queue's number; used.idx as far as it was looked at */
 };
@@ -78,7 +77,10 @@ void virtio_driver_ok(const struct virtio_dev *d);
 void virtio_offer(struct virtio_ring *r, uint16_t head);
 void virtio_kick(const struct virtio_dev *d, const struct virtio_ring *r);
 /* With VIRTIO_F_EVENT_IDX: has the device asked to be told of the chain offered last? */
-bool virtio_kick_wanted(const struct virtio_ring *r);
+bool virtio_kick_wanted(struct virtio_ring *r);
+/* With VIRTIO_F_EVENT_IDX: how far the available ring must come for the device to be told, and the used ring for the driver. */
+volatile uint16_t *virtio_avail_event(struct virtio_ring *r);
+volatile uint16_t *virtio_used_event(struct virtio_ring *r);
 /* The next element of the used ring, if there is one. */
 bool virtio_take_used(struct virtio_ring *r, uint32_t *id, uint32_t *len);
 /* With VIRTIO_F_EVENT_IDX: asks for an interrupt when n more chains have been used, n from 1 on. 0: for none. */
