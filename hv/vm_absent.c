@@ -62,6 +62,8 @@ void vm_absent_release(struct vm *vm, gpa_t a)
 		return;
 	for (uint32_t i = 0; i < pcpu_count; i++)
 		CHECK(pcpus[i]->address_space != vm);
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		CHECK(__atomic_load_n(&vm->vcpu[i]->requests, __ATOMIC_RELAXED) & VREQ_FLUSH);
 	spin_lock(&vm->npt_lock);
 	if (!vm->starved && pt_lookup(&vm->view, GMEM_VM_BASE + at, &leaf)) {
 		pa = leaf.pa + at % leaf.size;

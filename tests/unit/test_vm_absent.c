@@ -12,6 +12,7 @@
 #include "hv/ops.h"
 #include "hv/pcpu.h"
 #include "hv/timer.h"
+#include "hv/vcpu.h"
 #include "hv/vm.h"
 #include "hv/vm_absent.h"
 #include "hv/vm_memory.h"
@@ -231,11 +232,13 @@ static void test_release(void **state)
 /* Twice; no memory; ROM; while somebody could still reach it. */
 static void test_not_released(void **state)
 {
+	static struct vcpu vcpu;
 	static const uint64_t wrong[] = {
 	    0xa0000, GUEST_ROM_BASE, GUEST_TABLES_BASE,          MEMORY,   GIB(3),
 	    GIB(4),  0xfee00000,     UINT64_MAX - PAGE_SIZE + 1, GIB(512), GIB(16000)};
 	uint64_t before = guest_free();
 
+	vcpu.requests = 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++)
 		vm_absent_release(&vm, gpa(wrong[i]));
 	assert_int_equal(guest_free(), before);
@@ -245,6 +248,12 @@ static void test_not_released(void **state)
 	test_cpu.address_space = &vm;
 	assert_panics(vm_absent_release(&vm, gpa(MIB(5))));
 	test_cpu.address_space = NULL;
+	vm.vcpu[0] = &vcpu;
+	vm.vcpu_count = 1;
+	assert_panics(vm_absent_release(&vm, gpa(MIB(5))));
+	vcpu.requests = VREQ_FLUSH;
+	vm_absent_release(&vm, gpa(MIB(5)));
+	assert_int_equal(guest_free(), before + 2 * PAGE_SIZE);
 	end();
 }
 
