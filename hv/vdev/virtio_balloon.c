@@ -157,6 +157,16 @@ static void give_stats(struct virtio_balloon *b)
 	give(&b->virtio, STATS, &c);
 }
 
+/* It is time to ask for new ones, or to look: Linux offers its buffer before the device runs, and its notification is lost. */
+static void turn_stats(struct virtio_balloon *b)
+{
+	b->stats_due_ns = vm_time_ns(b->virtio.dev.vm) + STATS_NS;
+	if (b->stats_held)
+		give_stats(b);
+	else if (virtio_has(&b->virtio, F_STATS_VQ))
+		take_stats(b);
+}
+
 /* --- the device --- */
 
 static void on_timer(struct timer *t)
@@ -167,10 +177,9 @@ static void on_timer(struct timer *t)
 
 	spin_lock(&dev->lock);
 	if (!dev->stopped) {
-		if (b->stats_held && vm_time_ns(dev->vm) >= b->stats_due_ns)
-			give_stats(b);
-		if (b->stats_held)
-			vdev_timer_arm(dev, &b->timer, b->stats_due_ns);
+		if (vm_time_ns(dev->vm) >= b->stats_due_ns)
+			turn_stats(b);
+		vdev_timer_arm(dev, &b->timer, b->stats_due_ns);
 		if (b->acknowledging)
 			acknowledge(b);
 	}
@@ -305,7 +314,7 @@ void virtio_balloon_resume(struct vm *vm)
 	b->config_changed = false;
 	if (b->acknowledging)
 		vdev_timer_arm(dev, &b->timer, vm_time_ns(vm));
-	else if (b->stats_held)
+	else
 		vdev_timer_arm(dev, &b->timer, b->stats_due_ns);
 	spin_unlock(&dev->lock);
 }

@@ -56,7 +56,7 @@ struct virtio_balloon {
 	/* The driver's buffer of statistics is kept, and given back to ask for new ones. */
 	bool stats_held;
 	uint16_t stats_head;
-	uint64_t stats_due_ns; /* guest time */
+	uint64_t stats_due_ns; /* guest time: when the next is asked for, or looked for */
 	uint32_t stats_known;  /* bits of enum virtio_balloon_stat */
 	uint64_t stats[BALLOON_STATS];
 };

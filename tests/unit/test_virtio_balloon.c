@@ -111,6 +111,16 @@ static void on_reset(struct virtio_transport *t)
 
 static struct virtio_transport transport = {on_used, on_config, on_reset};
 
+static void set_up_queues(void)
+{
+	for (unsigned i = 0; i < VIRTIO_BALLOON_QUEUES; i++) {
+		balloon->queue[i].desc = gpa(RINGS + i * 3 * PAGE_SIZE);
+		balloon->queue[i].driver = gpa(RINGS + i * 3 * PAGE_SIZE + PAGE_SIZE);
+		balloon->queue[i].device = gpa(RINGS + i * 3 * PAGE_SIZE + 2 * PAGE_SIZE);
+		virtio_enable_queue(&balloon->virtio, i);
+	}
+}
+
 static void start(uint64_t features)
 {
 	memset(fake_vm.mem.base, 0, RAM);
@@ -118,12 +128,7 @@ static void start(uint64_t features)
 	virtio_accept(&balloon->virtio, 0, (uint32_t)(features | VIRTIO_F_EVENT_IDX));
 	virtio_accept(&balloon->virtio, 1, (VIRTIO_F_VERSION_1 | VIRTIO_F_RING_RESET) >> 32);
 	virtio_set_status(&balloon->virtio, RUNS);
-	for (unsigned i = 0; i < VIRTIO_BALLOON_QUEUES; i++) {
-		balloon->queue[i].desc = gpa(RINGS + i * 3 * PAGE_SIZE);
-		balloon->queue[i].driver = gpa(RINGS + i * 3 * PAGE_SIZE + PAGE_SIZE);
-		balloon->queue[i].device = gpa(RINGS + i * 3 * PAGE_SIZE + 2 * PAGE_SIZE);
-		virtio_enable_queue(&balloon->virtio, i);
-	}
+	set_up_queues();
 	assert_int_equal(virtio_status(&balloon->virtio), RUNS);
 }
 
@@ -311,6 +316,27 @@ static void test_stats(void **state)
 	assert_int_equal(used(STATS_QUEUE)->idx, 0);
 }
 
+/* As Linux does: offered before the device runs, when nobody hears of it. */
+static void test_early_stats(void **state)
+{
+	virtio_set_status(&balloon->virtio, 0);
+	memset(fake_vm.mem.base, 0, RAM);
+	virtio_accept(&balloon->virtio, 0, STATS);
+	virtio_accept(&balloon->virtio, 1, VIRTIO_F_VERSION_1 >> 32);
+	virtio_set_status(&balloon->virtio, RUNS & ~VIRTIO_DRIVER_OK);
+	set_up_queues();
+	stat(0, BALLOON_TOTAL, MIB(60));
+	offer(STATS_QUEUE, ARRAY, 10, 0);
+	notify(STATS_QUEUE);
+	fake_run(1000000000);
+	assert_int_equal(balloon->stats_known, 0);
+	virtio_set_status(&balloon->virtio, RUNS);
+	fake_run(5000000000);
+	assert_int_equal(balloon->stats_known, BIT(BALLOON_TOTAL));
+	fake_run(5000000000);
+	assert_int_equal(used(STATS_QUEUE)->idx, 1);
+}
+
 static void test_config(void **state)
 {
 	virtio_balloon_set_target(&fake_vm, MIB(24));
@@ -346,8 +372,9 @@ static void test_config(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    CASE(test_absent_device), CASE(test_inflate), CASE(test_odd),   CASE(test_reset_between),
-	    CASE(test_broken),        CASE(test_deflate), CASE(test_stats), CASE(test_config),
+	    CASE(test_absent_device), CASE(test_inflate),     CASE(test_odd),
+	    CASE(test_reset_between), CASE(test_broken),      CASE(test_deflate),
+	    CASE(test_stats),         CASE(test_early_stats), CASE(test_config),
 	};
 
 	return cmocka_run_group_tests_name("virtio_balloon", tests, NULL, NULL);
