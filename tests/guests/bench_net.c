@@ -27,6 +27,7 @@
 #define BUFFER          2048
 
 #define HELLO_TICKS     10000000 /* far longer than an answer takes */
+#define REST_TICKS      1000000  /* longer than the device watches a queue */
 #define FEW             8
 #define MANY            32
 #define ROUNDS          5
@@ -200,11 +201,13 @@ static void wait_ready(void)
 		sleep_until(1);
 }
 
-/* Ticks of a notification of n packets. */
+/* Ticks of a notification of n packets, to a device that looks for none by itself any more. */
 static uint64_t notify(unsigned n)
 {
-	uint64_t start;
+	uint64_t start = rdtsc();
 
+	while (rdtsc() - start < REST_TICKS)
+		;
 	for (unsigned i = 0; i < n; i++)
 		put(&(struct packet){.number = expected++}, true);
 	start = rdtsc();

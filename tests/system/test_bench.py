@@ -21,6 +21,11 @@ def test_devices(vendor):
     assert not wrong, "; ".join(wrong)
 
 
+def test_network(vendor):
+    wrong = bench.check(vendor, bench.network, bench.NETWORK)
+    assert not wrong, "; ".join(wrong)
+
+
 def test_iso(boot, work_dir):
     """The image that measures a machine: `make iso CONFIG=configs/bench.cfg`."""
     image = os.path.join(work_dir, "bench.iso")
