@@ -156,26 +156,9 @@ HANDLER handle_rdtsc(struct vcpu *v, bool rdtscp)
 	return ACT_ADVANCE;
 }
 
-/* RAM that has no frame gets one, and the access is made again. What has one lacked it when the access was made. */
-HANDLER handle_absent(struct vcpu *v, gpa_t a)
+/* What is not RAM: a device's, or nobody's. */
+HANDLER handle_no_memory(struct vcpu *v, struct vm_exit *e)
 {
-	if (vm_absent_supply(v->vm, a) == OK)
-		return ACT_RESUME;
-	vm_crash(v, "%s", VM_STARVED);
-	return ACT_STOPPED;
-}
-
-static bool may_be_absent(const struct vm *vm, gpa_t a)
-{
-	const struct gmem_slot *slot = vm->spare ? gmem_find(&vm->mem, a) : NULL;
-
-	return slot && !slot->readonly;
-}
-
-HANDLER handle_npf(struct vcpu *v, struct vm_exit *e)
-{
-	if (may_be_absent(v->vm, e->npf.gpa))
-		return handle_absent(v, e->npf.gpa);
 	if (e->npf.fetch) {
 		vm_crash(v, "runs code at 0x%lx, which is not memory", e->npf.gpa.v);
 		return ACT_STOPPED;
@@ -190,6 +173,24 @@ HANDLER handle_npf(struct vcpu *v, struct vm_exit *e)
 		return ACT_STOPPED;
 	}
 	return emulate_mmio(v, e);
+}
+
+/* Of a VM with a balloon: RAM without a frame gets one, and the access is made again. What has one lacked it when it was made. */
+HANDLER handle_perhaps_absent(struct vcpu *v, struct vm_exit *e)
+{
+	const struct gmem_slot *slot = gmem_find(&v->vm->mem, e->npf.gpa);
+
+	if (!slot || slot->readonly)
+		return handle_no_memory(v, e);
+	if (vm_absent_supply(v->vm, e->npf.gpa) == OK)
+		return ACT_RESUME;
+	vm_crash(v, "%s", VM_STARVED);
+	return ACT_STOPPED;
+}
+
+static enum exit_action handle_npf(struct vcpu *v, struct vm_exit *e)
+{
+	return v->vm->spare ? handle_perhaps_absent(v, e) : handle_no_memory(v, e);
 }
 
 /* What the CPU does to DR6 and DR7 for a #DB that is not intercepted: SDM Vol. 3B, "Debug Registers". */
