@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The command `vm balloon`: how much memory a guest is to have, what it has, and what it says of it. */
-#include "hv/config_scan.h"
-#include "hv/lib/string.h"
+#include "hv/config_keys.h"
+#include "hv/config_setters.h"
 #include "hv/lib/util.h"
 #include "hv/mgmt/commands.h"
 #include "hv/mgmt/console.h"
@@ -12,32 +12,17 @@ static uint64_t has(const struct vm *vm)
 	return vm->cfg->memory - vm->absent;
 }
 
-/* As sizes in ingot.cfg. False: it is none. */
-static bool parse_size(const char *s, uint64_t *out)
-{
-	static const char units[] = "KMG";
-	const char *unit;
-
-	if (!scan_decimal(&s, out) || *s == '\0')
-		return false;
-	unit = strchr(units, *s);
-	if (!unit || s[1] != '\0' || *out > UINT64_MAX >> 10 * (unit - units + 1))
-		return false;
-	*out <<= 10 * (unit - units + 1);
-	return true;
-}
-
 static void set(struct vm *vm, const char *text)
 {
+	static const struct config_key any = {.type = KEY_SIZE, .max = UINT64_MAX};
 	uint64_t free = vm_memory_free(vm), size;
+	char why[CONFIG_WHY_MAX];
 
-	if (!parse_size(text, &size))
-		command_error("'%.32s' is not a size, as in 512M", text);
+	if (!config_size_set(&any, &size, text, why))
+		command_error("%s", why);
 	else if (size > vm->cfg->memory)
 		command_error("%s has memory = %luM: it can't have more", vm->cfg->name,
 			      vm->cfg->memory >> 20);
-	else if (!IS_ALIGNED(size, PAGE_SIZE))
-		command_error("'%.32s' is not a multiple of 4K", text);
 	else if (size > has(vm) && size - has(vm) > free)
 		command_error("only %luM are free, and it has %luM", free >> 20, has(vm) >> 20);
 	else
