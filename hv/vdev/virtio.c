@@ -239,6 +239,13 @@ void virtio_reset(struct virtio *d)
 		end_reset(d);
 }
 
+void virtio_vm_reset(struct virtio *d)
+{
+	spin_lock(&d->dev.lock);
+	virtio_reset(d);
+	spin_unlock(&d->dev.lock);
+}
+
 uint8_t virtio_status(const struct virtio *d)
 {
 	return d->status;

@@ -103,6 +103,8 @@ void virtio_needs_reset(struct virtio *d);
 /* The bytes of config have changed. */
 void virtio_config_changed(struct virtio *d);
 
+/* The VM is reset. Takes the device's lock. */
+void virtio_vm_reset(struct virtio *d);
 /* Of those whose queues may be watched: the VM is paused, goes on. */
 void virtio_pause(struct virtio *d);
 void virtio_resume(struct virtio *d);

@@ -285,13 +285,8 @@ enum status virtio_balloon_init(struct vm *vm)
 
 void virtio_balloon_reset(struct vm *vm)
 {
-	struct virtio *d = &vm->balloon.virtio;
-
-	if (!vm->balloon.present)
-		return;
-	spin_lock(&d->dev.lock);
-	virtio_reset(d);
-	spin_unlock(&d->dev.lock);
+	if (vm->balloon.present)
+		virtio_vm_reset(&vm->balloon.virtio);
 }
 
 void virtio_balloon_pause(struct vm *vm)

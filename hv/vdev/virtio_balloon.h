@@ -44,8 +44,8 @@ struct virtio_balloon {
 	struct timer timer;
 	struct virtio_balloon_config config;
 	bool config_changed; /* while the VM stood still: the driver is still to be told */
-	bool
-	    acknowledging; /* it has taken enough of the deflate queue at a time, and goes on when the timer says so */
+	/* It has taken enough of the deflate queue at a time, and goes on when the timer says so. */
+	bool acknowledging;
 
 	/* Pages that are being taken, over several steps; the chain is given back when all are. */
 	bool taking;

@@ -428,13 +428,8 @@ enum status virtio_blk_init(struct vm *vm)
 
 void virtio_blk_reset(struct vm *vm)
 {
-	for (uint32_t i = 0; i < vm->blk_count; i++) {
-		struct virtio *d = &vm->blk[i]->virtio;
-
-		spin_lock(&d->dev.lock);
-		virtio_reset(d);
-		spin_unlock(&d->dev.lock);
-	}
+	for (uint32_t i = 0; i < vm->blk_count; i++)
+		virtio_vm_reset(&vm->blk[i]->virtio);
 }
 
 bool virtio_blk_drain(struct vm *vm)

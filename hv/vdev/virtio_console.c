@@ -215,14 +215,10 @@ enum status virtio_console_init(struct vm *vm)
 
 void virtio_console_reset(struct vm *vm)
 {
-	struct virtio *d = &vm->console.virtio;
-
 	if (!vm->console.present)
 		return;
 	guest_console_reset(vm);
-	spin_lock(&d->dev.lock);
-	virtio_reset(d);
-	spin_unlock(&d->dev.lock);
+	virtio_vm_reset(&vm->console.virtio);
 }
 
 void virtio_console_pause(struct vm *vm)

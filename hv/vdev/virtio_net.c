@@ -186,13 +186,8 @@ enum status virtio_net_init(struct vm *vm)
 
 void virtio_net_reset(struct vm *vm)
 {
-	for (uint32_t i = 0; i < vm->cfg->net_count; i++) {
-		struct virtio *d = &vm->net[i]->virtio;
-
-		spin_lock(&d->dev.lock);
-		virtio_reset(d);
-		spin_unlock(&d->dev.lock);
-	}
+	for (uint32_t i = 0; i < vm->cfg->net_count; i++)
+		virtio_vm_reset(&vm->net[i]->virtio);
 }
 
 void virtio_net_pause(struct vm *vm)

@@ -102,13 +102,8 @@ enum status virtio_rng_init(struct vm *vm)
 
 void virtio_rng_reset(struct vm *vm)
 {
-	struct virtio *d = &vm->rng.virtio;
-
-	if (!vm->rng.present)
-		return;
-	spin_lock(&d->dev.lock);
-	virtio_reset(d);
-	spin_unlock(&d->dev.lock);
+	if (vm->rng.present)
+		virtio_vm_reset(&vm->rng.virtio);
 }
 
 void virtio_rng_pause(struct vm *vm)
