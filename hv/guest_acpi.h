@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ACPI tables of a guest: RSDP, XSDT, FADT, MADT, FACS a DSDT compiled from hv/dsdt.asl, and
- * an SSDT of what in it differs between VMs. All lie in
- * the guest's ROM but the FACS, which the guest writes.
+ * The ACPI tables of a guest: RSDP, XSDT, FADT, MADT, HPET, MCFG, FACS, a DSDT compiled from hv/dsdt.asl, and an SSDT of what
+ * in that differs between VMs. All lie in the guest's ROM but the FACS, which the guest writes.
  */
 #pragma once
 

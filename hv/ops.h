@@ -131,7 +131,8 @@ struct hv_ops {
 	uint64_t (*tsc_multiplier)(uint64_t wanted);
 	/*
 	 * What this CPU has cached of v's translations, the guest's and the second stage's, is dropped before v's next entry. It
-	 * is for the guest's own changes: second-stage mappings of its memory are cut while all vCPUs are parked, and flushed so before they go on.
+	 * is for the guest's own changes, and for second-stage mappings of its memory, which are cut while all its vCPUs are parked
+	 * (hv/vm_absent.h).
 	 */
 	void (*npt_flush)(struct vcpu *v);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The two IDTs, and what happens at each vector: fixup, a frame for absent guest memory, or panic for exceptions; irq_dispatch for interrupts,
- * and the NMI handler with its windows. Machine checks: hv/trap_mce.c.
+ * The two IDTs, and what happens at each vector: fixup, a frame for absent guest memory, or panic for exceptions; irq_dispatch
+ * for interrupts, and the NMI handler with its windows. Machine checks: hv/trap_mce.c.
  */
 #include "hv/trap.h"
 #include "hv/irq.h"

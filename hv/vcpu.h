@@ -72,8 +72,8 @@ struct vcpu {
 
 	struct vcpu_events events;
 	struct vcpu_msrs msrs;
-	uint64_t
-	    cr2_kept; /* the guest's CR2, should a page fault of the host take its place: hv/vm_absent.h */
+	/* The guest's CR2, should a page fault of the host take its place: hv/vm_absent.h. */
+	uint64_t cr2_kept;
 	struct msr_state msr; /* values of emulated MSRs */
 	uint64_t xcr0;
 	void *xsave;        /* 64-byte aligned area of xsave_size() bytes */

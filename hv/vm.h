@@ -98,8 +98,8 @@ struct vm {
 	 */
 	void *apic_page;
 	bool apic_page_mapped;
-	struct spinlock
-	    npt_lock;     /* guards these, what follows, and changes of npt and view while vCPUs run */
+	/* Guards these, the next three, and changes of npt and view while vCPUs run. */
+	struct spinlock npt_lock;
 	uint64_t absent;  /* bytes of its RAM that have no frame: hv/vm_absent.h */
 	void *spare;      /* a page in place of frames that there are not, or NULL: it has no balloon */
 	bool starved;     /* atomic: it needed one; it is to end */
