@@ -167,6 +167,20 @@ static inline enum status now_do(struct block_device *b, unsigned n)
 	return req[n].status;
 }
 
+/* All requests at once, more than a device's queue holds, several times. */
+static inline void rounds_of_all(struct block_device *b)
+{
+	for (unsigned round = 0; round < 10; round++) {
+		memset(done_count, 0, sizeof(done_count));
+		for (unsigned i = 0; i < REQUESTS; i++)
+			block_submit(b, &req[i]);
+		run_for(SECOND / 10);
+		for (unsigned i = 0; i < REQUESTS; i++)
+			ended(i, OK);
+	}
+	assert_int_equal(b->stats.resets, 0);
+}
+
 /* Is what the disk has from there on what is in the runs? */
 static inline bool same(const uint8_t *disk, const struct frame_run *runs, unsigned n)
 {

@@ -381,15 +381,7 @@ static void test_build(void **state)
 /* More than there are slots. */
 static void test_full(void **state)
 {
-	for (unsigned round = 0; round < 10; round++) {
-		memset(done_count, 0, sizeof(done_count));
-		for (unsigned i = 0; i < REQUESTS; i++)
-			block_submit(small, &req[i]);
-		run_for(SECOND / 10);
-		for (unsigned i = 0; i < REQUESTS; i++)
-			ended(i, OK);
-	}
-	assert_int_equal(small->stats.resets, 0);
+	rounds_of_all(small);
 }
 
 /* --- what goes wrong --- */

@@ -4,6 +4,7 @@
  * wrong that a bug could do.
  */
 #include "support.h"
+#include "fake_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,28 +49,6 @@ void frame_zero(hpa_t pa, size_t n)
 {
 }
 
-static void *table_alloc(void)
-{
-	return page_alloc(0);
-}
-
-static void table_free(void *table)
-{
-	page_free(table, 0);
-}
-
-static uint64_t table_pa(const void *table)
-{
-	return (uint64_t)table;
-}
-
-static void *table_ptr(uint64_t pa)
-{
-	return (void *)pa;
-}
-
-static const struct pt_memory memory = {table_alloc, table_free, table_pa, table_ptr};
-
 static void give(unsigned n, uint64_t gpa, uint64_t pa, uint64_t size)
 {
 	assert_int_equal(pt_map(&vm[n].npt, gpa, pa, size, PT_READ | PT_WRITE, PT_WB), OK);
@@ -94,7 +73,7 @@ static int setup(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		vms[i] = &vm[i];
 		vm[i] = (struct vm){.cfg = &cfg[i]};
-		assert_int_equal(pt_init(&vm[i].npt, &pt_ept, &memory), OK);
+		assert_int_equal(pt_init(&vm[i].npt, &pt_ept, &pt_host_memory), OK);
 		give(i, 0, take(9), MIB(2));
 		give(i, MIB(2), take(0), PAGE_SIZE);
 	}

@@ -352,15 +352,7 @@ static void test_commands(void **state)
 /* More than the queue holds, several times around the rings. */
 static void test_full(void **state)
 {
-	for (unsigned round = 0; round < 10; round++) {
-		memset(done_count, 0, sizeof(done_count));
-		for (unsigned i = 0; i < REQUESTS; i++)
-			block_submit(ns1, &req[i]);
-		run_for(SECOND / 10);
-		for (unsigned i = 0; i < REQUESTS; i++)
-			ended(i, OK);
-	}
-	assert_int_equal(ns1->stats.resets, 0);
+	rounds_of_all(ns1);
 }
 
 /* --- what goes wrong --- */

@@ -2,6 +2,7 @@
 /* hv/vdev/virtio_balloon.c: when it takes which pages, when the driver gets its buffers back, and a driver that never ends. */
 #include "fake_vm.h"
 #include "fake_pci.h"
+#include "fake_transport.h"
 
 #include <stdlib.h>
 #include "hv/vdev/virtio_balloon.h"
@@ -19,7 +20,7 @@ enum { INFLATE, DEFLATE, STATS_QUEUE };
 
 static struct virtio_balloon *const balloon = &fake_vm.balloon;
 static uint64_t released[RELEASED]; /* pages */
-static unsigned releases, rests, used_calls[VIRTIO_BALLOON_QUEUES], config_calls;
+static unsigned releases, rests;
 static struct vm *loaded;
 
 struct vm *vm_enter_address_space(struct vm *vm)
@@ -95,22 +96,6 @@ static void rest(void)
 		assert_true(i < 10000);
 }
 
-static void on_used(struct virtio_transport *t, unsigned queue)
-{
-	used_calls[queue]++;
-}
-
-static void on_config(struct virtio_transport *t)
-{
-	config_calls++;
-}
-
-static void on_reset(struct virtio_transport *t)
-{
-}
-
-static struct virtio_transport transport = {on_used, on_config, on_reset};
-
 static void set_up_queues(void)
 {
 	for (unsigned i = 0; i < VIRTIO_BALLOON_QUEUES; i++) {
@@ -138,8 +123,8 @@ static int setup(void **state)
 	fake_vm.mem = (struct gmem){.base = calloc(1, RAM)};
 	assert_int_equal(gmem_add(&fake_vm.mem, 0, RAM, false), OK);
 	fake_cfg = (struct vm_config){.balloon = true, .memory = MEMORY};
-	releases = rests = config_calls = 0;
-	memset(used_calls, 0, sizeof(used_calls));
+	releases = rests = 0;
+	forget_calls();
 	loaded = NULL;
 	io_bus_clear(&fake_vm.mmio);
 	io_bus_clear(&fake_vm.ports);

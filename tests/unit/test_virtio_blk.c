@@ -6,6 +6,7 @@
 #include "fake_vm.h"
 #include "fake_frames.h"
 #include "fake_pci.h"
+#include "fake_transport.h"
 
 #include "hv/config.h"
 #include "hv/vdev/virtio_blk.h"
@@ -36,7 +37,7 @@ struct config host_config_file;
 
 static struct virtio_blk *blk;
 static struct vm *loaded;
-static unsigned used_calls[QUEUES], config_calls, transport_resets, drained;
+static unsigned drained;
 static struct work *queued;
 
 /* --- the device below --- */
@@ -186,23 +187,6 @@ static unsigned run_work(void)
 	return n;
 }
 
-static void on_used(struct virtio_transport *t, unsigned queue)
-{
-	used_calls[queue]++;
-}
-
-static void on_config(struct virtio_transport *t)
-{
-	config_calls++;
-}
-
-static void on_reset(struct virtio_transport *t)
-{
-	transport_resets++;
-}
-
-static struct virtio_transport transport = {on_used, on_config, on_reset};
-
 /* --- the driver: request n is in queue n / SIZE, its chain at descriptor n % SIZE --- */
 
 static struct vq_used *used(unsigned queue)
@@ -351,8 +335,8 @@ static int setup(void **state)
 	strcpy(host_config_file.disk[0].name, "data");
 	fake_cfg = (struct vm_config){.vcpus = QUEUES, .disk_count = 1};
 	new_device(false);
-	memset(used_calls, 0, sizeof(used_calls));
-	config_calls = transport_resets = drained = 0;
+	forget_calls();
+	drained = 0;
 	loaded = NULL;
 	return 0;
 }

@@ -5,6 +5,7 @@
  */
 #include "fake_vm.h"
 #include "fake_pci.h"
+#include "fake_transport.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,6 @@ static struct vm *loaded;      /* whose address space is */
 static char shown[0x21000];    /* what the console got */
 static size_t shown_len, room; /* and how much it takes before it wants no more */
 static unsigned input_ready;   /* how often it was told that there is room for input */
-static unsigned used_calls[2]; /* notifications of the driver */
 static char com1[64];          /* what the UART got */
 static unsigned com1_output_ready;
 
@@ -88,17 +88,6 @@ static struct vq_used *used(unsigned queue)
 	return (struct vq_used *)ring(queue, 2);
 }
 
-static void on_used(struct virtio_transport *t, unsigned queue)
-{
-	used_calls[queue]++;
-}
-
-static void on_other(struct virtio_transport *t)
-{
-}
-
-static struct virtio_transport transport = {on_used, on_other, on_other};
-
 static void notify(unsigned queue)
 {
 	loaded = &fake_vm;
@@ -137,7 +126,7 @@ static int setup(void **state)
 	loaded = NULL;
 	shown_len = input_ready = com1_output_ready = 0;
 	room = SIZE_MAX;
-	memset(used_calls, 0, sizeof(used_calls));
+	forget_calls();
 	com1[0] = 0;
 	new_vm(false, true);
 	virtio_console_reset(&fake_vm);

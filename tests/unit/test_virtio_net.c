@@ -3,6 +3,7 @@
 #include "fake_vm.h"
 #include "fake_net.h"
 #include "fake_pci.h"
+#include "fake_transport.h"
 
 #include "hv/vdev/virtio_net.h"
 
@@ -24,7 +25,6 @@ static const uint8_t mac[ETH_ADDRESS] = {2, 0, 0, 0, 0, 1}, peer_mac[ETH_ADDRESS
 
 static struct net_switch sw;
 static struct virtio_net *net;
-static unsigned used_calls[3], config_calls;
 static struct vm *loaded;
 
 /* The other port: what it got last. */
@@ -50,22 +50,6 @@ static void peer_receives(struct switch_port *port, const struct net_packet *con
 	if (while_sent)
 		while_sent();
 }
-
-static void on_used(struct virtio_transport *t, unsigned queue)
-{
-	used_calls[queue]++;
-}
-
-static void on_config(struct virtio_transport *t)
-{
-	config_calls++;
-}
-
-static void on_reset(struct virtio_transport *t)
-{
-}
-
-static struct virtio_transport transport = {on_used, on_config, on_reset};
 
 static struct vq_used *used(unsigned queue)
 {
@@ -146,8 +130,8 @@ static int setup(void **state)
 	peer = (struct switch_port){.receive = peer_receives};
 	memcpy(peer.mac, peer_mac, ETH_ADDRESS);
 	assert_int_equal(switch_add(&sw, &peer), OK);
-	memset(used_calls, 0, sizeof(used_calls));
-	config_calls = got = 0;
+	forget_calls();
+	got = 0;
 	while_sent = NULL;
 	loaded = NULL;
 	return 0;

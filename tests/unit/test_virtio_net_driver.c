@@ -80,6 +80,14 @@ static void tick(void)
 	timer->fn(timer);
 }
 
+static void start_nic(void)
+{
+	nic->received = received;
+	nic->received_all = received_all;
+	nic->ops->start(nic);
+	tick();
+}
+
 static int setup(void **state)
 {
 	memset(&fake, 0, sizeof(fake));
@@ -101,10 +109,7 @@ static int setup_nic(void **state)
 	setup(state);
 	if (virtio_net_probe(&pci) != OK || fake.ready)
 		return 1;
-	nic->received = received;
-	nic->received_all = received_all;
-	nic->ops->start(nic);
-	tick();
+	start_nic();
 	return !fake.ready;
 }
 
@@ -295,10 +300,7 @@ static void test_bounded(void **state)
 	setup(state);
 	fake.queue_size = 128;
 	assert_int_equal(virtio_net_probe(&pci), OK);
-	nic->received = received;
-	nic->received_all = received_all;
-	nic->ops->start(nic);
-	tick();
+	start_nic();
 	for (unsigned i = 0; i < 100; i++)
 		fill(1, pattern(), 60);
 	interrupt();
@@ -509,10 +511,7 @@ static void test_polled(void **state)
 	setup(state);
 	fake.irqs = 0;
 	assert_int_equal(virtio_net_probe(&pci), OK);
-	nic->received = received;
-	nic->received_all = received_all;
-	nic->ops->start(nic);
-	tick();
+	start_nic();
 	tick();
 	fill(1, pattern(), 77);
 	assert_true(timer->deadline_ns <= now + MS);

@@ -2,6 +2,7 @@
 /* hv/vdev/virtio_rng.c: what a driver gets for its buffers, and what one gets that never stops. */
 #include "fake_vm.h"
 #include "fake_pci.h"
+#include "fake_transport.h"
 
 #include <stdlib.h>
 #include "hv/random.h"
@@ -18,10 +19,9 @@
 
 static struct virtio_rng *const rng = &fake_vm.rng;
 static bool available;
-static size_t source;       /* bytes that the source has yet */
-static unsigned used_calls; /* notifications of the driver */
-static unsigned greedy;     /* buffers that a second vCPU offers while the device works */
-static struct vm *loaded;   /* whose address space is */
+static size_t source;     /* bytes that the source has yet */
+static unsigned greedy;   /* buffers that a second vCPU offers while the device works */
+static struct vm *loaded; /* whose address space is */
 
 bool random_available(void)
 {
@@ -65,17 +65,6 @@ struct vm *vm_enter_address_space(struct vm *vm)
 	return was;
 }
 
-static void on_used(struct virtio_transport *t, unsigned queue)
-{
-	used_calls++;
-}
-
-static void on_other(struct virtio_transport *t)
-{
-}
-
-static struct virtio_transport transport = {on_used, on_other, on_other};
-
 static void notify(void)
 {
 	loaded = &fake_vm;
@@ -110,7 +99,8 @@ static int setup(void **state)
 	assert_int_equal(gmem_add(&fake_vm.mem, 0, RAM, false), OK);
 	available = fake_cfg.rng = true;
 	source = SIZE_MAX;
-	used_calls = greedy = 0;
+	forget_calls();
+	greedy = 0;
 	loaded = NULL;
 	bus_new();
 	assert_int_equal(virtio_rng_init(&fake_vm), OK);
@@ -158,12 +148,12 @@ static void test_fills(void **state)
 	assert_int_equal(fake_vm.mem.base[BUFFER + 16], 0);
 	assert_int_equal(fake_vm.mem.base[BUFFER + 0x13f], 0x5a);
 	assert_int_equal(fake_vm.mem.base[BUFFER + 0x140], 0);
-	assert_int_equal(used_calls, 1);
+	assert_int_equal(used_calls[0], 1);
 	/* It asks to be told of the next. */
 	assert_int_equal(*(uint16_t *)&used()->ring[ENTRIES], 2);
 	notify();
 	assert_int_equal(used()->idx, 2);
-	assert_int_equal(used_calls, 1);
+	assert_int_equal(used_calls[0], 1);
 }
 
 static void test_offered_meanwhile(void **state)

@@ -4,6 +4,7 @@
  * back is of nobody else, large pages are divided, and after the VM's end everything is back.
  */
 #include "support.h"
+#include "fake_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -68,28 +69,6 @@ void frame_zero(hpa_t pa, size_t n)
 	pt_walk(&vm.view, not_mapped, &zeroed);
 	pt_walk(&vm.npt, not_mapped, &zeroed);
 }
-
-static void *table_alloc(void)
-{
-	return page_alloc(0);
-}
-
-static void table_free(void *table)
-{
-	page_free(table, 0);
-}
-
-static uint64_t table_pa(const void *table)
-{
-	return (uint64_t)table;
-}
-
-static void *table_ptr(uint64_t pa)
-{
-	return (void *)pa;
-}
-
-const struct pt_memory pt_host_memory = {table_alloc, table_free, table_pa, table_ptr};
 
 enum status host_view_init(struct page_table *vt)
 {
