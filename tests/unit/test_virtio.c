@@ -570,6 +570,22 @@ static void test_queue_reset(void **state)
 	assert_int_equal(rd(R_QUEUE_RESET, 2), 0);
 }
 
+/* A queue that is reset is watched no more. */
+static void test_queue_reset_watched(void **state)
+{
+	start(FEATURES);
+	assert_false(one_more(0));
+	assert_false(one_more(1));
+	assert_int_equal(fake_vm.virtio_watched, 1);
+	reset_queue(0);
+	assert_int_equal(rd(R_QUEUE_RESET, 2), 0);
+	assert_int_equal(fake_vm.virtio_watched, 0);
+	virtio_look(&fake_vm);
+	fire();
+	assert_int_equal(fake_notified[0], 0);
+	assert_false(fake_device.look.armed);
+}
+
 /* What is broken is so for the device, and a reset of that ends one of a queue. */
 static void test_queue_reset_and_device(void **state)
 {
@@ -622,6 +638,7 @@ int main(void)
 	    CASE(test_watched_without_event_idx),
 	    CASE(test_watched_and_stopped),
 	    CASE(test_queue_reset),
+	    CASE(test_queue_reset_watched),
 	    CASE(test_queue_reset_and_device),
 	};
 
