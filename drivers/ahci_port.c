@@ -235,7 +235,7 @@ static bool ready(struct ahci_port *p)
 
 bool ahci_port_submit(struct ahci_port *p, struct block_request *r, enum status *s)
 {
-	uint32_t free = (uint32_t)(BIT(p->slot_count) - 1) & ~p->in_flight;
+	uint32_t free = p->usable & ~p->in_flight;
 	unsigned slot;
 
 	if (!free || p->stage != AHCI_UP || !ready(p))
@@ -304,22 +304,28 @@ void ahci_port_poll(struct ahci_port *p, void (*done)(void *arg, struct block_re
 
 /* --- at boot --- */
 
+/*
+ * By a slot that is not the first, where there are several. QEMU's CCS is 0 always: then an error can't be told of several commands which
+ * of them has met it, and there is to be one at a time.
+ */
 static enum status identify(struct ahci_port *p)
 {
 	const uint16_t *data = (const uint16_t *)((uint8_t *)p->list + DATA_OFFSET);
+	unsigned slot = p->slot_count > 1;
 	uint64_t end = time_now_ns() + IDENTIFY_NS;
 
-	ahci_command_identify(&p->list[0], &p->table[0], table_pa(p, 0), host_pa(data));
-	issue(p, 1);
-	while (rd(p, AHCI_CI) & 1) {
+	ahci_command_identify(&p->list[slot], &p->table[slot], table_pa(p, slot), host_pa(data));
+	issue(p, 1u << slot);
+	while (rd(p, AHCI_CI) & 1u << slot) {
 		if (rd(p, AHCI_PXIS) & AHCI_IS_ERRORS)
 			return ERR_IO;
 		if (time_now_ns() >= end)
 			return ERR_TIMEOUT;
 	}
 	wr(p, AHCI_PXIS, UINT32_MAX);
-	if (!ahci_command_identified(&p->list[0]))
+	if (!ahci_command_identified(&p->list[slot]))
 		return ERR_IO;
+	p->usable = AHCI_CMD_CCS(rd(p, AHCI_CMD)) == slot ? (uint32_t)(BIT(p->slot_count) - 1) : 1;
 	p->trim = data[WORD_DATASET] & 1;
 	return ata_identify_parse(data, &p->id);
 }

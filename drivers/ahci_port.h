@@ -31,6 +31,7 @@ struct ahci_port {
 	uint64_t due_ns, end_ns;  /* when the stage, and when all of the reset must have ended */
 	struct ahci_header *list; /* a header for each slot; what the port receives lies behind them */
 	struct ahci_table *table; /* of each slot */
+	uint32_t usable;          /* bits: the slots; one alone where the port does not tell which it is at */
 	uint32_t in_flight;       /* bits: of slots */
 	struct block_request *request[AHCI_PORTS];
 	uint32_t events; /* atomic: what the interrupt's handler has cleared in PxIS, until poll looks */

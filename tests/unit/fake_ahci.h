@@ -48,6 +48,7 @@ struct fake_port {
 	uint64_t late_ns;
 
 	enum fake_fault fault[8]; /* of the next commands */
+	bool no_ccs;              /* as QEMU's: which slot it is at is never told */
 	bool no_stop;             /* CR stays until the wire is reset */
 	bool no_stop_ever, no_release, never_ready;
 	unsigned resets, commands;
@@ -256,7 +257,8 @@ static inline void fake_begin(struct fake_port *p)
 	p->last = ((const struct ahci_table *)h->table)->fis;
 	assert_int_equal(p->last.type, AHCI_FIS_H2D);
 	assert_int_equal(p->last.flags, AHCI_FIS_COMMAND);
-	p->cmd = (p->cmd & ~0x1f00u) | p->turn << 8;
+	if (!p->no_ccs)
+		p->cmd = (p->cmd & ~0x1f00u) | p->turn << 8;
 	p->tfd |= AHCI_TFD_BSY;
 	p->begun = true;
 	p->commands++;

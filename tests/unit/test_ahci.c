@@ -74,16 +74,21 @@ static int setup(void **state)
 	return 0;
 }
 
-static int setup_disk(void **state)
+static int find_disks(void)
 {
 	struct block_device *before = newest();
 
-	setup(state);
 	assert_int_equal(probe(), OK);
 	assert_int_equal(find(before), 2);
 	assert_int_equal(fake_log_warnings, 0);
 	fake.port[0].resets = fake.port[LARGE].resets = fake.port[0].commands = 0;
 	return 0;
+}
+
+static int setup_disk(void **state)
+{
+	setup(state);
+	return find_disks();
 }
 
 /* --- what is found --- */
@@ -411,6 +416,26 @@ static void test_error(void **state)
 	}
 }
 
+/* A port that does not tell which slot it is at: those fail that met errors, and no others, one after the other too. */
+static void test_error_without_ccs(void **state)
+{
+	static const enum fake_fault faults[] = {FAKE_NONE, FAKE_NONE,  FAKE_ERROR,
+						 FAKE_NONE, FAKE_ERROR, FAKE_MEMORY};
+
+	setup(state);
+	fake.port[0].no_ccs = true;
+	find_disks();
+	memcpy(fake.port[0].fault, faults, sizeof(faults));
+	submit_all(7);
+	run_for(SECOND / 10);
+	for (unsigned n = 0; n < 6; n++)
+		ended(n, faults[n] == FAKE_NONE ? OK : ERR_IO);
+	ended(6, OK);
+	assert_int_equal(fake.port[0].commands, 7);
+	assert_int_equal(small->stats.errors, 3);
+	assert_int_equal(small->stats.resets, 0);
+}
+
 /* What was damaged on the wire is sent again, and given up in the end. */
 static void test_wire(void **state)
 {
@@ -657,6 +682,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_build, setup),
 	    cmocka_unit_test_setup(test_full, setup_disk),
 	    cmocka_unit_test_setup(test_error, setup_disk),
+	    cmocka_unit_test(test_error_without_ccs),
 	    cmocka_unit_test_setup(test_wire, setup_disk),
 	    cmocka_unit_test_setup(test_short, setup_disk),
 	    cmocka_unit_test_setup(test_late, setup_disk),
