@@ -15,10 +15,10 @@ from test_linux import EVEN, boot_linux, quick
 ADDRESS = {"web": "10.0.0.1", "db": "10.0.0.2", "aux": "10.0.0.3"}
 
 
-def lan(vendor, names=("web", "db"), net="", port="", extra="", cmdline=""):
+def lan(vendor, names=("web", "db"), net="", port="", extra="", cmdline="", initrd="initrd.img"):
     """A configuration of guests on one switch."""
     return f"[net lan]\n{net}\n" + "".join(
-        linux.section(n, extra=f"net = lan {port}\n{extra}", cmdline=f"{quick(vendor)} {cmdline}") for n in names)
+        linux.section(n, extra=f"net = lan {port}\n{extra}", cmdline=f"{quick(vendor)} {cmdline}", initrd=initrd) for n in names)
 
 
 _numbers = itertools.count(1)
@@ -96,6 +96,27 @@ def test_spoofed(boot, vendor):
     in_guest(m, "web", f"{own} >/tmp/own; ip link set eth0 down; ip link set eth0 address 02:01:02:03:04:05; ip link set eth0 up")
     in_guest(m, "web", f"! ping -c 2 -W 1 {ADDRESS['db']}")
     assert re.search(r"^web\.0 .*\d spoofed", m.command("net"), re.M)
+
+
+def test_three(boot, vendor):
+    """Each reaches each; then iperf3 to one of them from both others at once, and back, by TCP and UDP."""
+    names = ("web", "db", "aux")
+    m = boot_linux(boot, lan(vendor, names, initrd="initrd-tools.img"), memory=1536, amd=EVEN, initrd="initrd-tools.img")
+    addresses(m, names)
+    for name in names:
+        others = " && ".join(f"ping -q -c 2 -i 0.2 {ADDRESS[other]}" for other in names if other != name)
+        assert in_guest(m, name, others).count(" 0% packet loss") == 2
+    amount = "32M" if vendor == "amd" else "4M"
+    client = f"iperf3 -c {ADDRESS['db']} -n {amount}"
+    in_guest(m, "db", "for p in 5201 5202; do iperf3 -s -D -p $p; done")
+    in_guest(m, "web", f"{{ ({client} -p 5201 && {client} -p 5201 -R) >/tmp/iperf 2>&1 & }}")
+    udp = f"iperf3 -c {ADDRESS['db']} -p 5202 -u -n 2M -b 20M"
+    both = in_guest(m, "aux", f"{client} -p 5202 && {client} -p 5202 -R && {udp}", 400)
+    first = in_guest(m, "web", "wait; cat /tmp/iperf", 400)
+    # Each run tells what arrived at the receiver.
+    assert len(re.findall(r"MBytes .* receiver", both)) == 3, both
+    assert len(re.findall(r"MBytes .* receiver", first)) == 2, first
+    clean(m, names)
 
 
 @pytest.mark.only("amd", "the emulator's card takes no frames of more than 1522 bytes")
