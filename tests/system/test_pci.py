@@ -8,7 +8,7 @@ from test_linux import EVEN
 from test_virtio import boot_tools
 
 # One of each device.
-ALL = ("hvc0 = console\ndisk = data\nnet = lan\nshared = box\n"
+ALL = ("hvc0 = console\nballoon = yes\ndisk = data\nnet = lan\nshared = box\n"
        "[disk data]\nsize = 1M\n[net lan]\n[shared box]\nsize = 1M\n")
 
 # Identity: BARs as (kind, size), MSI-X vectors; None: no such capability.
@@ -20,6 +20,7 @@ DEVICES = {
     "1af4:1041": ((REGISTERS, MSIX), 6),   # network: two pairs, control
     "1af4:1042": ((REGISTERS, MSIX), 3),   # disk: two queues
     "1af4:1043": ((REGISTERS, MSIX), 3),   # console
+    "1af4:1045": ((REGISTERS, MSIX), 4),   # balloon: inflate, deflate, statistics
     "1af4:1110": ((("32-bit, non-prefetchable", "256"), MSIX, ("64-bit, prefetchable", "1M")), 8),
 }
 
@@ -95,4 +96,4 @@ def test_high_window(boot, vendor):
 def test_model(boot, tiny):
     """Random accesses to the configuration space of each device find what a model of the specification says."""
     m = run_tiny(boot, tiny, "pcimodel", keys=ALL, timeout=200)
-    assert "t| 6 functions" in m.log()
+    assert "t| 7 functions" in m.log()
