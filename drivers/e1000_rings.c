@@ -126,10 +126,12 @@ static void gather(struct e1000 *e, const uint8_t *piece, uint32_t len, bool las
 	}
 	if (!last)
 		return;
-	if (e->rx_skip)
+	if (e->rx_skip) {
 		e->nic.stats.rx_errors++;
-	else
+	} else {
 		deliver(e, e->jumbo, e->jumbo_len);
+		e->nic.received_all(&e->nic); /* the next such frame comes into the same memory */
+	}
 	e->jumbo_len = 0;
 	e->rx_skip = false;
 }
@@ -168,10 +170,10 @@ unsigned e1000_receive(struct e1000 *e)
 	}
 	if (n == 0)
 		return 0;
-	__atomic_thread_fence(__ATOMIC_RELEASE); /* the descriptors, then that they are the card's */
-	e1000_write(e, E1000_RDT, (e->rx_next + E1000_RING - 1) % E1000_RING);
 	if (frames)
 		e->nic.received_all(&e->nic);
+	__atomic_thread_fence(__ATOMIC_RELEASE); /* the descriptors, then that they are the card's */
+	e1000_write(e, E1000_RDT, (e->rx_next + E1000_RING - 1) % E1000_RING);
 	return n;
 }
 

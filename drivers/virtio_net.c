@@ -110,8 +110,10 @@ static void append(struct virtio_net *e, const char *data, uint32_t len)
 	if (e->frame_len + len <= FRAME_MAX)
 		memcpy(e->frame + e->frame_len, data, len);
 	e->frame_len = MIN(e->frame_len + len, FRAME_MAX + 1u);
-	if (--e->frame_buffers == 0)
-		deliver(e, e->frame, e->frame_len);
+	if (--e->frame_buffers)
+		return;
+	deliver(e, e->frame, e->frame_len);
+	e->nic.received_all(&e->nic); /* the next such frame comes into the same memory */
 }
 
 /* len: bytes that the device has written to the buffer, at most BUFFER. */
@@ -149,11 +151,12 @@ static unsigned receive(struct virtio_net *e)
 
 	while (n < RX_BATCH && virtio_ring_take(&e->queue[RX].ring, &buffer, &head, &len) == OK) {
 		receive_buffer(e, buffer, len);
-		offer(e);
 		n++;
 	}
 	if (n) {
 		e->nic.received_all(&e->nic);
+		for (unsigned i = 0; i < n; i++)
+			offer(e);
 		virtio_queue_notify(&e->queue[RX]);
 	}
 	return n;

@@ -42,9 +42,12 @@ struct nic {
 
 	bool link; /* is up; changed by nic_link_changed */
 	struct nic_stats stats;
-	/* The switch's: set before `start`. Never called for one card on two CPUs at once. */
+	/*
+	 * The switch's: set before `start`. Never called for one card on two CPUs at once. A frame stays as it is until the batch's
+	 * end, received_all, has returned: only then is its buffer the card's again.
+	 */
 	void (*received)(struct nic *n, const void *frame, uint32_t len);
-	void (*received_all)(struct nic *n); /* the end of a batch of `received` */
+	void (*received_all)(struct nic *n);
 	void *owner;
 	struct list link_in_list;
 };

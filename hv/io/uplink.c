@@ -16,7 +16,12 @@ struct uplink {
 	struct nic *nic;
 	struct spinlock lock; /* guards frame */
 	uint8_t frame[ETH_MTU_MAX + ETH_HEADER + ETH_TAG];
-	uint8_t head[HEADROOM + NET_HEAD]; /* of what is being received, by one CPU at a time */
+
+	/* Frames of the card that the switch is yet to get; of one CPU at a time. */
+	struct net_packet packet[SWITCH_BATCH];
+	struct frame_run rest[SWITCH_BATCH];
+	uint8_t head[SWITCH_BATCH][HEADROOM + NET_HEAD];
+	unsigned packets;
 };
 
 static void transmit(struct uplink *u, const struct net_packet *p)
@@ -61,27 +66,32 @@ static void receive(struct switch_port *port, const struct net_packet *const *p,
 	u->nic->ops->flush(u->nic);
 }
 
+static void received_all(struct nic *nic)
+{
+	struct uplink *u = nic->owner;
+
+	switch_send(&u->port, u->packet, u->packets);
+	u->packets = 0;
+}
+
 /* The head is copied, because a tag may be taken off it or put in. */
 static void received(struct nic *nic, const void *frame, uint32_t len)
 {
 	struct uplink *u = nic->owner;
-	struct net_packet p = {
-	    .head = u->head + HEADROOM, .head_len = MIN(len, (uint32_t)NET_HEAD), .len = len};
-	struct frame_run rest;
+	unsigned i = u->packets++;
+	struct net_packet *p = &u->packet[i];
 
-	memcpy(p.head, frame, p.head_len);
-	if (len > p.head_len) {
-		rest = (struct frame_run){host_pa((const uint8_t *)frame + p.head_len), len - p.head_len};
-		p.run = &rest;
-		p.runs = 1;
+	*p = (struct net_packet){
+	    .head = u->head[i] + HEADROOM, .head_len = MIN(len, (uint32_t)NET_HEAD), .len = len};
+	memcpy(p->head, frame, p->head_len);
+	if (len > p->head_len) {
+		u->rest[i] =
+		    (struct frame_run){host_pa((const uint8_t *)frame + p->head_len), len - p->head_len};
+		p->run = &u->rest[i];
+		p->runs = 1;
 	}
-	switch_send(&u->port, &p, 1);
-}
-
-/* Each frame has been handed over already. */
-static void received_all(struct nic *nic)
-{
-	(void)nic;
+	if (u->packets == SWITCH_BATCH)
+		received_all(nic);
 }
 
 enum status uplink_connect(struct net_switch *sw, struct nic *nic)

@@ -35,6 +35,8 @@ static uint8_t got[SENT_MAX][64];
 static uint32_t got_len[SENT_MAX];
 static unsigned got_count, got_batches;
 static uint8_t big_got[BIG + 64];
+static const void *held[SENT_MAX]; /* frames of the batch, which are not the card's yet */
+static unsigned held_count;
 static unsigned pages_left;
 
 /* --- the world --- */
@@ -67,6 +69,7 @@ static void received(struct nic *n, const void *frame, uint32_t len)
 	assert_ptr_equal(n, &e.nic);
 	assert_true(got_count < SENT_MAX && len <= sizeof(big_got));
 	got_len[got_count] = len;
+	held[held_count++] = frame;
 	memcpy(got[got_count++], frame, MIN(len, 64u));
 	memcpy(big_got, frame, len);
 }
@@ -74,6 +77,12 @@ static void received(struct nic *n, const void *frame, uint32_t len)
 static void received_all(struct nic *n)
 {
 	got_batches++;
+	for (unsigned i = 0; i < held_count; i++) {
+		unsigned n = got_count - held_count + i;
+
+		assert_memory_equal(held[i], got[n], MIN(got_len[n], 64u));
+	}
+	held_count = 0;
 }
 
 /* --- the card --- */
@@ -196,6 +205,7 @@ void e1000_write(const struct e1000 *unused, uint32_t at, uint32_t v)
 		break;
 	case E1000_RDT:
 		assert_true(v < E1000_RING);
+		assert_int_equal(held_count, 0);
 		break;
 	}
 	*reg(at) = v;
@@ -249,7 +259,7 @@ static int setup(void **state)
 	e = (struct e1000){.model = &model, .cpu = 3, .nic.name = "e1000-0"};
 	e.nic.received = received;
 	e.nic.received_all = received_all;
-	got_count = got_batches = 0;
+	got_count = got_batches = held_count = 0;
 	pages_left = UINT32_MAX;
 	fake_vm_new(1);
 	fake_log_warnings = 0;
@@ -425,6 +435,26 @@ static void test_receive_jumbo(void **state)
 	assert_int_equal(got_count, 201);
 	assert_int_equal(got_len[200], 2148);
 	assert_memory_equal(big_got, frame, 2148);
+}
+
+/* Two frames of several pieces at once, which are put together in the same memory: each is a batch's last. */
+static void test_batch_jumbo(void **state)
+{
+	uint8_t frame[4000];
+
+	start(false);
+	for (unsigned i = 0; i < 4; i++) {
+		uint32_t len = i % 2 ? sizeof(frame) : 100;
+
+		pattern(frame, len, i);
+		assert_true(card_receive(frame, len));
+	}
+	fake_run(MS);
+	assert_int_equal(got_count, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		pattern(frame, 64, i);
+		assert_memory_equal(got[i], frame, 64);
+	}
 }
 
 /* A batch is so many frames, then others have their turn. */
@@ -862,6 +892,7 @@ int main(void)
 	    CASE(test_no_memory),
 	    CASE(test_receive),
 	    CASE(test_receive_jumbo),
+	    CASE(test_batch_jumbo),
 	    CASE(test_batches),
 	    CASE(test_polling),
 	    CASE(test_receive_faults),

@@ -24,6 +24,10 @@ static uint64_t now;
 static unsigned frames, batches, link_changes;
 static uint8_t frame[FRAME_MAX + 1];
 static uint32_t frame_len;
+static const uint8_t *held[QUEUE_SIZE * 4]; /* frames of the batch, which are not the device's yet */
+static uint8_t held_first[QUEUE_SIZE * 4][ETH_HEADER];
+static unsigned held_count;
+static uint16_t held_from; /* what was offered to the device before */
 
 void nic_register(struct nic *n)
 {
@@ -64,11 +68,20 @@ static void received(struct nic *n, const void *f, uint32_t len)
 	frames++;
 	frame_len = len;
 	memcpy(frame, f, len);
+	if (!held_count)
+		held_from = fake.queue[RX]->ring.next_avail;
+	memcpy(held_first[held_count], f, ETH_HEADER);
+	held[held_count++] = f;
 }
 
 static void received_all(struct nic *n)
 {
 	batches++;
+	for (unsigned i = 0; i < held_count; i++)
+		assert_memory_equal(held[i], held_first[i], ETH_HEADER);
+	if (held_count)
+		assert_int_equal(fake.queue[RX]->ring.next_avail, held_from);
+	held_count = 0;
 }
 
 /* Lets the timer's function run, as at its time. */
@@ -99,7 +112,7 @@ static int setup(void **state)
 	pci = (struct pci_device){.bdf = 0x18, .msix = 0x40, .irqs = 3};
 	nic = NULL;
 	now = 1000 * MS;
-	frames = batches = link_changes = 0;
+	frames = batches = link_changes = held_count = 0;
 	frame_len = 0;
 	return 0;
 }
@@ -234,6 +247,18 @@ static void test_receive_merged(void **state)
 	assert_int_equal(frames, 1);
 	assert_int_equal(frame_len, first + BUFFER + 10);
 	assert_memory_equal(frame, data, frame_len);
+}
+
+/* Two at once, which are put together in the same memory. */
+static void test_receive_merged_batch(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		fill(2, pattern() + i, BUFFER - HEADER);
+		fill(0, pattern() + i + BUFFER - HEADER, 10);
+	}
+	interrupt();
+	assert_int_equal(frames, 2);
+	assert_memory_equal(frame, pattern() + 1, frame_len);
 }
 
 static void test_receive_largest(void **state)
@@ -529,6 +554,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_tiny_queue, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_receive, setup_nic, teardown),
 	    cmocka_unit_test_setup_teardown(test_receive_merged, setup_nic, teardown),
+	    cmocka_unit_test_setup_teardown(test_receive_merged_batch, setup_nic, teardown),
 	    cmocka_unit_test_setup_teardown(test_receive_largest, setup_nic, teardown),
 	    cmocka_unit_test_setup_teardown(test_receive_too_large, setup_nic, teardown),
 	    cmocka_unit_test_setup_teardown(test_receive_short, setup_nic, teardown),

@@ -84,6 +84,7 @@ UNIT_random := hv/random.c
 UNIT_net_offload := hv/io/net_offload.c hv/io/net_packet.c
 UNIT_switch := hv/io/switch.c hv/io/mac_table.c hv/io/net_packet.c
 UNIT_NET := $(UNIT_switch) hv/io/net_offload.c
+UNIT_uplink := hv/io/uplink.c $(UNIT_NET)
 UNIT_vdev := $(wildcard hv/vdev/*.c) mm/pagetable.c mm/pt_format_host.c mm/pt_format_ept.c mm/pt_format_npt.c $(UNIT_NET) hv/vm_irq.c hv/io_bus.c hv/random.c hv/lib/calendar.c mm/gpa.c $(UNIT_config)
 UNIT_cpuid := hv/cpuid.c hv/cpuid_policy.c hv/cpuid_table.c hv/cpuid_choice.c mm/gpa.c hv/lib/words.c hv/lib/fmt.c hv/lib/str.c
 UNIT_insn := hv/insn.c hv/guest_walk.c hv/decode.c mm/gpa.c
