@@ -67,12 +67,16 @@ static void poll(struct block_device *b, unsigned queue)
 	ahci_port_poll(&disk_of(b)->port, done, b);
 }
 
-static void silence(struct ahci_hba *h, struct ahci_port *p)
+static void lose(struct ahci_hba *h)
 {
-	if (ahci_port_silence(p))
-		return;
 	pci_enable(h->pci, false);
 	__atomic_store_n(&h->lost, true, __ATOMIC_RELAXED);
+}
+
+static void silence(struct ahci_hba *h, struct ahci_port *p)
+{
+	if (!ahci_port_silence(p))
+		lose(h);
 }
 
 static enum status reset(struct block_device *b)
@@ -80,6 +84,8 @@ static enum status reset(struct block_device *b)
 	struct ahci_disk *d = disk_of(b);
 	enum status s = ERR_NOENT;
 
+	if (!pci_is_there(d->hba->pci))
+		lose(d->hba);
 	if (!__atomic_load_n(&d->hba->lost, __ATOMIC_RELAXED))
 		s = ahci_port_reset(&d->port);
 	if (s != OK && s != ERR_AGAIN)
@@ -87,7 +93,15 @@ static enum status reset(struct block_device *b)
 	return s;
 }
 
-static const struct block_ops ops = {.submit = submit, .poll = poll, .reset = reset};
+static bool is_well(struct block_device *b)
+{
+	const struct ahci_disk *d = disk_of(b);
+
+	return !__atomic_load_n(&d->hba->lost, __ATOMIC_RELAXED) && pci_is_there(d->hba->pci) &&
+	       ahci_port_is_well(&d->port);
+}
+
+static const struct block_ops ops = {.submit = submit, .poll = poll, .reset = reset, .is_well = is_well};
 
 /* "Message Signaled Interrupts": one for all ports. A port's bit of IS can be cleared once its own register is. */
 static void interrupted(void *arg)
@@ -96,8 +110,8 @@ static void interrupted(void *arg)
 	uint32_t ports = ahci_read(h->regs, AHCI_IS);
 
 	for (unsigned i = 0; i < AHCI_PORTS; i++) {
-		if (ports & 1u << i && h->disk[i])
-			ahci_port_interrupt(&h->disk[i]->port);
+		if (ports & 1u << i && h->disk[i] && ahci_port_interrupt(&h->disk[i]->port))
+			block_suspect(&h->disk[i]->block);
 	}
 	ahci_write(h->regs, AHCI_IS, ports);
 	for (unsigned i = 0; i < AHCI_PORTS; i++) {

@@ -118,7 +118,7 @@ static enum status wake(struct ahci_port *p)
 	p->in_flight = 0;
 	p->wire_errors = 0;
 	wr(p, AHCI_CMD, rd(p, AHCI_CMD) | AHCI_CMD_ST);
-	wr(p, AHCI_IE, AHCI_IS_DHRS | AHCI_IS_ERRORS);
+	wr(p, AHCI_IE, AHCI_IS_DHRS | AHCI_IS_PRCS | AHCI_IS_ERRORS);
 	p->stage = AHCI_UP;
 	return OK;
 }
@@ -252,12 +252,22 @@ bool ahci_port_submit(struct ahci_port *p, struct block_request *r, enum status 
 	return true;
 }
 
-void ahci_port_interrupt(struct ahci_port *p)
+bool ahci_port_interrupt(struct ahci_port *p)
 {
 	uint32_t is = rd(p, AHCI_PXIS);
 
+	if (is & AHCI_IS_PRCS)
+		wr(p, AHCI_SERR, AHCI_SERR_N);
 	wr(p, AHCI_PXIS, is);
 	__atomic_fetch_or(&p->events, is, __ATOMIC_RELAXED);
+	return is & AHCI_IS_PRCS;
+}
+
+bool ahci_port_is_well(const struct ahci_port *p)
+{
+	uint32_t ssts = rd(p, AHCI_SSTS);
+
+	return p->stage == AHCI_UP && ssts != AHCI_GONE && (ssts & AHCI_SSTS_DET) == AHCI_DET_READY;
 }
 
 /*
@@ -297,7 +307,7 @@ void ahci_port_poll(struct ahci_port *p, void (*done)(void *arg, struct block_re
 
 		done(arg, r, good ? OK : ERR_IO);
 	}
-	/* What can't be issued again is late in the end, and has the port reset. */
+	/* Where that fails the port is not well, and is reset. */
 	if (events & AHCI_IS_ERRORS)
 		restart(p);
 }

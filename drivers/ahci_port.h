@@ -57,8 +57,10 @@ bool ahci_port_submit(struct ahci_port *p, struct block_request *r, enum status 
 /* done(arg, r, status) for each that is complete. */
 void ahci_port_poll(struct ahci_port *p, void (*done)(void *arg, struct block_request *r, enum status s),
 		    void *arg);
-/* From the interrupt's handler, without a lock: takes note of the port's events. */
-void ahci_port_interrupt(struct ahci_port *p);
+/* From the interrupt's handler, without a lock: takes note of the port's events. True: its link has come or gone. */
+bool ahci_port_interrupt(struct ahci_port *p);
+/* Is the port running, with a disk at its end? */
+bool ahci_port_is_well(const struct ahci_port *p);
 
 /* Resets the disk, and forgets what is in flight: as the reset of struct block_ops. On an error the port is yet to be silenced. */
 enum status ahci_port_reset(struct ahci_port *p);

@@ -50,13 +50,15 @@ enum ahci_register {
 #define AHCI_CMD_CR         BIT(15)
 #define AHCI_CMD_ICC        BITS(31, 28)
 #define AHCI_IS_DHRS        BIT(0)
-#define AHCI_IS_IFS         BIT(27)                                     /* the wire */
-#define AHCI_IS_HOST        (BIT(28) | BIT(29))                         /* HBDS, HBFS: memory */
-#define AHCI_IS_TFES        BIT(30)                                     /* the disk reports an error */
+#define AHCI_IS_PRCS        BIT(22)             /* the link came or went: shows AHCI_SERR_N */
+#define AHCI_IS_IFS         BIT(27)             /* the wire */
+#define AHCI_IS_HOST        (BIT(28) | BIT(29)) /* HBDS, HBFS: memory */
+#define AHCI_IS_TFES        BIT(30)             /* the disk reports an error */
 #define AHCI_IS_ERRORS      (AHCI_IS_IFS | AHCI_IS_HOST | AHCI_IS_TFES) /* each stops the port */
 #define AHCI_TFD_DRQ        BIT(3)
 #define AHCI_TFD_BSY        BIT(7)
 #define AHCI_TFD_ICRC       BIT(15)
+#define AHCI_SERR_N         BIT(16)
 #define AHCI_SIG_DISK       0x00000101u
 #define AHCI_SIG_ATAPI      0xeb140101u
 #define AHCI_SIG_ENCLOSURE  0xc33c0101u

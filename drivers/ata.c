@@ -98,7 +98,7 @@ static enum status reset(struct block_device *b)
 	return s;
 }
 
-static const struct block_ops ops = {submit, poll, reset};
+static const struct block_ops ops = {.submit = submit, .poll = poll, .reset = reset};
 
 void ata_interrupt(void *channel)
 {

@@ -168,6 +168,12 @@ static void open_queues(struct nvme *n)
 	}
 }
 
+static void lose(struct nvme *n)
+{
+	n->gone = true;
+	pci_enable(n->pci, false);
+}
+
 static enum status go_on(struct nvme *n, struct nvme_namespace *ns)
 {
 	enum status s;
@@ -181,8 +187,7 @@ static enum status go_on(struct nvme *n, struct nvme_namespace *ns)
 	if (s == OK) {
 		open_queues(n);
 	} else if (s != ERR_AGAIN) {
-		n->gone = true;
-		pci_enable(n->pci, false);
+		lose(n);
 	}
 	return s;
 }
@@ -194,6 +199,8 @@ static enum status reset(struct block_device *b)
 	enum status s = OK;
 
 	spin_lock(&n->lock);
+	if (!pci_is_there(n->pci))
+		lose(n);
 	if (n->gone)
 		s = ERR_NOENT;
 	else if (ns->reset != RESET_DONE)
@@ -204,7 +211,20 @@ static enum status reset(struct block_device *b)
 	return s;
 }
 
-static const struct block_ops ops = {.submit = submit, .poll = poll, .reset = reset};
+/* While another namespace's reset is under way there is nothing to be seen. */
+static bool is_well(struct block_device *b)
+{
+	struct nvme *n = namespace_of(b)->nvme;
+	bool well;
+
+	spin_lock(&n->lock);
+	well =
+	    !n->gone && (n->c.stage != NVME_UP || (pci_is_there(n->pci) && nvme_controller_is_well(&n->c)));
+	spin_unlock(&n->lock);
+	return well;
+}
+
+static const struct block_ops ops = {.submit = submit, .poll = poll, .reset = reset, .is_well = is_well};
 
 /* --- at boot --- */
 

@@ -245,3 +245,10 @@ enum status nvme_controller_advance(struct nvme_controller *c, enum nvme_stage s
 	c->stage = NVME_UNKNOWN;
 	return s;
 }
+
+bool nvme_controller_is_well(const struct nvme_controller *c)
+{
+	uint32_t csts = mmio_read32(c->regs + NVME_CSTS);
+
+	return csts != NVME_GONE && (csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)) == NVME_CSTS_RDY;
+}

@@ -50,6 +50,8 @@ void nvme_controller_stop(struct nvme_controller *c);
  * is no device any more; ERR_TIMEOUT, ERR_IO: it failed. It may still use memory then.
  */
 enum status nvme_controller_advance(struct nvme_controller *c, enum nvme_stage stage);
+/* In NVME_UP: does the controller say that it works? */
+bool nvme_controller_is_well(const struct nvme_controller *c);
 /* One administrative command, waited for: at boot, in NVME_ADMIN. result may be NULL. ERR_IO, ERR_TIMEOUT. */
 enum status nvme_controller_command(struct nvme_controller *c, struct nvme_command *command,
 				    uint32_t *result);

@@ -93,6 +93,11 @@ void *pci_map(const struct pci_device *d, unsigned region, uint64_t offset, uint
 	return host_map_device(r->base + offset, size, PT_UC);
 }
 
+bool pci_is_there(const struct pci_device *d)
+{
+	return pci_config_read(d->bdf, PCI_VENDOR) == (d->vendor | (uint32_t)d->device << 16);
+}
+
 uint16_t pci_port(const struct pci_device *d, unsigned region, uint32_t size)
 {
 	const struct pci_region *r = &d->region[region];

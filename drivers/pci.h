@@ -64,6 +64,8 @@ const struct pci_device *pci_find(uint16_t bdf);
  * it no address.
  */
 void *pci_map(const struct pci_device *d, unsigned region, uint64_t offset, uint64_t size);
+/* Is it still where it was found? Nothing answers in the place of one that was pulled out, or another does. Any CPU. */
+bool pci_is_there(const struct pci_device *d);
 /* The first port of an I/O region of at least size ports; 0: it is none, or smaller. */
 uint16_t pci_port(const struct pci_device *d, unsigned region, uint32_t size);
 /* Offset of the device's n-th capability (from 0) of this id; 0: it has no more. The walk is bounded. */

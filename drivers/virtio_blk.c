@@ -199,7 +199,12 @@ static enum status reset(struct block_device *b)
 	return s;
 }
 
-static const struct block_ops ops = {.submit = submit, .poll = poll, .reset = reset};
+static bool is_well(struct block_device *b)
+{
+	return virtio_device_is_well(&to_blk(b)->virtio);
+}
+
+static const struct block_ops ops = {.submit = submit, .poll = poll, .reset = reset, .is_well = is_well};
 
 static enum status first_reset(struct virtio_blk *k)
 {

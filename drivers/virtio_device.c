@@ -146,7 +146,7 @@ static void accept(struct virtio_device *v)
 
 enum status virtio_device_reset(struct virtio_device *v, uint64_t wanted)
 {
-	enum status s = wait_reset(v);
+	enum status s = pci_is_there(v->pci) ? wait_reset(v) : ERR_NOENT;
 
 	if (s != OK)
 		return s;
@@ -168,6 +168,14 @@ enum status virtio_device_reset(struct virtio_device *v, uint64_t wanted)
 void virtio_device_ready(struct virtio_device *v)
 {
 	add_status(v, VIRTIO_DRIVER_OK);
+}
+
+/* STATUS_GONE has both bits. */
+bool virtio_device_is_well(const struct virtio_device *v)
+{
+	uint8_t bits = status(v) & (VIRTIO_DRIVER_OK | VIRTIO_DEVICE_NEEDS_RESET);
+
+	return bits == VIRTIO_DRIVER_OK && pci_is_there(v->pci);
 }
 
 /* --- queues --- */

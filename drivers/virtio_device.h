@@ -36,6 +36,8 @@ enum status virtio_device_init(struct virtio_device *v, struct pci_device *pci);
  * milliseconds at most. On an error it touches no memory but after ERR_AGAIN.
  */
 enum status virtio_device_reset(struct virtio_device *v, uint64_t wanted);
+/* Once it is ready: does it work? Not, where it says that it needs a reset, or nothing answers in its place. */
+bool virtio_device_is_well(const struct virtio_device *v);
 /* Was this feature agreed on? */
 static inline bool virtio_device_has(const struct virtio_device *v, uint64_t feature)
 {

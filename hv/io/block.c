@@ -11,7 +11,8 @@
 #include "hv/lib/util.h"
 #include "hv/pcpu.h"
 
-#define TIMEOUTS_MAX   3              /* of one request, which then fails */
+#define RESETS_MAX     3              /* because of one request, which then fails */
+#define LOOK_NS        100000000ULL   /* ask a device so often whether it is well */
 #define RESET_RETRY_NS 10000000ULL    /* ask a device so often whether its reset is over */
 #define RESET_MAX_NS   30000000000ULL /* and give it up after this */
 #define QUIET_NS       1000000000ULL  /* between two lines about errors of one device */
@@ -203,7 +204,7 @@ void block_submit(struct block_device *b, struct block_request *r)
 	bool room;
 
 	r->queue = queue;
-	r->timeouts = 0;
+	r->resets = 0;
 	r->flushing = false;
 	spin_lock(&q->lock);
 	room = list_empty(&q->waiting);
@@ -253,6 +254,8 @@ static void arm(struct block_device *b)
 {
 	uint64_t now = time_now_ns(), at = b->poll_ns ? now + b->poll_ns : due(b);
 
+	if (b->ops->is_well)
+		at = MIN(at, now + LOOK_NS);
 	timer_arm(&b->watch, this_pcpu()->id, b->resetting ? now + RESET_RETRY_NS : at);
 }
 
@@ -262,7 +265,13 @@ static void lock_all(struct block_device *b)
 		spin_lock(&b->queue[i].lock);
 }
 
-/* The reset is over: what was in flight goes before what waited, but not what has been too late too often. */
+static void unlock_all(struct block_device *b)
+{
+	for (unsigned i = 0; i < b->queues; i++)
+		spin_unlock(&b->queue[i].lock);
+}
+
+/* The reset is over: what was in flight goes before what waited, but not what has been the reason too often. */
 static void send_again(struct block_device *b, unsigned queue, uint64_t now)
 {
 	struct block_queue *q = &b->queue[queue];
@@ -270,8 +279,8 @@ static void send_again(struct block_device *b, unsigned queue, uint64_t now)
 	while (!list_empty(&q->in_flight)) {
 		struct block_request *r = list_entry(q->in_flight.prev, struct block_request, link);
 
-		if (r->due_ns <= now && ++r->timeouts == TIMEOUTS_MAX)
-			end(b, r, ERR_TIMEOUT);
+		if ((b->failed || r->due_ns <= now) && ++r->resets == RESETS_MAX)
+			end(b, r, b->failed ? ERR_IO : ERR_TIMEOUT);
 		else
 			move(r, q->waiting.next);
 	}
@@ -304,41 +313,71 @@ static void end_reset(struct block_device *b, enum status s, uint64_t now)
 		send_again(b, i, now);
 }
 
-/* Begins a reset, or goes on with it. */
-static void reset(struct block_device *b)
+static void begin_reset(struct block_device *b, bool failed, uint64_t now)
+{
+	b->resetting = true;
+	b->failed = failed;
+	b->reset_end_ns = now + RESET_MAX_NS;
+	add(&b->stats.timeouts, !failed);
+	add(&b->stats.resets, 1);
+}
+
+/* Begins a reset, for one of two reasons, or goes on with it. */
+static void reset(struct block_device *b, bool failed)
 {
 	struct list ended = LIST_INIT(ended);
 	uint64_t now = time_now_ns();
 	enum status s;
+	bool begins;
 
 	lock_all(b);
-	if (!b->resetting) {
-		b->resetting = true;
-		b->reset_end_ns = now + RESET_MAX_NS;
-		add(&b->stats.timeouts, 1);
-		add(&b->stats.resets, 1);
-		log_warn("disk %s: does not answer: reset", b->name);
-	}
+	begins = !b->resetting;
+	if (begins)
+		begin_reset(b, failed, now);
 	s = b->ops->reset(b);
+	if (begins && s != ERR_NOENT)
+		log_warn("disk %s: %s: reset", b->name, failed ? "has failed" : "does not answer");
 	if (s != ERR_AGAIN || now >= b->reset_end_ns)
 		end_reset(b, s, now);
-	for (unsigned i = 0; i < b->queues; i++) {
+	for (unsigned i = 0; i < b->queues; i++)
 		list_append(&ended, &b->queue[i].completed);
-		spin_unlock(&b->queue[i].lock);
-	}
+	unlock_all(b);
 	finish(b, &ended);
 }
 
-/* Polls, for completions whose interrupt was lost or never comes; then looks who is late. */
+/* Its registers are slow, so that it is not asked as often as a device may be polled. */
+static bool is_well(struct block_device *b)
+{
+	uint64_t now = time_now_ns();
+	bool well;
+
+	if (!b->ops->is_well || now < __atomic_load_n(&b->look_ns, __ATOMIC_RELAXED))
+		return true;
+	__atomic_store_n(&b->look_ns, now + LOOK_NS, __ATOMIC_RELAXED);
+	lock_all(b);
+	well = b->gone || b->ops->is_well(b);
+	unlock_all(b);
+	return well;
+}
+
+/* Polls, for completions whose interrupt was lost or never comes; then looks whether the device works, and who is late. */
 static void look(struct block_device *b)
 {
+	bool failed = false;
+
 	if (!b->resetting) {
 		for (unsigned i = 0; i < b->queues; i++)
 			block_poll(b, i);
-		if (due(b) > time_now_ns())
+		failed = !is_well(b);
+		if (!failed && due(b) > time_now_ns())
 			return;
 	}
-	reset(b);
+	reset(b, failed);
+}
+
+static bool has_rest(struct block_device *b)
+{
+	return b->resetting || due(b) != UINT64_MAX;
 }
 
 static void watch(struct timer *t)
@@ -346,13 +385,20 @@ static void watch(struct timer *t)
 	struct block_device *b = container_of(t, struct block_device, watch);
 
 	look(b);
-	if (due(b) == UINT64_MAX) {
+	if (!has_rest(b)) {
 		__atomic_store_n(&b->watched, false, __ATOMIC_SEQ_CST);
 		/* Something may have been submitted since, and been left to this function. */
-		if (due(b) == UINT64_MAX || __atomic_exchange_n(&b->watched, true, __ATOMIC_SEQ_CST))
+		if (!has_rest(b) || __atomic_exchange_n(&b->watched, true, __ATOMIC_SEQ_CST))
 			return;
 	}
 	arm(b);
+}
+
+void block_suspect(struct block_device *b)
+{
+	__atomic_store_n(&b->look_ns, 0, __ATOMIC_RELAXED);
+	if (!__atomic_exchange_n(&b->watched, true, __ATOMIC_SEQ_CST))
+		timer_arm(&b->watch, this_pcpu()->id, time_now_ns());
 }
 
 /* --- at boot --- */

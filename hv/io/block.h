@@ -41,8 +41,8 @@ struct block_request {
 	struct list link;
 	uint64_t due_ns;
 	uint16_t queue;
-	uint8_t timeouts;
-	bool flushing;     /* it has fua, is done, and its op is BLOCK_FLUSH for now */
+	uint8_t resets; /* that there were because it was late, or the device had failed with it in flight */
+	bool flushing;  /* it has fua, is done, and its op is BLOCK_FLUSH for now */
 	enum block_op was; /* flushing: what its op was */
 	uint32_t tag;
 };
@@ -72,6 +72,11 @@ struct block_ops {
 	 * Another error: the device is gone and its bus mastering off; its requests fail.
 	 */
 	enum status (*reset)(struct block_device *b);
+	/*
+	 * Optional; asked a few times a second while something is in flight, with the locks of all queues. False: the device says
+	 * that it does not work any more, or nothing answers in its place: it is to be reset, and that says whether it is gone.
+	 */
+	bool (*is_well)(struct block_device *b);
 };
 
 struct block_queue {
@@ -108,8 +113,10 @@ struct block_device {
 	/* The core's. */
 	struct list link;
 	struct timer watch;
-	bool watched;   /* atomic: the timer is armed or its function runs */
-	bool resetting; /* these two change with the locks of all queues: nothing is submitted */
+	bool watched;     /* atomic: the timer is armed or its function runs */
+	uint64_t look_ns; /* when it is to be asked again whether it is well; atomic */
+	bool resetting;   /* these change with the locks of all queues: nothing is submitted */
+	bool failed;      /* resetting: because it was not well; else it was late */
 	bool gone;
 	uint64_t reset_end_ns; /* resetting: when it has lasted too long */
 	uint64_t quiet_ns;     /* until then no line about errors; atomic */
@@ -131,6 +138,9 @@ void block_submit(struct block_device *b, struct block_request *r);
 enum status block_submit_wait(struct block_device *b, struct block_request *r);
 /* From interrupt handlers and timers: has the driver poll this queue, ends what is complete and sends what waits. */
 void block_poll(struct block_device *b, unsigned queue);
+
+/* From an interrupt that tells that the device may be gone: it is asked whether it is well, though nothing may be in flight. */
+void block_suspect(struct block_device *b);
 
 /* For drivers, in submit, poll and reset: r, which was submitted and has not completed since, is complete. */
 void block_complete(struct block_device *b, struct block_request *r, enum status status);

@@ -7,6 +7,8 @@ import pytest
 
 import devices
 import linux
+import machine
+from test_linux import EVEN, boot_linux
 from test_virtio import boot_tools
 
 MIB = 1 << 20
@@ -56,3 +58,24 @@ def test_guest(boot, vendor, work_dir, driver, name):
     linux.shell(m, "blkdiscard /dev/vda", 200)
     log = linux.shell(m, "dmesg -r")
     assert not linux.warnings(log), linux.warnings(log)
+
+
+@qemu_only
+@pytest.mark.parametrize("device,name", [("nvme", "nvme0"), ("virtio-blk-pci", "virtio0")])
+def test_vanishes(boot, work_dir, device, name):
+    """Pulled out of its slot while a guest has it: an I/O error there and a line here, without a reset tried."""
+    image = devices.blank(os.path.join(work_dir, "disk.img"), 16 * MIB)
+    slot = ["-device", "pcie-root-port,id=root,addr=8", "-blockdev", f"driver=raw,node-name=d,file.driver=file,file.filename={image}",
+            "-device", f"{device},bus=root,drive=d,serial=S,id=disk"]
+    m = boot_linux(boot, linux.section("web", extra=f"disk = data\n\n[disk data]\ndevice = {name}\n"), amd={"extra": (*EVEN["extra"], *slot)})
+    linux.attach(m, "web", 400)
+    read = "dd if=/dev/vda of=/dev/null bs=4k count=1 iflag=direct 2>&1 | cat"
+    assert "1+0 records in" in linux.shell(m, read)
+    # What an operating system with ACPI does when the slot's button has been pressed: selects the bus, ejects its slot 0.
+    machine.monitor(work_dir, "device_del disk", *(c for bus in range(4) for c in (f"o /w 0xcd0 {bus}", "o /w 0xcc8 1")))
+    assert "I/O error" in linux.shell(m, read)
+    assert "I/O error" in linux.shell(m, read)
+    linux.detach(m)
+    log = m.command("log")
+    assert f"disk {name}: gone: " in log
+    assert "reset" not in log.split("ready:", 1)[1]

@@ -96,6 +96,13 @@ static inline void fake_run_by_firmware(unsigned n)
 	fake.port[n].cmd |= AHCI_CMD_ST | AHCI_CMD_CR | AHCI_CMD_FRE | AHCI_CMD_FR;
 }
 
+static inline void fake_raise(struct fake_port *p, uint32_t is)
+{
+	p->is |= is;
+	if (p->is & p->ie)
+		fake.is |= 1u << (p - fake.port);
+}
+
 /* Somebody pulls the disk out. */
 static inline void fake_pull_out(unsigned n)
 {
@@ -104,14 +111,8 @@ static inline void fake_pull_out(unsigned n)
 	p->present = false;
 	p->ssts = 0;
 	p->tfd = 0x7f;
-	p->serr |= BIT(16);
-}
-
-static inline void fake_raise(struct fake_port *p, uint32_t is)
-{
-	p->is |= is;
-	if (p->is & p->ie)
-		fake.is |= 1u << (p - fake.port);
+	p->serr |= AHCI_SERR_N;
+	fake_raise(p, AHCI_IS_PRCS);
 }
 
 /* --- commands --- */
@@ -373,7 +374,7 @@ static inline void fake_write_port(struct fake_port *p, uint32_t offset, uint32_
 		*address[offset / 4] = value;
 		break;
 	case AHCI_PXIS:
-		p->is &= ~value;
+		p->is &= ~value | (p->serr & AHCI_SERR_N ? AHCI_IS_PRCS : 0); /* shows SERR */
 		break;
 	case AHCI_IE:
 		p->ie = value;
@@ -386,6 +387,8 @@ static inline void fake_write_port(struct fake_port *p, uint32_t offset, uint32_
 		break;
 	case AHCI_SERR:
 		p->serr &= ~value;
+		if (value & AHCI_SERR_N)
+			p->is &= (uint32_t)~AHCI_IS_PRCS;
 		break;
 	case AHCI_CI:
 		assert_true(p->cmd & AHCI_CMD_ST);

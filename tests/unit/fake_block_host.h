@@ -24,7 +24,7 @@ uint32_t pcpu_count = 2;
 
 static uint64_t now, seed = 7;
 static struct timer *timers[TIMERS];
-static bool master, no_memory;
+static bool master, no_memory, pulled_out;
 static long allocated;
 static struct block_request req[REQUESTS];
 static struct frame_run run[REQUESTS];
@@ -96,6 +96,11 @@ hpa_t host_pa(const void *p)
 	return hpa((uint64_t)p);
 }
 
+bool pci_is_there(const struct pci_device *d)
+{
+	return !pulled_out;
+}
+
 void pci_enable(const struct pci_device *d, bool on)
 {
 	master = on;
@@ -134,7 +139,7 @@ static inline void request_done(struct block_request *r)
 /* A working machine; request i reads page i of the disk to page i of data, which is random. */
 static inline void set_up_requests(void)
 {
-	master = no_memory = false;
+	master = no_memory = pulled_out = false;
 	pcpu_count = 2;
 	memset(done_count, 0, sizeof(done_count));
 	for (size_t i = 0; i < sizeof(data); i++)

@@ -21,7 +21,7 @@ static struct {
 	uint8_t config[256];
 	uint16_t queue_size, queues;
 	enum status reset_status; /* of the next reset */
-	bool ready, master;
+	bool ready, master, needs_reset;
 	unsigned resets, notified[FAKE_QUEUES], allocations;
 	void *allocated[FAKE_ALLOCATIONS];
 	struct virtio_queue *queue[FAKE_QUEUES];
@@ -73,6 +73,11 @@ void virtio_queue_free(struct virtio_queue *q)
 void virtio_device_ready(struct virtio_device *v)
 {
 	fake.ready = true;
+}
+
+bool virtio_device_is_well(const struct virtio_device *v)
+{
+	return fake.ready && !fake.needs_reset;
 }
 
 void virtio_queue_notify(struct virtio_queue *q)

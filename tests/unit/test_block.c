@@ -16,8 +16,8 @@ static struct block_device device;
 static struct block_request *slot[QUEUES][SLOTS]; /* what the driver's table has under each tag */
 static bool done_by_device[QUEUES][SLOTS];        /* the device says so at the next poll */
 static enum status answer;                        /* with which it ends what it does */
-static bool at_once, refuses;
-static unsigned submitted, polls, resets, reset_waits;
+static bool at_once, refuses, well;
+static unsigned submitted, polls, resets, reset_waits, looks;
 static enum status reset_result;
 static struct block_request *order[32]; /* as they were submitted */
 static struct block_request req[16];
@@ -67,7 +67,15 @@ static enum status reset(struct block_device *b)
 	return reset_result;
 }
 
-static const struct block_ops fake_ops = {submit, poll, reset};
+static bool is_well(struct block_device *b)
+{
+	looks++;
+	return well;
+}
+
+static const struct block_ops fake_ops = {.submit = submit, .poll = poll, .reset = reset};
+static const struct block_ops watched_ops = {submit, poll, reset,
+					     is_well}; /* of a device that can be asked */
 
 static void done(struct block_request *r)
 {
@@ -96,7 +104,8 @@ static int setup(void **state)
 	memset(done_count, 0, sizeof(done_count));
 	answer = reset_result = OK;
 	at_once = refuses = false;
-	submitted = polls = resets = reset_waits = 0;
+	submitted = polls = resets = reset_waits = looks = 0;
+	well = true;
 	again = NULL;
 	for (unsigned i = 0; i < ARRAY_SIZE(req); i++)
 		req[i] = (struct block_request){
@@ -241,7 +250,7 @@ static void test_never(void **state)
 	assert_int_equal(resets, 1);
 	assert_ptr_equal(order[2], &req[0]);
 	assert_ptr_equal(order[3], &req[1]);
-	assert_int_equal(req[1].timeouts, 0); /* it wasn't late */
+	assert_int_equal(req[1].resets, 0); /* it wasn't late */
 	device_ends(0, 1);
 	assert_int_equal(done_count[1], 1);
 	fake_run(4 * TIMEOUT_NS);
@@ -311,6 +320,98 @@ static void test_reset_never_ends(void **state)
 	block_submit(&device, &req[0]);
 	fake_run(60 * TIMEOUT_NS);
 	assert_gone(1);
+}
+
+/* A device that says that it has failed is reset at once, and gets its requests again. */
+static void test_failed(void **state)
+{
+	device.ops = &watched_ops;
+	for (unsigned i = 0; i < 6; i++)
+		block_submit(&device, &req[i]);
+	fake_run(500 * MS);
+	assert_int_equal(resets, 0);
+	assert_in_range(looks, 4, 6);
+	well = false;
+	reset_waits = 3;
+	fake_run(105 * MS);
+	assert_int_equal(resets, 1);
+	well = true;
+	fake_run(100 * MS);
+	assert_int_equal(resets, 4);
+	assert_int_equal(submitted, 2 * SLOTS);
+	assert_int_equal(device.stats.resets, 1);
+	assert_int_equal(device.stats.timeouts, 0);
+	for (unsigned i = 0; i < SLOTS; i++)
+		device_ends(0, i);
+	for (unsigned i = 0; i < 2; i++)
+		device_ends(0, i);
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(req[i].status, OK);
+	assert_true(idle());
+}
+
+/* Each time with the same request: it fails in the end. */
+static void test_failed_again(void **state)
+{
+	device.ops = &watched_ops;
+	well = false;
+	block_submit(&device, &req[0]);
+	fake_run(TIMEOUT_NS / 2);
+	assert_int_equal(done_count[0], 1);
+	assert_int_equal(req[0].status, ERR_IO);
+	assert_int_equal(resets, 3);
+	assert_false(device.gone);
+	assert_true(idle());
+}
+
+/* Not after its time: at once, and with one line. */
+static void test_vanished(void **state)
+{
+	unsigned lines = fake_log_warnings;
+
+	device.ops = &watched_ops;
+	for (unsigned i = 0; i < 6; i++)
+		block_submit(&device, &req[i]);
+	well = false;
+	reset_result = ERR_NOENT;
+	fake_run(120 * MS);
+	assert_int_equal(fake_log_warnings, lines + 2); /* and one of the requests that failed */
+	assert_gone(6);
+	fake_run(TIMEOUT_NS);
+	assert_int_equal(resets, 1);
+	assert_false(device.watch.armed);
+}
+
+/* An interrupt tells, with nothing in flight; the reset, which finds it out, takes its time. */
+static void test_suspected(void **state)
+{
+	device.ops = &watched_ops;
+	block_suspect(&device);
+	fake_run(MS);
+	assert_int_equal(looks, 1);
+	assert_int_equal(resets, 0);
+	assert_false(device.watch.armed);
+	well = false;
+	reset_waits = 10;
+	reset_result = ERR_NOENT;
+	block_suspect(&device);
+	fake_run(200 * MS);
+	assert_int_equal(resets, 11);
+	assert_gone(0);
+	block_suspect(&device);
+	fake_run(TIMEOUT_NS);
+	assert_int_equal(resets, 11);
+}
+
+/* However often it is polled. */
+static void test_asked_seldom(void **state)
+{
+	device.ops = &watched_ops;
+	device.poll_ns = MS;
+	block_submit(&device, &req[0]);
+	fake_run(TIMEOUT_NS / 2);
+	assert_in_range(polls, 490, 510);
+	assert_in_range(looks, 4, 6);
 }
 
 /* It says that it has no room, with nothing in flight, before and after a reset. */
@@ -408,6 +509,11 @@ int main(void)
 	    cmocka_unit_test_setup(test_reset_takes_time, setup),
 	    cmocka_unit_test_setup(test_gone, setup),
 	    cmocka_unit_test_setup(test_reset_never_ends, setup),
+	    cmocka_unit_test_setup(test_failed, setup),
+	    cmocka_unit_test_setup(test_failed_again, setup),
+	    cmocka_unit_test_setup(test_vanished, setup),
+	    cmocka_unit_test_setup(test_suspected, setup),
+	    cmocka_unit_test_setup(test_asked_seldom, setup),
 	    cmocka_unit_test_setup(test_takes_nothing, setup),
 	    cmocka_unit_test_setup(test_polled, setup),
 	    cmocka_unit_test_setup(test_fua_by_flush, setup),

@@ -93,7 +93,7 @@ static enum status reset(struct block_device *b)
 	return OK;
 }
 
-static const struct block_ops fake_ops = {submit, poll, reset};
+static const struct block_ops fake_ops = {.submit = submit, .poll = poll, .reset = reset};
 
 static void done(struct disk_request *r)
 {

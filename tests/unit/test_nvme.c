@@ -480,7 +480,7 @@ static void gone_now(void)
 	assert_int_equal(now_do(ns1, 3), ERR_NOENT);
 	run_for(TIMEOUT_NS * 4);
 	ended(0, ERR_NOENT);
-	/* The other one's turn comes when it is late. */
+	/* The other one's turn comes when it is late, or asked. */
 	ended(1, ERR_NOENT);
 	assert_true(ns2->gone);
 }
@@ -492,7 +492,22 @@ static void test_gone(void **state)
 	fake_run_device();
 	fake_vanish();
 	block_submit(ns2, &req[1]);
-	run_for(TIMEOUT_NS * 3 / 2);
+	run_for(SECOND / 2);
+	ended(1, ERR_NOENT);
+	gone_now();
+}
+
+/* Nothing is at its place any more, and its registers read as zeros. */
+static void test_pulled_out(void **state)
+{
+	fake.fault = FAKE_NEVER;
+	block_submit(ns1, &req[0]);
+	fake_run_device();
+	memset(fake.regs, 0, sizeof(fake.regs));
+	fake.gone = pulled_out = true;
+	block_submit(ns2, &req[1]);
+	run_for(SECOND / 2);
+	ended(1, ERR_NOENT);
 	gone_now();
 }
 
@@ -503,10 +518,11 @@ static void test_fatal(void **state)
 	fake_run_device();
 	fake_set(NVME_CSTS, NVME_CSTS_CFS); /* it does nothing more, until it is reset */
 	block_submit(ns2, &req[1]);
-	run_for(TIMEOUT_NS * 2);
+	run_for(SECOND);
 	ended(0, OK);
 	ended(1, OK);
 	assert_int_equal(fake.starts, 2);
+	assert_int_equal(ns1->stats.timeouts + ns2->stats.timeouts, 0);
 }
 
 static void test_reset_fails(void **state)
@@ -550,6 +566,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_submit_in_reset, setup_disk),
 	    cmocka_unit_test_setup(test_both_late, setup_disk),
 	    cmocka_unit_test_setup(test_gone, setup_disk),
+	    cmocka_unit_test_setup(test_pulled_out, setup_disk),
 	    cmocka_unit_test_setup(test_fatal, setup_disk),
 	    cmocka_unit_test_setup(test_reset_fails, setup_disk),
 	};

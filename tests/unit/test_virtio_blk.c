@@ -99,7 +99,8 @@ static enum status device_reset(struct block_device *b)
 	return reset_status;
 }
 
-static const struct block_ops device_ops = {device_submit, device_poll, device_reset};
+static const struct block_ops device_ops = {
+    .submit = device_submit, .poll = device_poll, .reset = device_reset};
 
 /* The device ends its i-th request. */
 static void complete(unsigned i, enum status s)

@@ -18,7 +18,7 @@
 static uint8_t space[PCI_CONFIG_SIZE], bar[BAR_SIZE];
 static uint8_t caps[CAPS];
 static unsigned cap_count;
-static bool master;
+static bool master, pulled_out;
 static struct pci_device pci;
 static struct virtio_device v;
 static struct virtio_queue q;
@@ -46,6 +46,11 @@ uint32_t pci_config_read(uint16_t bdf, uint8_t offset)
 void *pci_map(const struct pci_device *d, unsigned region, uint64_t offset, uint64_t size)
 {
 	return region == 4 && offset + size <= BAR_SIZE ? bar + offset : NULL;
+}
+
+bool pci_is_there(const struct pci_device *d)
+{
+	return !pulled_out;
 }
 
 void pci_enable(const struct pci_device *d, bool on)
@@ -110,7 +115,7 @@ static int setup(void **state)
 	memset(space, 0, sizeof(space));
 	memset(bar, 0, sizeof(bar));
 	cap_count = 0;
-	master = false;
+	master = pulled_out = false;
 	q = (struct virtio_queue){.index = 1, .vector = 2};
 	return 0;
 }
@@ -274,6 +279,24 @@ static void test_config(void **state)
 	assert_int_equal(virtio_config64(&v, 8), 0x0c0b0a09);
 }
 
+static void test_is_well(void **state)
+{
+	assert_false(virtio_device_is_well(&v)); /* it is not ready yet */
+	virtio_device_ready(&v);
+	assert_true(virtio_device_is_well(&v));
+	bar[20] |= VIRTIO_DEVICE_NEEDS_RESET;
+	assert_false(virtio_device_is_well(&v));
+	bar[20] = 0xff;
+	assert_false(virtio_device_is_well(&v));
+	bar[20] = VIRTIO_DRIVER_OK;
+	assert_true(virtio_device_is_well(&v));
+	pulled_out = true;
+	assert_false(virtio_device_is_well(&v));
+	/* Nor is it reset by registers that are nobody's. */
+	assert_int_equal(virtio_device_reset(&v, 0x42), ERR_NOENT);
+	assert_int_equal(bar[20], VIRTIO_DRIVER_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +310,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_doorbell_out_of_place, setup_device),
 	    cmocka_unit_test_setup_teardown(test_queue_again, setup_device, teardown),
 	    cmocka_unit_test_setup(test_config, setup_device),
+	    cmocka_unit_test_setup(test_is_well, setup_device),
 	};
 
 	return cmocka_run_group_tests_name("virtio_device", tests, NULL, NULL);
