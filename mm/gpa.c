@@ -30,6 +30,10 @@ enum status gmem_add(struct gmem *m, uint64_t base, uint64_t size, bool readonly
 	memmove(&m->slot[at + 1], &m->slot[at], (m->count - at) * sizeof(m->slot[0]));
 	m->slot[at] = (struct gmem_slot){.base = base, .size = size, .readonly = readonly};
 	m->count++;
+	if (!readonly && size > m->ram_size) {
+		m->ram_base = base;
+		m->ram_size = size;
+	}
 	return OK;
 }
 
@@ -111,9 +115,9 @@ enum status gpa_zero(const struct gmem *m, gpa_t a, size_t n)
 	return s;
 }
 
-void *gpa_range_any(const struct gmem *m, gpa_t a, size_t n, bool write)
+bool gpa_is_memory_any(const struct gmem *m, gpa_t a, size_t n, bool write)
 {
-	return n && check(m, a, n, write) == OK ? m->base + a.v : NULL;
+	return n && check(m, a, n, write) == OK;
 }
 
 static enum status check_aligned(const struct gmem *m, gpa_t a, size_t n, bool write)

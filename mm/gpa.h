@@ -23,6 +23,7 @@ struct gmem_slot {
 
 struct gmem {
 	uint8_t *base;
+	uint64_t ram_base, ram_size; /* of the largest slot of RAM, where most accesses are */
 	uint32_t count;
 	struct gmem_slot slot[GMEM_SLOT_MAX]; /* ascending, disjoint */
 };
@@ -39,8 +40,17 @@ const struct gmem_slot *gmem_find(const struct gmem *m, gpa_t a);
 enum status gpa_read(const struct gmem *m, gpa_t a, void *dst, size_t n);
 /* As the guest's own write would: ERR_FAULT, with nothing written, where any byte is in ROM. */
 enum status gpa_write(const struct gmem *m, gpa_t a, const void *src, size_t n);
-/* gpa_range, wherever it is. */
-void *gpa_range_any(const struct gmem *m, gpa_t a, size_t n, bool write);
+/* gpa_is_memory, wherever it is. */
+bool gpa_is_memory_any(const struct gmem *m, gpa_t a, size_t n, bool write);
+
+/* Are all of n > 0 bytes at a memory, and RAM if `write`? */
+static inline bool gpa_is_memory(const struct gmem *m, gpa_t a, size_t n, bool write)
+{
+	uint64_t offset = a.v - m->ram_base;
+
+	return (n && offset < m->ram_size && n <= m->ram_size - offset) || gpa_is_memory_any(m, a, n, write);
+}
+
 /*
  * Where n bytes at a are, for data that is not to be copied: n > 0, all of it memory, and RAM if `write`; else NULL. The
  * pointer is good wherever the VM's host address space is loaded, until its memory is given back. What is behind it the
@@ -48,12 +58,7 @@ void *gpa_range_any(const struct gmem *m, gpa_t a, size_t n, bool write);
  */
 static inline void *gpa_range(const struct gmem *m, gpa_t a, size_t n, bool write)
 {
-	/* Mostly it is within the last slot, which is the largest. */
-	const struct gmem_slot *s = &m->slot[m->count ? m->count - 1 : 0];
-
-	if (n && a.v - s->base < s->size && n <= s->size - (a.v - s->base) && !(write && s->readonly))
-		return m->base + a.v;
-	return gpa_range_any(m, a, n, write);
+	return gpa_is_memory(m, a, n, write) ? m->base + a.v : NULL;
 }
 /* For loaders: writes ROM too. */
 enum status gpa_load(const struct gmem *m, gpa_t a, const void *src, size_t n);

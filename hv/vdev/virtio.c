@@ -33,24 +33,6 @@ bool virtio_has(const struct virtio *d, uint64_t feature)
 	return (d->accepted & feature) && (d->status & VIRTIO_FEATURES_OK);
 }
 
-/* "The device MUST NOT consume buffers or notify the driver before DRIVER_OK." */
-static bool running(const struct virtio *d)
-{
-	return (d->status & VIRTIO_DRIVER_OK) && !(d->status & VIRTIO_DEVICE_NEEDS_RESET);
-}
-
-enum status virtio_take(struct virtio *d, unsigned queue, struct vq_chain *c)
-{
-	enum status s;
-
-	if (!running(d))
-		return ERR_NOENT;
-	s = vq_take(&d->queue[queue], c);
-	if (s != OK && s != ERR_NOENT)
-		virtio_needs_reset(d);
-	return s;
-}
-
 /* --- watched queues --- */
 
 static void watch(struct virtio *d, unsigned queue, uint64_t ns)
@@ -78,7 +60,7 @@ bool virtio_wait(struct virtio *d, unsigned queue)
 	struct virtqueue *q = &d->queue[queue];
 	uint64_t now = time_now_ns(), before = q->moved_ns;
 
-	if (!running(d))
+	if (!virtio_running(d))
 		return false;
 	if (q->next_avail != q->waited)
 		q->moved_ns = now;
@@ -93,7 +75,7 @@ bool virtio_wait(struct virtio *d, unsigned queue)
 
 void virtio_rest(struct virtio *d, unsigned queue, uint64_t ns)
 {
-	if (!running(d))
+	if (!virtio_running(d))
 		return;
 	d->look_armed = false;
 	watch(d, queue, ns);
@@ -195,13 +177,13 @@ void virtio_put_back(struct virtio *d, unsigned queue, uint16_t n)
 
 void virtio_signal(struct virtio *d, unsigned queue)
 {
-	if (running(d) && vq_must_signal(&d->queue[queue]))
+	if (virtio_running(d) && vq_must_signal(&d->queue[queue]))
 		d->transport->used(d->transport, queue);
 }
 
 bool virtio_listen(struct virtio *d, unsigned queue)
 {
-	return running(d) && vq_listen(&d->queue[queue]);
+	return virtio_running(d) && vq_listen(&d->queue[queue]);
 }
 
 static void notify_config(struct virtio *d)
@@ -340,7 +322,7 @@ void virtio_notified(struct virtio *d, uint32_t queue)
 	bool wanted;
 
 	spin_lock(&d->dev.lock);
-	wanted = running(d) && queue < d->queue_count && d->queue[queue].enabled;
+	wanted = virtio_running(d) && queue < d->queue_count && d->queue[queue].enabled;
 	spin_unlock(&d->dev.lock);
 	if (wanted)
 		d->type->notified(d, queue);

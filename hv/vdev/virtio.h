@@ -79,11 +79,28 @@ void virtio_init(struct virtio *d, const struct virtio_type *type, uint64_t feat
 		 uint16_t count, uint16_t size_max);
 /* Was this feature negotiated? */
 bool virtio_has(const struct virtio *d, uint64_t feature);
+/* The device can't go on by what the driver did. */
+void virtio_needs_reset(struct virtio *d);
+
+/* "The device MUST NOT consume buffers or notify the driver before DRIVER_OK." */
+static inline bool virtio_running(const struct virtio *d)
+{
+	return (d->status & (VIRTIO_DRIVER_OK | VIRTIO_DEVICE_NEEDS_RESET)) == VIRTIO_DRIVER_OK;
+}
+
 /*
  * As vq_take, where the device is running (else ERR_NOENT). What breaks the queue sets DEVICE_NEEDS_RESET, and no chain is
  * taken from any queue until the reset.
  */
-enum status virtio_take(struct virtio *d, unsigned queue, struct vq_chain *c);
+static inline enum status virtio_take(struct virtio *d, unsigned queue, struct vq_chain *c)
+{
+	enum status s = virtio_running(d) ? vq_take(&d->queue[queue], c) : ERR_NOENT;
+
+	if (s != OK && s != ERR_NOENT)
+		virtio_needs_reset(d);
+	return s;
+}
+
 /* As vq_give. The driver is told by virtio_signal, once for many. The last chain in flight ends a reset, of the device or the queue. */
 void virtio_give(struct virtio *d, unsigned queue, const struct vq_chain *c, uint32_t written);
 /* As vq_give_all, and likewise. */
@@ -98,8 +115,6 @@ bool virtio_listen(struct virtio *d, unsigned queue);
 bool virtio_wait(struct virtio *d, unsigned queue);
 /* More is there than may be done at once: the queue is looked at again after so many nanoseconds, perhaps earlier. */
 void virtio_rest(struct virtio *d, unsigned queue, uint64_t ns);
-/* The device can't go on by what the driver did. */
-void virtio_needs_reset(struct virtio *d);
 /* The bytes of config have changed. */
 void virtio_config_changed(struct virtio *d);
 

@@ -43,6 +43,7 @@ enum status vq_enable(struct virtqueue *q, bool event_idx, bool indirect)
 bool vq_stop(struct virtqueue *q)
 {
 	q->enabled = false;
+	q->seen = 0;
 	return !vq_in_flight(q);
 }
 
@@ -71,9 +72,10 @@ static uint16_t slot(const struct virtqueue *q, uint16_t index)
 	return index & (q->size - 1);
 }
 
-enum status vq_take(struct virtqueue *q, struct vq_chain *c)
+/* Looks what the driver has offered since it was last looked at. OK: something. */
+static enum status look(struct virtqueue *q)
 {
-	uint16_t waiting, head;
+	uint16_t waiting;
 
 	if (!q->enabled)
 		return ERR_NOENT;
@@ -86,27 +88,44 @@ enum status vq_take(struct virtqueue *q, struct vq_chain *c)
 	/* A chain has a descriptor of its own until it is given back: idx can't be further ahead, nor go back. */
 	if (waiting > q->size - vq_in_flight(q))
 		return q->broken = ERR_INVAL;
+	q->seen = waiting;
+	return OK;
+}
+
+enum status vq_take(struct virtqueue *q, struct vq_chain *c)
+{
+	enum status s = q->seen ? OK : look(q);
+	uint16_t head;
+
+	if (s != OK)
+		return s;
 	head = load(&q->avail->ring[slot(q, q->next_avail)]);
-	q->broken =
-	    head < q->size ? vq_chain_walk(c, q->mem, q->table, q->size, head, q->indirect) : ERR_INVAL;
-	if (q->broken == OK)
-		q->next_avail++;
-	return q->broken;
+	s = head < q->size ? vq_chain_walk(c, q->mem, q->table, q->size, head, q->indirect) : ERR_INVAL;
+	if (s != OK) {
+		q->seen = 0;
+		return q->broken = s;
+	}
+	q->seen--;
+	q->next_avail++;
+	return OK;
 }
 
 void vq_give_all(struct virtqueue *q, const struct vq_used_elem *chain, uint16_t n)
 {
-	CHECK(vq_in_flight(q) >= n);
-	for (uint16_t i = 0; q->enabled && i < n; i++) {
-		struct vq_used_elem *e = &q->used->ring[slot(q, q->next_used + i)];
+	uint16_t at = q->next_used;
 
-		__atomic_store_n(&e->id, chain[i].id, __ATOMIC_RELAXED);
-		__atomic_store_n(&e->len, chain[i].len, __ATOMIC_RELAXED);
-	}
+	CHECK(vq_in_flight(q) >= n);
 	q->next_used += n;
+	if (!q->enabled)
+		return;
+	for (const struct vq_used_elem *end = chain + n; chain != end; chain++, at++) {
+		struct vq_used_elem *e = &q->used->ring[slot(q, at)];
+
+		__atomic_store_n(&e->id, chain->id, __ATOMIC_RELAXED);
+		__atomic_store_n(&e->len, chain->len, __ATOMIC_RELAXED);
+	}
 	/* Data and entries are there before idx says so: release. */
-	if (q->enabled)
-		__atomic_store_n(&q->used->idx, q->next_used, __ATOMIC_RELEASE);
+	__atomic_store_n(&q->used->idx, at, __ATOMIC_RELEASE);
 }
 
 void vq_give(struct virtqueue *q, uint16_t head, uint32_t written)
@@ -120,6 +139,7 @@ void vq_put_back(struct virtqueue *q, uint16_t n)
 {
 	CHECK(vq_in_flight(q) >= n);
 	q->next_avail -= n;
+	q->seen = 0;
 }
 
 /* Is `event` one of the indices from `old` on that came before `now`? */

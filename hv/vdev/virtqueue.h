@@ -28,6 +28,7 @@ struct virtqueue {
 	bool event_idx, indirect; /* negotiated: VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC */
 	enum status broken;       /* OK, or what the guest's rings were found to be */
 	uint16_t next_avail;      /* entries of the available ring taken so far */
+	uint16_t seen;            /* entries after them that are known to be there; 0 if stopped or broken */
 	uint16_t next_used;       /* chains given back so far */
 	uint16_t signalled;       /* next_used when a notification was last decided on */
 	uint16_t waited;          /* virtio.c's: next_avail when virtio_wait was last called, */

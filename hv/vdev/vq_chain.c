@@ -33,66 +33,68 @@ static enum status enter_indirect(struct table *t, const struct gmem *m, const s
 	return t->at ? OK : ERR_RANGE;
 }
 
-static enum status add(struct vq_chain *c, const struct gmem *m, const struct vq_desc *d)
-{
-	bool write = d->flags & VQ_DESC_WRITE;
-
-	if (c->count == c->seg_max || !d->len || (!write && c->count > c->readable))
-		return ERR_INVAL;
-	if (c->readable_len + c->writable_len + d->len > CHAIN_LEN_MAX)
-		return ERR_INVAL;
-	if (!gpa_range(m, gpa(d->addr), d->len, write))
-		return ERR_RANGE;
-	c->seg[c->count++] = (struct vq_segment){.at = gpa(d->addr), .len = d->len};
-	if (write) {
-		c->writable_len += d->len;
-	} else {
-		c->readable++;
-		c->readable_len += d->len;
-	}
-	return OK;
-}
-
 enum status vq_chain_walk(struct vq_chain *c, const struct gmem *m, const void *table, uint32_t size,
 			  uint16_t head, bool indirect)
 {
 	struct table t = {.at = table, .entries = size};
-	uint16_t next = head;
-	enum status s;
+	struct vq_segment *seg = c->seg, *writable = NULL;
+	const struct vq_segment *end = seg + MIN(size, (uint32_t)c->seg_max);
+	uint64_t len = 0, readable_len = 0;
+	uint32_t next = head;
 
 	c->head = head;
-	c->count = c->readable = 0;
-	c->readable_len = c->writable_len = 0;
 	for (;;) {
 		struct vq_desc d = fetch(&t, next);
+		bool write = d.flags & VQ_DESC_WRITE;
 
 		next = d.next;
 		if (d.flags & VQ_DESC_INDIRECT) {
-			s = indirect ? enter_indirect(&t, m, &d) : ERR_INVAL;
+			enum status s = indirect ? enter_indirect(&t, m, &d) : ERR_INVAL;
+
+			if (s != OK)
+				return s;
 			indirect = false; /* there is none within one */
 			next = 0;
-		} else {
-			s = c->count < size ? add(c, m, &d) : ERR_INVAL;
-			if (s == OK && !(d.flags & VQ_DESC_NEXT))
-				return OK;
+			continue;
 		}
-		if (s != OK)
-			return s;
+		if (!d.len || seg == end)
+			return ERR_INVAL;
+		if (write != !!writable) {
+			if (!write)
+				return ERR_INVAL;
+			writable = seg;
+			readable_len = len;
+		}
+		if (!gpa_is_memory(m, gpa(d.addr), d.len, write))
+			return ERR_RANGE;
+		*seg++ = (struct vq_segment){.at = gpa(d.addr), .len = d.len};
+		len += d.len;
+		if (!(d.flags & VQ_DESC_NEXT))
+			break;
 		if (next >= t.entries)
 			return ERR_INVAL;
 	}
+	if (!writable) {
+		writable = seg;
+		readable_len = len;
+	}
+	c->count = (uint16_t)(seg - c->seg);
+	c->readable = (uint16_t)(writable - c->seg);
+	c->readable_len = readable_len;
+	c->writable_len = len - readable_len;
+	return len <= CHAIN_LEN_MAX ? OK : ERR_INVAL;
 }
 
 /* The next piece of segments i to end that holds `offset`, cut to n bytes. NULL: there is none. */
 static uint8_t *piece(const struct vq_chain *c, const struct gmem *m, uint32_t *i, uint32_t end,
-		      uint64_t *offset, size_t n, size_t *len, bool write)
+		      uint64_t *offset, size_t n, size_t *len)
 {
 	for (; *i < end && *offset >= c->seg[*i].len; ++*i)
 		*offset -= c->seg[*i].len;
 	if (*i == end || !n)
 		return NULL;
 	*len = MIN(n, (size_t)(c->seg[*i].len - *offset));
-	return gpa_range(m, gpa(c->seg[*i].at.v + *offset), *len, write);
+	return vq_segment_ptr(m, &c->seg[*i]) + *offset;
 }
 
 size_t vq_chain_read(const struct vq_chain *c, const struct gmem *m, uint64_t offset, void *dst, size_t n)
@@ -100,7 +102,7 @@ size_t vq_chain_read(const struct vq_chain *c, const struct gmem *m, uint64_t of
 	size_t done = 0, len = 0;
 	const uint8_t *from;
 
-	for (uint32_t i = 0; (from = piece(c, m, &i, c->readable, &offset, n - done, &len, false));) {
+	for (uint32_t i = 0; (from = piece(c, m, &i, c->readable, &offset, n - done, &len));) {
 		memcpy((uint8_t *)dst + done, from, len);
 		done += len;
 		offset += len;
@@ -114,7 +116,7 @@ size_t vq_chain_write(const struct vq_chain *c, const struct gmem *m, uint64_t o
 	size_t done = 0, len = 0;
 	uint8_t *to;
 
-	for (uint32_t i = c->readable; (to = piece(c, m, &i, c->count, &offset, n - done, &len, true));) {
+	for (uint32_t i = c->readable; (to = piece(c, m, &i, c->count, &offset, n - done, &len));) {
 		memcpy(to, (const uint8_t *)src + done, len);
 		done += len;
 		offset += len;

@@ -20,6 +20,12 @@ struct vq_segment {
 	    len; /* bytes, not 0; all of them are RAM of the guest, or at least memory where the device reads */
 };
 
+/* Where its bytes are, in the VM's host address space: as gpa_range, which has been asked. */
+static inline uint8_t *vq_segment_ptr(const struct gmem *m, const struct vq_segment *s)
+{
+	return m->base + s->at.v;
+}
+
 struct vq_chain {
 	struct vq_segment *seg; /* the owner's array */
 	uint16_t seg_max;       /* its length: longer chains break the queue */
@@ -45,3 +51,16 @@ enum status vq_chain_walk(struct vq_chain *c, const struct gmem *m, const void *
 size_t vq_chain_read(const struct vq_chain *c, const struct gmem *m, uint64_t offset, void *dst, size_t n);
 size_t vq_chain_write(const struct vq_chain *c, const struct gmem *m, uint64_t offset, const void *src,
 		      size_t n);
+
+/* Where the first n bytes to read are, or to write, if they are in one segment; else NULL. n > 0. As vq_segment_ptr. */
+static inline const uint8_t *vq_chain_readable(const struct vq_chain *c, const struct gmem *m, size_t n)
+{
+	return c->readable && c->seg[0].len >= n ? vq_segment_ptr(m, &c->seg[0]) : NULL;
+}
+
+static inline uint8_t *vq_chain_writable(const struct vq_chain *c, const struct gmem *m, size_t n)
+{
+	const struct vq_segment *s = &c->seg[c->readable];
+
+	return c->readable < c->count && s->len >= n ? vq_segment_ptr(m, s) : NULL;
+}

@@ -3,7 +3,7 @@
 """Where the host's instructions of a round trip go: by function, from #VMEXIT to VMRUN, counted in QEMU (exits.c).
 
 profile.py FIGURE [--lines FUNCTION]: cpuid, rdmsr, ... as tests/guests/bench.c names them; those that bench.py has repeated, as
-blk-exits-1; linux: the boot of Debian's kernel, a turn being an exit. A function's own instructions and those inlined into it. --lines: that function's code, with
+blk-exits-1; net-packet; linux: the boot of Debian's kernel, a turn being an exit. A function's own instructions and those inlined into it. --lines: that function's code, with
 how often each instruction ran in a turn.
 """
 import argparse
@@ -19,6 +19,7 @@ import plugin
 
 ELF = os.path.join(bench.BUILD, "ingot.debug.elf")
 TURNS = {"timer-hlt": 4000}  # of the guest; else 2000
+PACKETS = 480  # by how many bench_net sends fewer with `few`
 
 
 def to_the_end(m):
@@ -33,17 +34,32 @@ def counted(guest, words, keys=""):
                           to_the_end)
 
 
+def switched(words):
+    def use(m):
+        bench.ended(m, 2)
+        m.send("poweroff -f\r")
+        m.expect_end()
+    return plugin.counted(bench.BUILD, "profile", lambda extra: bench.start("amd", "profile", bench.pairs_config(1, 1, words),
+                                                                           bench.tiny("bench_net"), 1, extra), use)
+
+
+def more(a, b):
+    """What b has more than a."""
+    return plugin.Counts(b.exits - a.exits, b.host - a.host, b.guest - a.guest, {at: n - a.at.get(at, 0) for at, n in b.at.items()})
+
+
 def run(figure):
     """The counts and what they are of, in turns."""
     if figure == "linux":
         counts = bench.counted_linux("quiet")[0]
         return counts, counts.exits
+    if figure == "net-packet":
+        return more(switched("switch few"), switched("switch")), PACKETS
     if figure not in bench.REPEATED:
         return counted("bench", f"only {figure}"), TURNS.get(figure, 2000)
     repeated = bench.REPEATED[figure]
-    once, twice = (counted(repeated.guest, repeated.words + more, repeated.keys("t")) for more in ("", " twice"))
-    more = {a: n - once.at.get(a, 0) for a, n in twice.at.items()}
-    return plugin.Counts(twice.exits - once.exits, twice.host - once.host, twice.guest - once.guest, more), repeated.turns
+    once, twice = (counted(repeated.guest, repeated.words + word, repeated.keys("t")) for word in ("", " twice"))
+    return more(once, twice), repeated.turns
 
 
 def functions():
@@ -72,7 +88,7 @@ def print_code(function, counts, turns):
 
 def main():
     parser = argparse.ArgumentParser(description="the host's instructions of a round trip, by function")
-    parser.add_argument("figure", choices=[f.name for f in bench.ROUND_TRIPS] + [*bench.REPEATED, "linux"])
+    parser.add_argument("figure", choices=[f.name for f in bench.ROUND_TRIPS] + [*bench.REPEATED, "net-packet", "linux"])
     parser.add_argument("--lines", metavar="FUNCTION", action="append", default=[], help="that function's code, with counts")
     a = parser.parse_args()
     counts, turns = bench.retried(run, a.figure)
