@@ -35,8 +35,10 @@ struct pcpu {
 	uint64_t stack_top;        /* virtual address, points at the pcpu pointer */
 	struct host_window window; /* hv/frame.c */
 	struct vm *address_space;  /* whose host CR3 is loaded; NULL: the common one */
-	const struct vm *last_vm;  /* whose guest code ran here last; compared, never followed */
-	struct vcpu *current;      /* atomic: whose state (FPU, debug registers, MSRs) is in the hardware */
+	struct pt_span
+	    found; /* in it, by vm_frames, the last; like a TLB it is emptied when another is loaded */
+	const struct vm *last_vm; /* whose guest code ran here last; compared, never followed */
+	struct vcpu *current;     /* atomic: whose state (FPU, debug registers, MSRs) is in the hardware */
 
 	/* Bits of enum pcpu_request, set by any CPU with pcpu_request, taken by the owner. */
 	uint32_t requests;

@@ -166,24 +166,40 @@ enum status vm_memory_free_step(struct vm *vm)
 	return OK;
 }
 
+/* What of vm's view maps `va`. False: nothing. */
+static bool find(struct vm *vm, uint64_t va, struct pt_span *span)
+{
+	struct pcpu *p = this_pcpu();
+
+	if (p->address_space != vm)
+		return pt_host_find(&vm->view, va, span);
+	/* Nothing of a view that is loaded anywhere is ever mapped elsewhere, or not any more: hv/vm_absent.c. */
+	if (va - p->found.va >= p->found.size && !pt_host_find(&vm->view, va, &p->found))
+		return false;
+	*span = p->found;
+	return true;
+}
+
 unsigned vm_frames(struct vm *vm, gpa_t a, size_t n, struct frame_run *run, unsigned max)
 {
+	uint64_t va = GMEM_VM_BASE + a.v;
 	unsigned count = 0;
 
-	for (size_t done = 0, part; done < n; done += part) {
-		uint64_t left;
-		hpa_t pa;
+	for (uint32_t part; n; n -= part, va += part) {
+		struct pt_span span;
+		uint64_t pa;
 
-		while (!pt_host_find(&vm->view, GMEM_VM_BASE + a.v + done, &pa.v, &left))
-			if (vm_absent_supply(vm, gpa(a.v + done)) != OK)
+		while (!find(vm, va, &span))
+			if (vm_absent_supply(vm, gpa(va - GMEM_VM_BASE)) != OK)
 				return 0;
-		part = MIN(n - done, left);
-		if (count && run[count - 1].pa.v + run[count - 1].len == pa.v) {
+		part = (uint32_t)MIN(n, span.va + span.size - va);
+		pa = span.pa + (va - span.va);
+		if (count && run[count - 1].pa.v + run[count - 1].len == pa) {
 			run[count - 1].len += part;
 		} else {
 			if (count == max)
 				return 0;
-			run[count++] = (struct frame_run){pa, part};
+			run[count++] = (struct frame_run){hpa(pa), part};
 		}
 	}
 	return count;
@@ -197,6 +213,7 @@ struct vm *vm_enter_address_space(struct vm *vm)
 	if (was != vm) {
 		vm_absent_keep_cr2(p->current);
 		p->address_space = vm;
+		p->found.size = 0;
 		write_cr3(vm ? host_pa(vm->view.root).v : host_map_cr3());
 	}
 	return was;

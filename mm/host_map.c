@@ -340,28 +340,36 @@ enum status host_window_init(struct host_window *w)
 		next_window = va + size;
 		*w = (struct host_window){(uint8_t *)va, pt_leaf_entry(&common, va),
 					  pt_host.leaf(0, 1, PT_READ | PT_WRITE, PT_WB)};
-		for (unsigned page = 0; page < HOST_WINDOW_PAGES; page++)
-			host_window_close(w, page);
+		host_window_close(w, 0, hpa(0), size);
 	}
 	spin_unlock(&lock);
 	return s;
 }
 
-void *host_window_open(struct host_window *w, unsigned page, hpa_t pa)
+/* The number of frames in which n bytes from pa on lie. */
+static unsigned frames(hpa_t pa, size_t n)
 {
-	uint64_t frame = ALIGN_DOWN(pa.v, PAGE_SIZE);
-
-	w->entry[page] = frame | w->rights;
-	/* The store comes before what the caller does through it. */
-	asm volatile("" ::: "memory");
-	return w->va + page * PAGE_SIZE + (pa.v - frame);
+	return (unsigned)((pa.v % PAGE_SIZE + n + PAGE_SIZE - 1) / PAGE_SIZE);
 }
 
-void host_window_close(struct host_window *w, unsigned page)
+void *host_window_open(struct host_window *w, unsigned page, hpa_t pa, size_t n)
+{
+	uint64_t within = pa.v % PAGE_SIZE, frame = pa.v - within;
+
+	for (unsigned i = page, end = page + frames(pa, n); i < end; i++, frame += PAGE_SIZE)
+		w->entry[i] = frame | w->rights;
+	/* The stores come before what the caller does through them. */
+	asm volatile("" ::: "memory");
+	return w->va + page * PAGE_SIZE + within;
+}
+
+void host_window_close(struct host_window *w, unsigned page, hpa_t pa, size_t n)
 {
 	asm volatile("" ::: "memory");
-	w->entry[page] = 0;
-	invlpg((uint64_t)w->va + page * PAGE_SIZE);
+	for (unsigned i = page, end = page + frames(pa, n); i < end; i++) {
+		w->entry[i] = 0;
+		invlpg((uint64_t)w->va + i * PAGE_SIZE);
+	}
 }
 
 /* --- views --- */

@@ -69,7 +69,7 @@ void *host_map_stack(size_t slot_size);
  * Addresses of one CPU for frames that are in no common mapping: HOST_WINDOW_PAGES pages, mapped one by one. A power of two, so
  * that their entries are in one table.
  */
-#define HOST_WINDOW_PAGES 4
+#define HOST_WINDOW_PAGES 16
 
 struct host_window {
 	uint8_t *va;
@@ -78,10 +78,13 @@ struct host_window {
 };
 
 enum status host_window_init(struct host_window *w);
-/* Maps the frame of RAM in which pa lies, on the CPU that owns w; returns the address of pa. */
-void *host_window_open(struct host_window *w, unsigned page, hpa_t pa);
-/* Undoes it. The CPU has never seen what the page's next frame is: it needs no flush before it is opened again. */
-void host_window_close(struct host_window *w, unsigned page);
+/*
+ * Maps the frames of RAM in which n > 0 bytes from pa on lie, side by side from `page` on, on the CPU that owns w; returns the
+ * address of pa.
+ */
+void *host_window_open(struct host_window *w, unsigned page, hpa_t pa, size_t n);
+/* Undoes it. The CPU has never seen what the pages' next frames are: they need no flush before they are opened again. */
+void host_window_close(struct host_window *w, unsigned page, hpa_t pa, size_t n);
 
 /*
  * An address space that shares everything above and has slots 0-255 and 384 of its own: a VM's host view

@@ -58,11 +58,12 @@ struct page_table {
 extern struct pt_format pt_host, pt_ept, pt_npt;
 extern const struct pt_memory pt_host_memory; /* over page_alloc */
 
-/*
- * The address and nothing else, of a table of pt_host's: where va leads, and how many bytes from there on the leaf maps.
- * False: nowhere.
- */
-bool pt_host_find(const struct page_table *pt, uint64_t va, uint64_t *pa, uint64_t *left);
+/* What a leaf maps: size bytes from va on are at pa. */
+struct pt_span {
+	uint64_t va, pa, size;
+};
+/* Where va leads and nothing else, by a table of pt_host's. False: nowhere. */
+bool pt_host_find(const struct page_table *pt, uint64_t va, struct pt_span *span);
 
 enum status pt_init(struct page_table *pt, const struct pt_format *fmt, const struct pt_memory *mem);
 /*

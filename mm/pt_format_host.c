@@ -83,23 +83,24 @@ struct pt_format pt_host = {
     .memtype = host_memtype,
 };
 
-bool pt_host_find(const struct page_table *pt, uint64_t va, uint64_t *pa, uint64_t *left)
+bool pt_host_find(const struct page_table *pt, uint64_t va, struct pt_span *span)
 {
 	const uint64_t *table = pt->root;
+	unsigned shift = 12 + 9 * 3;
+	uint64_t entry;
 
-	for (unsigned level = 4;; level--) {
-		unsigned shift = 12 + 9 * (level - 1);
-		uint64_t entry = table[va >> shift & 0x1ff];
-
-		if (!host_is_present(entry))
+	/* No entry of the root is a leaf, and each of the last level is. */
+	for (;;) {
+		entry = table[va >> shift & 0x1ff];
+		if (!(entry & PTE_P))
 			return false;
-		if (host_is_leaf(entry, level)) {
-			uint64_t within = va & (BIT(shift) - 1);
-
-			*pa = host_address(entry, level) + within;
-			*left = BIT(shift) - within;
-			return true;
-		}
+		if (shift == 12 || (entry & PTE_PS))
+			break;
 		table = pt->mem->from_pa(entry & PTE_PA);
+		shift -= 9;
 	}
+	span->size = BIT(shift);
+	span->va = va & ~(BIT(shift) - 1);
+	span->pa = entry & PTE_PA & ~(BIT(shift) - 1);
+	return true;
 }

@@ -7,9 +7,9 @@
 #include "hv/lib/util.h"
 #include "hv/pcpu.h"
 
-#define FRAMES 6
+#define FRAMES 12
 #define SIZE   (FRAMES * PAGE_SIZE)
-#define ROUNDS 20000
+#define ROUNDS 10000
 
 static uint8_t memory[SIZE] __attribute__((aligned(4096))), model[SIZE];
 static uint64_t open_frame[HOST_WINDOW_PAGES]; /* + 1; 0: closed */
@@ -17,17 +17,22 @@ static uint64_t open_frame[HOST_WINDOW_PAGES]; /* + 1; 0: closed */
 struct pcpu test_cpu;
 
 /* A frame is reached by a window alone; two at a time are two pages of it. */
-void *host_window_open(struct host_window *w, unsigned page, hpa_t pa)
+void *host_window_open(struct host_window *w, unsigned page, hpa_t pa, size_t n)
 {
-	assert_true(page < HOST_WINDOW_PAGES && !open_frame[page] && pa.v < SIZE);
-	open_frame[page] = pa.v / PAGE_SIZE + 1;
+	assert_true(n > 0 && pa.v + n <= SIZE);
+	for (uint64_t frame = pa.v / PAGE_SIZE; frame <= (pa.v + n - 1) / PAGE_SIZE; frame++, page++) {
+		assert_true(page < HOST_WINDOW_PAGES && !open_frame[page]);
+		open_frame[page] = frame + 1;
+	}
 	return memory + pa.v;
 }
 
-void host_window_close(struct host_window *w, unsigned page)
+void host_window_close(struct host_window *w, unsigned page, hpa_t pa, size_t n)
 {
-	assert_true(open_frame[page]);
-	open_frame[page] = 0;
+	for (uint64_t frame = pa.v / PAGE_SIZE; frame <= (pa.v + n - 1) / PAGE_SIZE; frame++, page++) {
+		assert_int_equal(open_frame[page], frame + 1);
+		open_frame[page] = 0;
+	}
 }
 
 static void check(void)
@@ -43,7 +48,7 @@ static void test_copies(void **state)
 	uint64_t seed = 7;
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		size_t n = test_random(&seed) % (2 * PAGE_SIZE + 2);
+		size_t n = test_random(&seed) % (5 * PAGE_SIZE + 2);
 		size_t to = test_random(&seed) % (SIZE / 2 - n + 1),
 		       from = SIZE / 2 + test_random(&seed) % (SIZE / 2 - n + 1);
 

@@ -364,12 +364,12 @@ static void random_model(const struct pt_format *f, uint64_t seed)
 		}
 		for (uint64_t i = 0; i < MODEL_PAGES; i++) {
 			uint64_t va = base + i * PAGE_SIZE;
-			uint64_t found = 0, left = 0;
+			struct pt_span span = {};
 			struct pt_leaf leaf;
 
 			assert_int_equal(pt_lookup(&pt, va, &leaf), model[i].prot != 0);
 			if (pt.fmt == &pt_host)
-				assert_int_equal(pt_host_find(&pt, va + i % PAGE_SIZE, &found, &left),
+				assert_int_equal(pt_host_find(&pt, va + i % PAGE_SIZE, &span),
 						 model[i].prot != 0);
 			if (!model[i].prot)
 				continue;
@@ -377,8 +377,9 @@ static void random_model(const struct pt_format *f, uint64_t seed)
 			assert_int_equal(leaf.pa + va % leaf.size, model[i].pa);
 			if (pt.fmt != &pt_host)
 				continue;
-			assert_int_equal(found, model[i].pa + i % PAGE_SIZE);
-			assert_int_equal(left, leaf.size - (va + i % PAGE_SIZE) % leaf.size);
+			assert_int_equal(span.va, va - va % leaf.size);
+			assert_int_equal(span.pa, leaf.pa);
+			assert_int_equal(span.size, leaf.size);
 		}
 		assert_int_equal(pt.tables, pages_live);
 	}
