@@ -8,43 +8,44 @@
 
 #define RESERVED BIT(1)
 
-static bool put(struct vcpu *v, uint32_t value)
+/* The guest may write it at any moment. */
+static void put(struct vcpu *v, uint32_t value)
 {
-	gpa_t a = gpa(v->msr.pv_eoi & ~KVM_MSR_ENABLE);
-
-	return gpa_write(&v->vm->mem, a, &value, sizeof(value)) == OK;
+	__atomic_store_n(v->pv_eoi, value, __ATOMIC_RELAXED);
 }
 
 bool pv_eoi_write_msr(struct vcpu *v, uint64_t value)
 {
-	uint64_t old = v->msr.pv_eoi;
+	uint32_t *word = NULL;
 
 	if (value & RESERVED)
 		return false;
+	if (value & KVM_MSR_ENABLE) {
+		word = gpa_range(&v->vm->mem, gpa(value & ~KVM_MSR_ENABLE), sizeof(*word), true);
+		if (!word)
+			return false;
+	}
 	if (v->lapic.eoi_offered)
 		pv_eoi_collect(v);
 	v->msr.pv_eoi = value;
-	if (!(value & KVM_MSR_ENABLE) || put(v, 0))
-		return true;
-	v->msr.pv_eoi = old;
-	return false;
+	v->pv_eoi = word;
+	if (word)
+		put(v, 0);
+	return true;
 }
 
 void pv_eoi_offer(struct vcpu *v)
 {
-	if (vlapic_eoi_is_local(v))
-		v->lapic.eoi_offered = put(v, KVM_EOI_PENDING);
+	v->lapic.eoi_offered = vlapic_eoi_is_local(v);
+	if (v->lapic.eoi_offered)
+		put(v, KVM_EOI_PENDING);
 }
 
 void pv_eoi_collect(struct vcpu *v)
 {
-	uint32_t value;
-
 	v->lapic.eoi_offered = false;
-	if (gpa_read32(&v->vm->mem, gpa(v->msr.pv_eoi & ~KVM_MSR_ENABLE), &value) != OK)
-		return;
-	if (value & KVM_EOI_PENDING)
-		(void)put(v, 0);
+	if (__atomic_load_n(v->pv_eoi, __ATOMIC_RELAXED) & KVM_EOI_PENDING)
+		put(v, 0);
 	else
 		vlapic_eoi(v);
 }
@@ -52,5 +53,6 @@ void pv_eoi_collect(struct vcpu *v)
 void pv_eoi_reset(struct vcpu *v)
 {
 	v->msr.pv_eoi = 0;
+	v->pv_eoi = NULL;
 	v->lapic.eoi_offered = false;
 }

@@ -224,10 +224,12 @@ enum vcpu_place vcpu_place(const struct vcpu *v)
 /* Deals with v->requests. False: v can't be entered now. */
 static bool take_requests(struct vcpu *v, enum vcpu_leave *why)
 {
-	uint32_t r = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
+	uint32_t r;
 
+	/* What it asks for is then among the requests. */
 	if (v->lapic.eoi_offered)
 		pv_eoi_collect(v);
+	r = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
 	if (r & VREQ_PARK) {
 		/* What else has come is for when it goes on. */
 		__atomic_fetch_or(&v->requests, r & ~(uint32_t)VREQ_PARK, __ATOMIC_SEQ_CST);
@@ -248,7 +250,7 @@ static bool take_requests(struct vcpu *v, enum vcpu_leave *why)
 	}
 	*why = LEAVE_READY;
 	event_inject_next(v);
-	if (v->msr.pv_eoi & KVM_MSR_ENABLE)
+	if (v->pv_eoi)
 		pv_eoi_offer(v);
 	return true;
 }

@@ -75,6 +75,7 @@ struct vcpu {
 	/* The guest's CR2, should a page fault of the host take its place: hv/vm_absent.h. */
 	uint64_t cr2_kept;
 	struct msr_state msr; /* values of emulated MSRs */
+	uint32_t *pv_eoi; /* the word that msr.pv_eoi enables, in the VM's host address space; NULL: none */
 	uint64_t xcr0;
 	void *xsave;        /* 64-byte aligned area of xsave_size() bytes */
 	int64_t tsc_offset; /* guest TSC = tsc_scale(vm->tsc.multiplier, host TSC) + tsc_offset */
