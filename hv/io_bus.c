@@ -57,6 +57,7 @@ static bool reindex(struct io_bus *b)
 {
 	unsigned leaves = 1;
 
+	b->recent = NULL;
 	memset(b->leaf, 0, sizeof(b->leaf));
 	memset(b->who, 0, sizeof(b->who));
 	for (uint32_t n = 0; n < b->count; n++) {
@@ -104,13 +105,19 @@ enum status io_bus_add(struct io_bus *b, uint64_t base, uint64_t size, struct vd
 }
 
 /* The range above IO_INDEXED that addr lies in, or NULL. */
-static const struct io_range *search(const struct io_bus *b, uint64_t addr)
+static const struct io_range *search(struct io_bus *b, uint64_t addr)
 {
-	uint32_t below = count_below(b, addr);
+	const struct io_range *r = io_bus_recent(b, addr);
+	uint32_t below;
 
+	if (r)
+		return r;
+	below = count_below(b, addr);
 	if (!below || addr - b->range[below - 1].base >= b->range[below - 1].size)
 		return NULL;
-	return &b->range[below - 1];
+	r = &b->range[below - 1];
+	__atomic_store_n(&b->recent, r, __ATOMIC_RELAXED);
+	return r;
 }
 
 uint64_t io_bus_read(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size)

@@ -34,6 +34,8 @@ struct io_range {
 
 struct io_bus {
 	uint32_t count;
+	const struct io_range
+	    *recent; /* atomic: one of these, above IO_INDEXED, that was accessed a while ago; or NULL */
 	struct io_range range[IO_RANGE_MAX]; /* ascending, disjoint */
 	/* who[leaf[a / IO_LEAF_SIZE]][a % IO_LEAF_SIZE] is 1 + the index of a's range, or 0. Leaf 0 is nobody's. */
 	uint8_t leaf[IO_INDEXED / IO_LEAF_SIZE];
@@ -58,6 +60,14 @@ static inline const struct io_range *io_bus_look_up(const struct io_bus *b, uint
 	uint8_t who = b->who[b->leaf[addr / IO_LEAF_SIZE]][addr % IO_LEAF_SIZE];
 
 	return who ? &b->range[who - 1] : NULL;
+}
+
+/* Of addresses from IO_INDEXED on, in line: the range that addr lies in, if that was accessed lately; else NULL. */
+static inline const struct io_range *io_bus_recent(const struct io_bus *b, uint64_t addr)
+{
+	const struct io_range *r = __atomic_load_n(&b->recent, __ATOMIC_RELAXED);
+
+	return r && addr - r->base < r->size ? r : NULL;
 }
 
 /* True: r is a range, and has what of the access begins in it to its end. */

@@ -142,17 +142,25 @@ static uint64_t window_read(struct vdev *d, struct vcpu *v, uint64_t addr, unsig
 	return value;
 }
 
+static void window_write(struct vdev *d, struct vcpu *v, uint64_t addr, unsigned size, uint64_t value);
+
+/* Not inlined, so that other writes don't pay for its frame. */
+[[gnu::noinline]] static void write_bytes(struct vdev *d, struct vcpu *v, uint64_t addr, unsigned size,
+					  uint64_t value)
+{
+	for (unsigned i = 0; size > 1 && i < size; i++)
+		window_write(d, v, addr + i, 1, value >> (8 * i) & 0xff);
+}
+
 static void window_write(struct vdev *d, struct vcpu *v, uint64_t addr, unsigned size, uint64_t value)
 {
 	uint64_t offset;
 	const struct pci_bar *b = find(container_of(d, struct vpci, dev), addr, &offset);
 
-	if (b && b->size - offset >= size) {
+	if (b && b->size - offset >= size)
 		b->write(b->function, v, offset, size, value);
-		return;
-	}
-	for (unsigned i = 0; size > 1 && i < size; i++)
-		window_write(d, v, addr + i, 1, value >> (8 * i) & 0xff);
+	else
+		write_bytes(d, v, addr, size, value);
 }
 
 enum status vpci_windows_init(struct vm *vm)
