@@ -63,14 +63,6 @@ unsigned vpci_capability_add(struct pci_function *f, uint8_t id, unsigned size)
 	return at;
 }
 
-uint32_t vpci_config_get(const struct pci_function *f, unsigned offset, unsigned size)
-{
-	uint32_t value = 0;
-
-	memcpy(&value, f->config + offset, size);
-	return value;
-}
-
 static void follow(struct pci_function *f)
 {
 	vpci_bars_follow(f);

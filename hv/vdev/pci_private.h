@@ -13,8 +13,14 @@ void vpci_function_reset(struct pci_function *f);
 uint32_t vpci_config_read(struct pci_function *f, unsigned offset, unsigned size);
 void vpci_config_write(struct pci_function *f, unsigned offset, unsigned size, uint32_t value);
 
-/* With f's lock held: the register of 2 or 4 bytes at offset. */
-uint32_t vpci_config_get(const struct pci_function *f, unsigned offset, unsigned size);
+/* With f's lock held: the register of 1, 2 or 4 bytes at offset; where size is a constant, in a load. */
+static inline uint32_t vpci_config_get(const struct pci_function *f, unsigned offset, unsigned size)
+{
+	uint32_t value = 0;
+
+	__builtin_memcpy(&value, f->config + offset, size);
+	return value;
+}
 
 /* With f's lock held, after a change of configuration space: BARs, messages, the pin are as it says. */
 void vpci_bars_follow(struct pci_function *f);
