@@ -39,16 +39,11 @@ static bool is_broadcast(const struct apic_message *m)
 	return m->dest == (m->wide ? LAPIC_X2_BROADCAST : LAPIC_X1_BROADCAST);
 }
 
+/* Of what is logical or for all. */
 static uint64_t destination(const struct vm *vm, const struct apic_message *m)
 {
 	uint64_t set = 0;
 
-	if (!m->logical && !is_broadcast(m)) {
-		/* APIC IDs are the vCPUs' numbers. */
-		if (m->dest < vm->vcpu_count && vlapic_enabled(&vm->vcpu[m->dest]->lapic))
-			set = BIT(m->dest);
-		return set;
-	}
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
 		const struct vlapic *l = &vm->vcpu[i]->lapic;
 
@@ -137,6 +132,10 @@ unsigned vlapic_deliver_set(struct vm *vm, uint64_t set, const struct apic_messa
 
 unsigned vlapic_deliver(struct vm *vm, const struct apic_message *m)
 {
+	/* APIC IDs are the vCPUs' numbers. Of one there is nothing to arbitrate. */
+	if (!m->logical && !is_broadcast(m))
+		return m->dest < vm->vcpu_count && vlapic_enabled(&vm->vcpu[m->dest]->lapic) &&
+		       deliver_one(vm->vcpu[m->dest], m);
 	return deliver_set(vm, destination(vm, m), m);
 }
 
