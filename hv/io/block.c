@@ -26,7 +26,7 @@ static void watch(struct timer *t);
 
 void block_init(struct block_device *b)
 {
-	CHECK(b->queues && b->timeout_ns);
+	CHECK(b->ops->perform ? b->queues == 1 && !b->write_cache : b->queues && b->timeout_ns);
 	for (unsigned i = 0; i < b->queues; i++) {
 		b->queue[i].lock = (struct spinlock){};
 		list_init(&b->queue[i].in_flight);
@@ -105,7 +105,7 @@ void block_complete(struct block_device *b, struct block_request *r, enum status
 	end(b, r, status);
 }
 
-static void say_failed(struct block_device *b, const struct block_request *r)
+static void say_failed(struct block_device *b, const struct block_request *r, enum status status)
 {
 	static const char *const what[BLOCK_OPS] = {
 	    [BLOCK_READ] = "read",
@@ -121,20 +121,20 @@ static void say_failed(struct block_device *b, const struct block_request *r)
 							__ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return;
 	if (r->op == BLOCK_FLUSH)
-		log_error("disk %s: flush failed: %s", b->name, status_str(r->status));
+		log_error("disk %s: flush failed: %s", b->name, status_str(status));
 	else
 		log_error("disk %s: %s of %u sectors at %lu failed: %s", b->name, what[r->op], r->sectors,
-			  r->sector, status_str(r->status));
+			  r->sector, status_str(status));
 }
 
-static void count(struct block_device *b, const struct block_request *r)
+static void count(struct block_device *b, const struct block_request *r, enum status status)
 {
 	add(&b->stats.requests[r->op], 1);
-	if (r->status == OK) {
+	if (status == OK) {
 		add(&b->stats.bytes[r->op], (uint64_t)r->sectors * BLOCK_SECTOR);
 	} else {
 		add(&b->stats.errors, 1);
-		say_failed(b, r);
+		say_failed(b, r, status);
 	}
 }
 
@@ -145,7 +145,7 @@ static void finish(struct block_device *b, struct list *ended)
 		struct block_request *r = first(ended);
 
 		list_remove(&r->link);
-		count(b, r);
+		count(b, r, r->status);
 		r->done(r);
 	}
 }
@@ -195,6 +195,18 @@ static void leave(struct block_device *b, struct block_queue *q)
 	if (rest && !__atomic_exchange_n(&b->watched, true, __ATOMIC_SEQ_CST))
 		arm(b);
 	finish(b, &ended);
+}
+
+/* Nothing is ever on the lists of such a device, and there is nothing to watch. */
+enum status block_perform(struct block_device *b, const struct block_request *r)
+{
+	enum status s;
+
+	spin_lock(&b->queue->lock);
+	s = b->ops->perform(b, r);
+	spin_unlock(&b->queue->lock);
+	count(b, r, s);
+	return s;
 }
 
 void block_submit(struct block_device *b, struct block_request *r)

@@ -73,6 +73,11 @@ struct block_ops {
 	 */
 	enum status (*reset)(struct block_device *b);
 	/*
+	 * Of a device that never waits and has no cache, as memory, in place of these three: does r, and returns how it ended. With the
+	 * lock of its queue.
+	 */
+	enum status (*perform)(struct block_device *b, const struct block_request *r);
+	/*
 	 * Optional; asked a few times a second while something is in flight, with the locks of all queues. False: the device says
 	 * that it does not work any more, or nothing answers in its place: it is to be reset, and that says whether it is gone.
 	 */
@@ -132,8 +137,10 @@ struct block_device *block_next(const struct block_device *b);
 /* NULL: there is none of this name. */
 struct block_device *block_find(const char *name);
 
-/* Any CPU, no lock held that r->done takes. */
+/* Any CPU, no lock held that r->done takes. Of a device without ops->perform. */
 void block_submit(struct block_device *b, struct block_request *r);
+/* Of a device with ops->perform, in place of block_submit: does r, and returns how it ended. Neither done nor status are touched. */
+enum status block_perform(struct block_device *b, const struct block_request *r);
 /* Submits r and polls until it is done: at boot only, before CPUs run guests. */
 enum status block_submit_wait(struct block_device *b, struct block_request *r);
 /* From interrupt handlers and timers: has the driver poll this queue, ends what is complete and sends what waits. */

@@ -163,8 +163,10 @@ static enum status zero(struct block_memory *m, const struct block_request *r)
 	return OK;
 }
 
-static enum status perform(struct block_memory *m, const struct block_request *r)
+static enum status perform(struct block_device *b, const struct block_request *r)
 {
+	struct block_memory *m = to_memory(b);
+
 	switch (r->op) {
 	case BLOCK_READ:
 	case BLOCK_WRITE:
@@ -179,26 +181,7 @@ static enum status perform(struct block_memory *m, const struct block_request *r
 	return OK;
 }
 
-static bool submit(struct block_device *b, unsigned queue, struct block_request *r)
-{
-	(void)queue;
-	block_complete(b, r, perform(to_memory(b), r));
-	return true;
-}
-
-static void poll(struct block_device *b, unsigned queue)
-{
-	(void)b;
-	(void)queue;
-}
-
-static enum status reset(struct block_device *b)
-{
-	(void)b;
-	return OK;
-}
-
-static const struct block_ops memory_ops = {.submit = submit, .poll = poll, .reset = reset};
+static const struct block_ops memory_ops = {.perform = perform};
 
 enum status block_memory_init(struct block_memory *m, const char *name, const void *file, size_t file_size,
 			      uint64_t size, bool readonly)
@@ -218,7 +201,6 @@ enum status block_memory_init(struct block_memory *m, const char *name, const vo
 				 .discard_sectors = UNMAP_SECTORS,
 				 .zeroes_sectors = UNMAP_SECTORS},
 		      .readonly = readonly,
-		      .timeout_ns = 1, /* nothing is ever in flight */
 		      .queues = 1},
 	    .file = file,
 	    .file_size = file_size,

@@ -42,6 +42,13 @@ static uint32_t direct(struct disk_request *r, uint32_t max)
 	const struct block_limits *l = &b->limits;
 	uint32_t len = 0, n, i = 0;
 
+	r->part.run = r->run;
+	r->cut = 0;
+	/* Mostly all of it is one piece, and suits. */
+	if (r->runs == 1 && r->run->len <= max && suits(r->run, l)) {
+		r->part.runs = 1;
+		return r->run->len;
+	}
 	for (; len < max && i < l->runs && suits(&r->run[i], l); i++) {
 		if (i && !joins(&r->run[i - 1], &r->run[i], l))
 			break;
@@ -50,7 +57,6 @@ static uint32_t direct(struct disk_request *r, uint32_t max)
 	n = ALIGN_DOWN(MIN(len, max), b->logical_size);
 	while (i && len - r->run[i - 1].len >= n)
 		len -= r->run[--i].len;
-	r->part.run = r->run;
 	r->part.runs = i;
 	r->cut = len - n;
 	if (r->cut)
@@ -135,7 +141,6 @@ static bool part_transfer(struct disk_request *r)
 	uint32_t max = bytes_left(r, r->disk->block->limits.sectors);
 	uint32_t n = direct(r, max);
 
-	r->bounce = NULL;
 	if (!n) {
 		n = bounce(r, max);
 		r->part.run = &r->bounce_run;
@@ -185,9 +190,10 @@ static void part_end(struct disk_request *r)
 	}
 	consume(r, n, r->op == BLOCK_READ && r->status == OK);
 	page_free(r->bounce, r->bounce_order);
+	r->bounce = NULL;
 }
 
-static void finish(struct disk_request *r, enum status status)
+static void end(struct disk_request *r, enum status status)
 {
 	struct disk_stats *s = &r->disk->stats;
 
@@ -197,6 +203,11 @@ static void finish(struct disk_request *r, enum status status)
 		__atomic_fetch_add(&s->bytes[r->op], (uint64_t)r->sectors * BLOCK_SECTOR, __ATOMIC_RELAXED);
 	else
 		__atomic_fetch_add(&s->errors, 1, __ATOMIC_RELAXED);
+}
+
+static void finish(struct disk_request *r, enum status status)
+{
+	end(r, status);
 	r->done(r);
 }
 
@@ -231,6 +242,21 @@ static void part_done(struct block_request *part)
 		finish(r, r->status);
 }
 
+/* All parts, of a device that does them at once. Where the last one of them ends in memory does not matter, if it lies there. */
+static enum status perform(struct disk_request *r)
+{
+	for (;;) {
+		if (!part_begin(r))
+			return ERR_NOMEM;
+		r->part.status = block_perform(r->disk->block, &r->part);
+		if (r->part.sectors == r->left && !r->bounce)
+			return r->part.status;
+		part_end(r);
+		if (!r->left || r->status != OK)
+			return r->status;
+	}
+}
+
 /* --- requests --- */
 
 static enum status check(const struct disk *d, const struct disk_request *r)
@@ -262,16 +288,22 @@ static enum status check(const struct disk *d, const struct disk_request *r)
 	return (r->sector | r->sectors) % per_block ? ERR_INVAL : OK;
 }
 
-void disk_submit(struct disk *d, struct disk_request *r)
+bool disk_submit(struct disk *d, struct disk_request *r)
 {
 	enum status s = check(d, r);
 
 	r->disk = d;
 	r->left = r->op == BLOCK_FLUSH ? 0 : r->sectors;
-	r->part.done = part_done;
-	/* Nothing to do: what is done on a disk without a cache is on its medium. */
-	if (s != OK || (r->op == BLOCK_FLUSH ? !d->block->write_cache : !r->sectors))
-		finish(r, s);
-	else
-		go_on(r);
+	r->bounce = NULL;
+	/* Else there is nothing to do: what is done on a disk without a cache is on its medium. */
+	if (s == OK && (r->op == BLOCK_FLUSH ? d->block->write_cache : r->sectors != 0)) {
+		if (!d->block->ops->perform) {
+			r->part.done = part_done;
+			go_on(r);
+			return false;
+		}
+		s = perform(r);
+	}
+	end(r, s);
+	return true;
 }

@@ -34,7 +34,7 @@ struct disk_request {
 	struct frame_run
 	    *run; /* of BLOCK_READ and BLOCK_WRITE: sectors * BLOCK_SECTOR bytes; used up on the way */
 	uint32_t runs;
-	void (*done)(struct disk_request *r); /* once, on any CPU, perhaps before disk_submit returns */
+	void (*done)(struct disk_request *r); /* once, on any CPU, perhaps before disk_submit returns false */
 	enum status status;                   /* then */
 
 	/* The disk's, while it is under way. */
@@ -60,11 +60,11 @@ enum status disk_open(struct disk *d, const struct disk_config *cfg, const char 
 enum status disk_close(struct disk *d);
 
 /*
- * Any CPU, without locks that r->done takes. Ends with ERR_RANGE outside of the disk, ERR_INVAL where it isn't whole logical
+ * Any CPU, without locks that r->done takes. True: it was done at once, as r->status says, and r->done is not called. Ends with ERR_RANGE outside of the disk, ERR_INVAL where it isn't whole logical
  * blocks or writes what is read-only, ERR_UNSUPPORTED for a discard or zeroes that the disk doesn't have or isn't allowed,
  * and with what block_request has.
  */
-void disk_submit(struct disk *d, struct disk_request *r);
+bool disk_submit(struct disk *d, struct disk_request *r);
 
 /* The opened disks, as block_next; for operator's commands, which run while no disk is opened or closed. */
 struct disk *disk_next(const struct disk *d);

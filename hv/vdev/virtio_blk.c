@@ -80,6 +80,16 @@ static void give_back(struct virtio_blk *b, struct virtio_blk_request *r, uint8_
 	free_request(b, r);
 }
 
+/* r is no more with the disk. The lock is held, the VM's address space loaded. True: the VM's life-cycle waits for this. */
+static bool complete(struct virtio_blk *b, struct virtio_blk_request *r)
+{
+	/* Queues may wait for one. */
+	if (!b->free && !b->draining)
+		serve_later(b, all_queues(b));
+	give_back(b, r, result(r->disk.status));
+	return less_busy(b);
+}
+
 static void done(struct disk_request *disk)
 {
 	struct virtio_blk_request *r = container_of(disk, struct virtio_blk_request, disk);
@@ -88,11 +98,7 @@ static void done(struct disk_request *disk)
 	bool waited_for;
 
 	spin_lock(&b->virtio.dev.lock);
-	/* Queues may wait for one. */
-	if (!b->free && !b->draining)
-		serve_later(b, all_queues(b));
-	give_back(b, r, result(disk->status));
-	waited_for = less_busy(b);
+	waited_for = complete(b, r);
 	/* With the lock: behind it the VM may be gone. */
 	vm_enter_address_space(was);
 	spin_unlock(&b->virtio.dev.lock);
@@ -143,6 +149,17 @@ static bool find_runs(struct vm *vm, struct virtio_blk_request *r, uint32_t max,
 	return true;
 }
 
+/* Many. Not inlined, so that others don't pay for its frame. */
+[[gnu::noinline]] static enum status find_more_runs(struct vm *vm, struct virtio_blk_request *r,
+						    const struct vq_chain *c, uint64_t skip, uint64_t n)
+{
+	r->more_runs = page_alloc_bytes(RUNS_MAX * sizeof(*r->more_runs));
+	if (!r->more_runs)
+		return ERR_NOMEM;
+	r->disk.run = r->more_runs;
+	return find_runs(vm, r, RUNS_MAX, c, skip, n) ? OK : ERR_INVAL;
+}
+
 static enum status find_memory(struct vm *vm, struct virtio_blk_request *r, const struct vq_chain *c,
 			       uint64_t skip, uint64_t n)
 {
@@ -150,13 +167,7 @@ static enum status find_memory(struct vm *vm, struct virtio_blk_request *r, cons
 		return ERR_INVAL;
 	r->disk.sectors = n / BLOCK_SECTOR;
 	r->disk.run = r->run;
-	if (find_runs(vm, r, ARRAY_SIZE(r->run), c, skip, n))
-		return OK;
-	r->more_runs = page_alloc_bytes(RUNS_MAX * sizeof(*r->more_runs));
-	if (!r->more_runs)
-		return ERR_NOMEM;
-	r->disk.run = r->more_runs;
-	return find_runs(vm, r, RUNS_MAX, c, skip, n) ? OK : ERR_INVAL;
+	return find_runs(vm, r, ARRAY_SIZE(r->run), c, skip, n) ? OK : find_more_runs(vm, r, c, skip, n);
 }
 
 static enum status find_range(struct vm *vm, struct virtio_blk_request *r, const struct vq_chain *c)
@@ -198,8 +209,11 @@ static enum status translate(struct virtio_blk *b, struct virtio_blk_request *r,
 	struct vm *vm = b->virtio.dev.vm;
 
 	/* "If the VIRTIO_BLK_F_FLUSH feature is not negotiated", the cache is to be written through. */
-	r->disk = (struct disk_request){
-	    .sector = h->sector, .fua = !virtio_has(&b->virtio, VIRTIO_BLK_F_FLUSH), .done = done};
+	r->disk.fua = !virtio_has(&b->virtio, VIRTIO_BLK_F_FLUSH);
+	r->disk.may_unmap = false;
+	r->disk.sector = h->sector;
+	r->disk.sectors = 0;
+	r->disk.done = done;
 	switch (h->type) {
 	case VIRTIO_BLK_T_IN:
 		r->disk.op = BLOCK_READ;
@@ -223,6 +237,19 @@ static enum status translate(struct virtio_blk *b, struct virtio_blk_request *r,
 	}
 }
 
+/* False: the driver wrote less. Mostly it lies in one piece; read once, since the driver may write meanwhile. */
+static bool read_header(const struct gmem *m, const struct vq_chain *c, struct virtio_blk_header *h)
+{
+	const volatile gpa_unaligned64 *at;
+
+	if (!c->readable || c->seg[0].len < sizeof(*h))
+		return vq_chain_read(c, m, 0, h, sizeof(*h)) == sizeof(*h);
+	at = gpa_range(m, c->seg[0].at, sizeof(*h), false);
+	h->type = (uint32_t)at[0];
+	h->sector = at[1];
+	return true;
+}
+
 /*
  * Takes the next chain of the queue. ERR_AGAIN: that is done already; ERR_NOENT: there is none, or none can be taken. The lock is
  * held.
@@ -240,7 +267,7 @@ static enum status take(struct virtio_blk *b, unsigned queue, struct virtio_blk_
 	if (!r || b->draining || virtio_take(d, queue, &c) != OK)
 		return ERR_NOENT;
 	/* Without these there is no way to tell the driver what is wrong. */
-	if (!c.writable_len || vq_chain_read(&c, &d->dev.vm->mem, 0, &h, sizeof(h)) != sizeof(h)) {
+	if (!c.writable_len || !read_header(&d->dev.vm->mem, &c, &h)) {
 		virtio_give(d, queue, &c, 0);
 		virtio_needs_reset(d);
 		return ERR_NOENT;
@@ -273,6 +300,7 @@ static void serve(struct virtio_blk *b, unsigned queue)
 	struct virtio_blk_request *r;
 	uint64_t bytes = 0;
 	unsigned n = 0;
+	bool waited_for = false;
 
 	spin_lock(&d->dev.lock);
 	/* Who serves it looks again before it ends. */
@@ -283,6 +311,7 @@ static void serve(struct virtio_blk *b, unsigned queue)
 	b->serving |= BIT(queue);
 	do {
 		enum status s;
+		bool at_once;
 
 		while (n < BUDGET_REQUESTS && bytes < BUDGET_BYTES && (s = take(b, queue, &r)) != ERR_NOENT) {
 			n++;
@@ -290,8 +319,10 @@ static void serve(struct virtio_blk *b, unsigned queue)
 				continue;
 			bytes += cost(r);
 			spin_unlock(&d->dev.lock);
-			disk_submit(&b->disk, &r->disk);
+			at_once = disk_submit(&b->disk, &r->disk);
 			spin_lock(&d->dev.lock);
+			if (at_once)
+				waited_for |= complete(b, r);
 		}
 		if (n == BUDGET_REQUESTS || bytes >= BUDGET_BYTES)
 			serve_later(b, BIT(queue));
@@ -299,6 +330,8 @@ static void serve(struct virtio_blk *b, unsigned queue)
 	b->serving &= ~(uint32_t)BIT(queue);
 	virtio_signal(d, queue);
 	spin_unlock(&d->dev.lock);
+	if (waited_for)
+		vm_device_drained(d->dev.vm);
 }
 
 static void notified(struct virtio *d, unsigned queue)

@@ -24,7 +24,7 @@ enum status disk_close(struct disk *d)
 	return OK;
 }
 
-void disk_submit(struct disk *d, struct disk_request *r)
+bool disk_submit(struct disk *d, struct disk_request *r)
 {
 	abort();
 }

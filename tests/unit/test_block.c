@@ -74,8 +74,8 @@ static bool is_well(struct block_device *b)
 }
 
 static const struct block_ops fake_ops = {.submit = submit, .poll = poll, .reset = reset};
-static const struct block_ops watched_ops = {submit, poll, reset,
-					     is_well}; /* of a device that can be asked */
+static const struct block_ops watched_ops = {
+    .submit = submit, .poll = poll, .reset = reset, .is_well = is_well}; /* of a device that can be asked */
 
 static void done(struct block_request *r)
 {

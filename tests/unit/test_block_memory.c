@@ -15,28 +15,14 @@ struct pcpu test_cpu;
 
 static struct block_memory disk;
 static uint8_t file[FILE_SIZE], model[SIZE];
-static unsigned ends;
-
-static void done(struct block_request *r)
-{
-	ends++;
-}
 
 static enum status request(enum block_op op, uint64_t sector, uint32_t sectors, const struct frame_run *run,
 			   uint32_t runs, bool may_unmap)
 {
-	struct block_request r = {.op = op,
-				  .sector = sector,
-				  .sectors = sectors,
-				  .run = run,
-				  .runs = runs,
-				  .may_unmap = may_unmap,
-				  .done = done};
+	const struct block_request r = {
+	    .op = op, .sector = sector, .sectors = sectors, .run = run, .runs = runs, .may_unmap = may_unmap};
 
-	ends = 0;
-	block_submit(&disk.block, &r);
-	assert_int_equal(ends, 1);
-	return r.status;
+	return block_perform(&disk.block, &r);
 }
 
 static enum status request_at(enum block_op op, uint64_t sector, uint32_t sectors, uint64_t pa)

@@ -18,8 +18,8 @@ static struct block_device device;
 static struct disk disk = {.block = &device};
 static uint8_t medium[SECTORS * BLOCK_SECTOR], model[SECTORS * BLOCK_SECTOR];
 static struct block_request *flying;
-static bool later;                  /* the device completes in poll, not in submit */
-static unsigned parts, fails_after; /* the part that fails, from 1; 0: none */
+static enum { PERFORMS, WITHIN_SUBMIT, LATER, WHEN } when; /* does the device complete */
+static unsigned parts, fails_after;                        /* the part that fails, from 1; 0: none */
 static unsigned ends;
 
 /* What the driver of such a device may rely on. */
@@ -49,7 +49,7 @@ static void assert_within_limits(const struct block_request *r)
 	assert_int_equal(bytes, r->sectors * BLOCK_SECTOR);
 }
 
-static enum status perform(const struct block_request *r)
+static enum status perform(struct block_device *b, const struct block_request *r)
 {
 	uint8_t *at = medium + r->sector * BLOCK_SECTOR;
 
@@ -73,10 +73,10 @@ static enum status perform(const struct block_request *r)
 
 static bool submit(struct block_device *b, unsigned q, struct block_request *r)
 {
-	if (later)
+	if (when == LATER)
 		flying = r;
 	else
-		block_complete(b, r, perform(r));
+		block_complete(b, r, perform(b, r));
 	return true;
 }
 
@@ -85,7 +85,7 @@ static void poll(struct block_device *b, unsigned q)
 	struct block_request *r = flying;
 
 	flying = NULL;
-	block_complete(b, r, perform(r));
+	block_complete(b, r, perform(b, r));
 }
 
 static enum status reset(struct block_device *b)
@@ -94,10 +94,17 @@ static enum status reset(struct block_device *b)
 }
 
 static const struct block_ops fake_ops = {.submit = submit, .poll = poll, .reset = reset};
+static const struct block_ops fake_memory_ops = {.perform = perform};
 
 static void done(struct disk_request *r)
 {
 	ends++;
+}
+
+static void set_when(unsigned to)
+{
+	when = to;
+	device.ops = when == PERFORMS ? &fake_memory_ops : &fake_ops;
 }
 
 static int setup(void **state)
@@ -120,7 +127,7 @@ static int setup(void **state)
 	disk = (struct disk){.block = &device, .first = FIRST, .sectors = LENGTH};
 	for (size_t i = 0; i < sizeof(medium); i++)
 		medium[i] = model[i] = test_random(&seed);
-	later = false;
+	set_when(WITHIN_SUBMIT);
 	parts = fails_after = 0;
 	fake_blocks_max = FAKE_BLOCKS;
 	return 0;
@@ -130,7 +137,8 @@ static void run_request(struct disk_request *r)
 {
 	ends = 0;
 	r->done = done;
-	disk_submit(&disk, r);
+	if (disk_submit(&disk, r))
+		done(r);
 	while (flying)
 		block_poll(&device, 0);
 	assert_int_equal(ends, 1);
@@ -201,7 +209,7 @@ static void test_as_an_array(void **state)
 		uint8_t *m;
 
 		random_limits(&seed);
-		later = test_random(&seed) % 2;
+		set_when(test_random(&seed) % WHEN);
 		unit = device.logical_size / BLOCK_SECTOR;
 		r.sectors = unit * (1 + test_random(&seed) % (64 / unit));
 		r.sector = ALIGN_DOWN(test_random(&seed) % (LENGTH - r.sectors + 1), unit);
@@ -287,15 +295,15 @@ static void test_rights(void **state)
 /* The second of several parts fails: so does all, once, and no more is sent. */
 static void test_error(void **state)
 {
-	for (unsigned i = 0; i < 2; i++) {
-		later = i;
+	for (unsigned i = 0; i < WHEN; i++) {
+		set_when(i);
 		parts = 0;
 		fails_after = 2;
 		assert_int_equal(simple(BLOCK_READ, 0, 64), ERR_IO);
 		assert_int_equal(parts, 2);
 	}
-	assert_int_equal(disk.stats.errors, 2);
-	assert_int_equal(disk.stats.requests[BLOCK_READ], 2);
+	assert_int_equal(disk.stats.errors, WHEN);
+	assert_int_equal(disk.stats.requests[BLOCK_READ], WHEN);
 }
 
 /* A flush goes to a device with a cache alone. */
@@ -303,7 +311,8 @@ static void test_flush(void **state)
 {
 	assert_int_equal(simple(BLOCK_FLUSH, 0, 0), OK);
 	assert_int_equal(device.stats.requests[BLOCK_FLUSH], 0);
-	device.write_cache = later = true;
+	device.write_cache = true;
+	set_when(LATER);
 	assert_int_equal(simple(BLOCK_FLUSH, 0, 0), OK);
 	assert_int_equal(device.stats.requests[BLOCK_FLUSH], 1);
 }
