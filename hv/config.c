@@ -300,9 +300,12 @@ static void take_item(struct parser *p, const struct ini_item *item)
 
 void config_defaults(struct config *c)
 {
-	memset(c, 0, sizeof(*c));
+	c->host = (struct host_config){};
 	set_defaults(SECTION_HOST, &c->host);
+	/* A section is set up when it is begun: config_section_init. */
+	c->vm_count = c->disk_count = c->net_count = c->shared_count = 0;
 	c->autostart = true;
+	c->errors = 0;
 }
 
 void config_parse(struct config *c, const char *name, const char *text, size_t len, config_error_fn error,

@@ -114,14 +114,14 @@ static struct cpuid_feature feature_of(const struct cpuid_feature_row *f)
 	return (struct cpuid_feature){f->leaf, f->subleaf, f->reg, f->bit};
 }
 
-/* The row that `needs` names; it stands above. */
-static const struct cpuid_feature_row *row_of(const char *name)
+/* The row that f needs; it stands above, and mostly near. */
+static const struct cpuid_feature_row *needed(const struct cpuid_feature_row *f)
 {
-	for (size_t i = 0; i < cpuid_feature_row_count; i++) {
-		if (!strcmp(cpuid_feature_rows[i].name, name))
-			return &cpuid_feature_rows[i];
+	for (const struct cpuid_feature_row *r = f; r > cpuid_feature_rows;) {
+		if (!strcmp((--r)->name, f->needs))
+			return r;
 	}
-	panic("no row '%s' in the table of CPU features", name);
+	panic("no row '%s' above '%s' in the table of CPU features", f->needs, f->name);
 }
 
 /* Does the host keep the state of that feature in an XSAVE component that is not enabled? */
@@ -152,14 +152,16 @@ static void take_features(struct cpuid_policy *p, cpuid_fn host, uint64_t host_x
 		struct cpuid_regs h = {};
 
 		if (!scope_applies(p, f->scope) || f->rule == CPUID_HIDDEN || f->rule == CPUID_DYNAMIC ||
-		    cpuid_choice_has(choice->drop, i) || lacks_state(f, host_xcr0) ||
-		    (f->needs && !cpuid_has(p, feature_of(row_of(f->needs)))))
+		    cpuid_choice_has(choice->drop, i))
 			continue;
 		if (f->rule == CPUID_EMULATED)
 			*reg_at(&h, f->reg) = ~0u;
 		else
 			host(f->leaf, f->subleaf, &h);
-		*reg_at(entry_of(p, f->leaf, f->subleaf), f->reg) |= *reg_at(&h, f->reg) & 1u << f->bit;
+		if (!(*reg_at(&h, f->reg) >> f->bit & 1) || lacks_state(f, host_xcr0) ||
+		    (f->needs && !cpuid_has(p, feature_of(needed(f)))))
+			continue;
+		*reg_at(entry_of(p, f->leaf, f->subleaf), f->reg) |= 1u << f->bit;
 	}
 }
 

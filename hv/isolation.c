@@ -25,6 +25,7 @@ static uint64_t image_sum(void)
 {
 	uint64_t sum = 0;
 
+#pragma GCC unroll 8
 	for (const uint64_t *p = (const uint64_t *)text_start; p < (const uint64_t *)rodata_end; p++)
 		sum = (sum << 1 | sum >> 63) + *p;
 	return sum;

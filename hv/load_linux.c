@@ -38,6 +38,14 @@
 #define PTE_RW        BIT(1)
 #define PTE_PS        BIT(7)
 
+/* From PML4_GPA on. */
+struct identity_map {
+	uint64_t pml4[512], pdpt[512], pd[IDENTITY_GIB * 512];
+};
+
+static_assert(PML4_GPA + offsetof(struct identity_map, pdpt) == PDPT_GPA &&
+	      PML4_GPA + offsetof(struct identity_map, pd) == PD_GPA);
+
 /* The setup header. */
 struct setup_header {
 	uint8_t setup_sects;
@@ -231,23 +239,20 @@ static enum status linux_plan(struct load *l)
 		   : s;
 }
 
-static enum status load64(struct load *l, uint64_t at, uint64_t value)
-{
-	return gpa_load(l->mem, gpa(at), &value, sizeof(value));
-}
-
 /* An identity map of the first 4 GiB, as the 64-bit protocol wants it for everything that was loaded. */
 static enum status build_page_tables(struct load *l)
 {
-	enum status s = gpa_zero(l->mem, gpa(PML4_GPA), PD_GPA - PML4_GPA);
+	struct identity_map *map = gpa_range(l->mem, gpa(PML4_GPA), sizeof(*map), true);
 
-	if (s == OK)
-		s = load64(l, PML4_GPA, PDPT_GPA | PTE_P | PTE_RW);
-	for (unsigned i = 0; i < IDENTITY_GIB && s == OK; i++)
-		s = load64(l, PDPT_GPA + i * 8, (PD_GPA + i * PAGE_SIZE) | PTE_P | PTE_RW);
-	for (uint64_t i = 0; i < IDENTITY_GIB * 512 && s == OK; i++)
-		s = load64(l, PD_GPA + i * 8, MIB(2) * i | PTE_P | PTE_RW | PTE_PS);
-	return s;
+	if (!map)
+		return ERR_RANGE;
+	memset(map, 0, offsetof(struct identity_map, pd));
+	map->pml4[0] = PDPT_GPA | PTE_P | PTE_RW;
+	for (unsigned i = 0; i < IDENTITY_GIB; i++)
+		map->pdpt[i] = (PD_GPA + i * PAGE_SIZE) | PTE_P | PTE_RW;
+	for (uint64_t i = 0; i < ARRAY_SIZE(map->pd); i++)
+		map->pd[i] = MIB(2) * i | PTE_P | PTE_RW | PTE_PS;
+	return OK;
 }
 
 static enum status build_gdt(struct load *l)
