@@ -37,6 +37,10 @@ install_tree() {
 	# Nobody needs this installation should the power fail in its midst.
 	mkdir -p "$work/tree/etc/dpkg/dpkg.cfg.d"
 	echo force-unsafe-io >"$work/tree/etc/dpkg/dpkg.cfg.d/unsafe-io"
+	# An initrd with the drivers that a guest's root needs, not with those of all machines.
+	mkdir -p "$work/tree/etc/initramfs-tools/conf.d" "$work/tree/usr/share/initramfs-tools/modules.d"
+	echo MODULES=list >"$work/tree/etc/initramfs-tools/conf.d/modules"
+	printf '%s\n' virtio_pci virtio_blk >"$work/tree/usr/share/initramfs-tools/modules.d/root"
 	$sudo debootstrap --variant=minbase --cache-dir="$cache/packages" --include="$packages" "${from%% *}" "$work/tree" "${from#* }" \
 		>"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; return 1; }
 }
@@ -80,5 +84,6 @@ configure '$work/tree'"
 	mv -T "$work/kept" "$kept" 2>/dev/null || [ -d "$kept" ]
 fi
 for f in $products; do
-	cp --sparse=always "$kept/$f" "$out/$f"
+	# An emulator may have the old one open.
+	cp --remove-destination --sparse=always "$kept/$f" "$out/$f"
 done
