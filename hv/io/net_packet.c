@@ -53,10 +53,13 @@ void net_skip(struct net_reader *r, size_t n)
 
 void net_packet_copy(const struct net_packet *p, void *dst)
 {
-	struct net_reader r;
+	uint8_t *to = (uint8_t *)dst + p->head_len;
 
-	net_read_begin(&r, p);
-	net_read(&r, dst, p->len);
+	memcpy(dst, p->head, p->head_len);
+	for (const struct frame_run *r = p->run; r != p->run + p->runs; r++) {
+		frame_read(to, r->pa, r->len);
+		to += r->len;
+	}
 }
 
 /* The head begins `by` bytes earlier, or later, and so does all that counts from there. */

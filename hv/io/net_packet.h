@@ -21,8 +21,10 @@
 #define ETH_TYPE_VLAN  0x8100
 #define ETH_TYPE_IPV6  0x86dd
 
-/* So much of a guest's frame is in its head, or all of it: Ethernet, IP and TCP, tunnelled too. */
+/* So much of a guest's frame is in its head, or all of it, where work is left to do: Ethernet, IP and TCP, tunnelled too. */
 #define NET_HEAD       192
+/* Else it is less: the addresses of IP and the ports, or no more than Ethernet with a tag. */
+#define NET_HEAD_PLAIN 64
 /* The largest that there is, with segmentation left to do. */
 #define NET_PACKET_MAX (65535 + ETH_HEADER + ETH_TAG)
 

@@ -50,7 +50,7 @@ struct switch_port {
 	 * Copies n packets, at most SWITCH_BATCH, and counts those that it took and those that are lost. Any CPU, several at a time,
 	 * with no lock held.
 	 */
-	void (*receive)(struct switch_port *port, const struct net_packet *const *p, unsigned n);
+	void (*receive)(struct switch_port *port, const struct net_packet *p, unsigned n);
 
 	struct net_switch *sw;
 	uint16_t index;
@@ -76,6 +76,6 @@ enum status switch_add(struct net_switch *sw, struct switch_port *port);
  * on return. Their heads may change. No lock held that a port's receive takes.
  */
 void switch_send(struct switch_port *from, struct net_packet *p, unsigned n);
-/* One more packet of so many bytes was received, or is lost. */
-void switch_count_received(struct switch_port *port, uint32_t bytes);
+/* Packets of so many bytes in all were received; one is lost. */
+void switch_count_received(struct switch_port *port, uint32_t packets, uint64_t bytes);
 void switch_count_drop(struct switch_port *port, enum switch_drop why);

@@ -35,7 +35,7 @@ static void transmit(struct uplink *u, const struct net_packet *p)
 	else if (!u->nic->ops->transmit(u->nic, p))
 		switch_count_drop(&u->port, SWITCH_DROP_NO_ROOM);
 	else
-		switch_count_received(&u->port, p->len);
+		switch_count_received(&u->port, 1, p->len);
 }
 
 static void transmit_finished(struct uplink *u, const struct net_packet *p)
@@ -53,15 +53,15 @@ static void transmit_finished(struct uplink *u, const struct net_packet *p)
 	spin_unlock(&u->lock);
 }
 
-static void receive(struct switch_port *port, const struct net_packet *const *p, unsigned n)
+static void receive(struct switch_port *port, const struct net_packet *p, unsigned n)
 {
 	struct uplink *u = container_of(port, struct uplink, port);
 
 	for (unsigned i = 0; i < n; i++) {
-		if (p[i]->needs_csum || p[i]->gso_type != NET_GSO_NONE)
-			transmit_finished(u, p[i]);
+		if (p[i].needs_csum || p[i].gso_type != NET_GSO_NONE)
+			transmit_finished(u, &p[i]);
 		else
-			transmit(u, p[i]);
+			transmit(u, &p[i]);
 	}
 	u->nic->ops->flush(u->nic);
 }

@@ -70,4 +70,4 @@ void virtio_net_set_link(struct virtio_net *n, bool up);
 /* Sends what waits in this pair's queue. The VM's address space is loaded, the lock not held. */
 void virtio_net_send(struct virtio_net *n, unsigned pair);
 /* switch_port.receive */
-void virtio_net_receive(struct switch_port *port, const struct net_packet *const *p, unsigned n);
+void virtio_net_receive(struct switch_port *port, const struct net_packet *p, unsigned n);

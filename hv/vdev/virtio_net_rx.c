@@ -10,11 +10,12 @@
 
 #define BUFFERS 64 /* that one packet may be spread over */
 
-/* The buffers that one packet has got. */
-struct buffers {
-	struct vq_chain first;
-	struct vq_used_elem chain[BUFFERS];
+/* Buffers of one queue, taken and filled, of which the driver doesn't know yet. */
+struct filled {
+	unsigned queue;
 	uint16_t count;
+	uint32_t packets, bytes;
+	struct vq_used_elem chain[SWITCH_BATCH + BUFFERS];
 };
 
 /* Continues p in c, from `offset` on. Returns how many bytes of it there were. */
@@ -32,53 +33,42 @@ static uint32_t fill(const struct gmem *mem, const struct vq_chain *c, uint32_t 
 			continue;
 		}
 		part = MIN(s->len - offset, left - done);
-		net_read(r, gpa_range(mem, gpa(s->at.v + offset), part, true), part);
+		net_read(r, vq_segment_ptr(mem, s) + offset, part);
 		done += part;
 		offset = 0;
 	}
 	return done;
 }
 
-/* Takes buffers until p is in them. False: there are not enough; what was taken is to be put back. */
-static bool fill_all(struct virtio_net *n, unsigned queue, const struct net_packet *p, struct buffers *b)
+/* Takes more buffers than the first, c, until p is in them. Returns their number; 0: there are not enough. */
+static uint16_t spread(struct virtio_net *n, struct vq_used_elem *chain, struct vq_chain c, unsigned queue,
+		       const struct net_packet *p)
 {
-	const struct gmem *mem = &n->virtio.dev.vm->mem;
-	uint16_t most = virtio_has(&n->virtio, VIRTIO_NET_F_MRG_RXBUF) ? BUFFERS : 1;
+	uint16_t most = virtio_has(&n->virtio, VIRTIO_NET_F_MRG_RXBUF) ? BUFFERS : 1, count = 0;
 	uint32_t left = p->len, skip = sizeof(struct virtio_net_hdr);
 	struct net_reader r;
 
 	net_read_begin(&r, p);
-	for (b->count = 0; left; skip = 0) {
-		struct vq_chain c = {.seg = b->count ? n->other : n->first, .seg_max = VIRTIO_NET_SEGMENTS};
-		uint32_t part;
+	for (;;) {
+		uint32_t part = c.writable_len > skip ? fill(&n->virtio.dev.vm->mem, &c, skip, &r, left) : 0;
 
-		if (b->count == most || virtio_take(&n->virtio, queue, &c) != OK)
-			return false;
-		if (!b->count)
-			b->first = c;
-		part = c.writable_len > skip ? fill(mem, &c, skip, &r, left) : 0;
-		b->chain[b->count++] = (struct vq_used_elem){.id = c.head, .len = skip + part};
-		if (!part)
-			return false;
+		chain[count++] = (struct vq_used_elem){.id = c.head, .len = skip + part};
 		left -= part;
+		if (!left)
+			return count;
+		c.seg = n->other;
+		skip = 0;
+		if (!part || count == most || virtio_take(&n->virtio, queue, &c) != OK) {
+			virtio_put_back(&n->virtio, queue, count);
+			return 0;
+		}
 	}
-	return true;
 }
 
-/* Hands over p, whose offloads this driver takes. */
-static void put(struct virtio_net *n, const struct net_packet *p)
+static struct virtio_net_hdr header(const struct virtio_net *n, const struct net_packet *p, uint16_t buffers)
 {
-	unsigned pair = n->pairs > 1 ? n->flow[net_flow(p)] : 0;
-	unsigned queue = virtio_net_rxq(pair < n->pairs ? pair : 0);
-	struct virtio_net_hdr h = {.gso_type = p->gso_type, .gso_size = p->gso_size};
-	struct buffers b;
+	struct virtio_net_hdr h = {.gso_type = p->gso_type, .gso_size = p->gso_size, .num_buffers = buffers};
 
-	if (!fill_all(n, queue, p, &b)) {
-		virtio_put_back(&n->virtio, queue, b.count);
-		switch_count_drop(&n->port, SWITCH_DROP_NO_ROOM);
-		return;
-	}
-	h.num_buffers = b.count;
 	if (p->needs_csum) {
 		h.flags = VIRTIO_NET_HDR_NEEDS_CSUM;
 		h.csum_start = p->csum_start;
@@ -88,9 +78,64 @@ static void put(struct virtio_net *n, const struct net_packet *p)
 	}
 	if (p->gso_type != NET_GSO_NONE)
 		h.hdr_len = p->hdr_len;
-	(void)vq_chain_write(&b.first, &n->virtio.dev.vm->mem, 0, &h, sizeof(h));
-	virtio_give_all(&n->virtio, queue, b.chain, b.count);
-	switch_count_received(&n->port, p->len);
+	return h;
+}
+
+/* Takes buffers and puts p into them, mostly a single one. Returns their number; 0: there are not enough. */
+static uint16_t take_and_fill(struct virtio_net *n, struct vq_used_elem *chain, unsigned queue,
+			      const struct net_packet *p)
+{
+	const struct gmem *mem = &n->virtio.dev.vm->mem;
+	struct vq_chain c = {.seg = n->first, .seg_max = VIRTIO_NET_SEGMENTS};
+	struct virtio_net_hdr h;
+	uint16_t count = 1;
+	uint8_t *to;
+
+	if (virtio_take(&n->virtio, queue, &c) != OK)
+		return 0;
+	to = vq_chain_writable(&c, mem, sizeof(h) + p->len);
+	if (to) {
+		h = header(n, p, 1);
+		__builtin_memcpy(to, &h, sizeof(h));
+		net_packet_copy(p, to + sizeof(h));
+		*chain = (struct vq_used_elem){.id = c.head, .len = sizeof(h) + p->len};
+	} else {
+		count = spread(n, chain, c, queue, p);
+		h = header(n, p, count);
+		if (count)
+			(void)vq_chain_write(&c, mem, 0, &h, sizeof(h));
+	}
+	return count;
+}
+
+static void give(struct virtio_net *n, struct filled *f)
+{
+	if (!f->count)
+		return;
+	virtio_give_all(&n->virtio, f->queue, f->chain, f->count);
+	switch_count_received(&n->port, f->packets, f->bytes);
+	f->count = 0;
+	f->packets = f->bytes = 0;
+}
+
+/* Hands over p, whose offloads this driver takes. */
+static void put(struct virtio_net *n, struct filled *f, const struct net_packet *p)
+{
+	unsigned pair = n->pairs > 1 ? n->flow[net_flow(p)] : 0;
+	unsigned queue = virtio_net_rxq(pair < n->pairs ? pair : 0);
+	uint16_t count;
+
+	if (queue != f->queue || f->count > SWITCH_BATCH)
+		give(n, f);
+	f->queue = queue;
+	count = take_and_fill(n, f->chain + f->count, queue, p);
+	if (!count) {
+		switch_count_drop(&n->port, SWITCH_DROP_NO_ROOM);
+		return;
+	}
+	f->count += count;
+	f->packets++;
+	f->bytes += p->len;
 }
 
 /* Does the driver take what is left to do? */
@@ -111,7 +156,7 @@ static bool takes_offloads(const struct virtio *d, const struct net_packet *p)
 	return (d->accepted & needs) == needs;
 }
 
-static void put_finished(struct virtio_net *n, const struct net_packet *p)
+static void put_finished(struct virtio_net *n, struct filled *f, const struct net_packet *p)
 {
 	struct net_split s;
 	uint32_t len;
@@ -120,26 +165,31 @@ static void put_finished(struct virtio_net *n, const struct net_packet *p)
 	while ((len = net_split_next(&s, n->frame))) {
 		struct net_packet frame = {.head = n->frame, .head_len = len, .len = len};
 
-		put(n, &frame);
+		put(n, f, &frame);
 	}
 }
 
-static void receive_all(struct virtio_net *n, const struct net_packet *const *p, unsigned count)
+static void receive_all(struct virtio_net *n, const struct net_packet *p, unsigned count)
 {
 	struct vm *was = vm_enter_address_space(n->virtio.dev.vm);
+	struct filled f;
 
-	for (unsigned i = 0; i < count; i++) {
-		if (takes_offloads(&n->virtio, p[i]))
-			put(n, p[i]);
+	f.queue = virtio_net_rxq(0);
+	f.count = 0;
+	f.packets = f.bytes = 0;
+	for (const struct net_packet *end = p + count; p != end; p++) {
+		if (takes_offloads(&n->virtio, p))
+			put(n, &f, p);
 		else
-			put_finished(n, p[i]);
+			put_finished(n, &f, p);
 	}
+	give(n, &f);
 	for (unsigned pair = 0; pair < n->pairs; pair++)
 		virtio_signal(&n->virtio, virtio_net_rxq(pair));
 	vm_enter_address_space(was);
 }
 
-void virtio_net_receive(struct switch_port *port, const struct net_packet *const *p, unsigned count)
+void virtio_net_receive(struct switch_port *port, const struct net_packet *p, unsigned count)
 {
 	struct virtio_net *n = container_of(port, struct virtio_net, port);
 	struct vdev *dev = &n->virtio.dev;

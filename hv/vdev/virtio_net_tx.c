@@ -61,6 +61,26 @@ static bool set_offloads(const struct virtio *d, struct net_packet *p, const str
 	return virtio_has(d, gso == NET_GSO_TCPV4 ? VIRTIO_NET_F_HOST_TSO4 : VIRTIO_NET_F_HOST_TSO6);
 }
 
+/* Copies bytes of c from `offset` on, which are there. */
+static void copy(const struct vq_chain *c, const struct gmem *m, uint32_t offset, uint8_t *dst, uint32_t n)
+{
+	const uint8_t *from = vq_chain_readable(c, m, offset + n);
+
+	if (from)
+		memcpy(dst, from + offset, n);
+	else
+		(void)vq_chain_read(c, m, offset, dst, n);
+}
+
+/* How much of p the driver has put together with its header, if that is enough for a head; else as much as a head may be. */
+static uint32_t plain_head(const struct vq_chain *c, const struct net_packet *p)
+{
+	uint32_t first = c->seg[0].len, least = sizeof(struct virtio_net_hdr) + ETH_HEADER + ETH_TAG;
+	uint32_t most = MIN(p->len, (uint32_t)NET_HEAD_PLAIN);
+
+	return first < least ? most : MIN(most, first - (uint32_t)sizeof(struct virtio_net_hdr));
+}
+
 /* Makes a packet of a chain. False: it isn't one. */
 static bool make_packet(struct virtio_net *n, struct virtio_net_tx *tx, const struct vq_chain *c)
 {
@@ -72,11 +92,18 @@ static bool make_packet(struct virtio_net *n, struct virtio_net_tx *tx, const st
 	if (c->readable_len < sizeof(h) + ETH_HEADER || c->readable_len > sizeof(h) + NET_PACKET_MAX)
 		return false;
 	*p = (struct net_packet){.head = at, .len = (uint32_t)(c->readable_len - sizeof(h))};
-	p->head_len = MIN(p->len, (uint32_t)NET_HEAD);
-	(void)vq_chain_read(c, &vm->mem, 0, at - sizeof(h), sizeof(h) + p->head_len);
-	memcpy(&h, at - sizeof(h), sizeof(h));
-	return set_offloads(&n->virtio, p, &h) && net_offload_check(p) &&
-	       find_frames(vm, tx, c, sizeof(h) + p->head_len, p);
+	p->head_len = plain_head(c, p);
+	copy(c, &vm->mem, 0, at - sizeof(h), sizeof(h) + p->head_len);
+	__builtin_memcpy(&h, at - sizeof(h), sizeof(h));
+	if (h.flags || h.gso_type != NET_GSO_NONE) {
+		uint32_t more = MIN(p->len, (uint32_t)NET_HEAD) - p->head_len;
+
+		copy(c, &vm->mem, sizeof(h) + p->head_len, at + p->head_len, more);
+		p->head_len += more;
+		if (!set_offloads(&n->virtio, p, &h) || !net_offload_check(p))
+			return false;
+	}
+	return find_frames(vm, tx, c, sizeof(h) + p->head_len, p);
 }
 
 /* Takes chains for one batch. */

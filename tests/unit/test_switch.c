@@ -34,15 +34,15 @@ void frame_read(void *dst, hpa_t pa, size_t n)
 	memcpy(dst, (const void *)pa.v, n);
 }
 
-static void receive(struct switch_port *to, const struct net_packet *const *p, unsigned n)
+static void receive(struct switch_port *to, const struct net_packet *p, unsigned n)
 {
 	unsigned i = (unsigned)(to - port);
 
 	got[i].calls++;
 	got[i].count += n;
-	got[i].len = p[n - 1]->len;
-	assert_true(p[n - 1]->len <= sizeof(got[i].last));
-	net_packet_copy(p[n - 1], got[i].last);
+	got[i].len = p[n - 1].len;
+	assert_true(p[n - 1].len <= sizeof(got[i].last));
+	net_packet_copy(&p[n - 1], got[i].last);
 }
 
 static const uint8_t mac[PORTS][ETH_ADDRESS] = {

@@ -59,13 +59,13 @@ void frame_read(void *dst, hpa_t pa, size_t n)
 	memcpy(dst, (const void *)pa.v, n);
 }
 
-static void guest_receive(struct switch_port *to, const struct net_packet *const *p, unsigned n)
+static void guest_receive(struct switch_port *to, const struct net_packet *p, unsigned n)
 {
 	got.calls++;
 	for (unsigned i = 0; i < n; i++) {
-		assert_true(got.count < FRAMES && p[i]->len <= sizeof(got.frame[0]));
-		got.len[got.count] = p[i]->len;
-		net_packet_copy(p[i], got.frame[got.count++]);
+		assert_true(got.count < FRAMES && p[i].len <= sizeof(got.frame[0]));
+		got.len[got.count] = p[i].len;
+		net_packet_copy(&p[i], got.frame[got.count++]);
 	}
 }
 

@@ -42,11 +42,11 @@ struct vm *vm_enter_address_space(struct vm *vm)
 	return was;
 }
 
-static void peer_receives(struct switch_port *port, const struct net_packet *const *p, unsigned n)
+static void peer_receives(struct switch_port *port, const struct net_packet *p, unsigned n)
 {
 	got += n;
-	got_packet = *p[n - 1];
-	net_packet_copy(p[n - 1], got_bytes);
+	got_packet = p[n - 1];
+	net_packet_copy(&p[n - 1], got_bytes);
 	if (while_sent)
 		while_sent();
 }
