@@ -112,7 +112,7 @@ HANDLER handle_window(struct vcpu *v)
 HANDLER handle_in(struct vcpu *v, const struct vm_exit *e)
 {
 	unsigned size = exit_io_size(e);
-	const struct io_range *r = io_bus_look_up(&v->vm->ports, e->io.port);
+	const struct io_range *r = io_bus_look_up(&v->vm->ports, &v->vm->port_index, e->io.port);
 	uint64_t value = io_range_holds(r, e->io.port, size)
 			     ? r->read(r->dev, v, e->io.port, size)
 			     : io_bus_read(&v->vm->ports, v, e->io.port, size);
@@ -135,7 +135,7 @@ HANDLER handle_out(struct vcpu *v, const struct vm_exit *e)
 HANDLER handle_io(struct vcpu *v, struct vm_exit *e)
 {
 	/* Many are only made for the time that they take: one byte, to nobody. */
-	if (!(e->io.word & EXIT_IO_FORM) && !io_bus_look_up(&v->vm->ports, e->io.port))
+	if (!(e->io.word & EXIT_IO_FORM) && !io_bus_look_up(&v->vm->ports, &v->vm->port_index, e->io.port))
 		return ACT_ADVANCE;
 	if (e->io.string)
 		return emulate_string_io(v, e);

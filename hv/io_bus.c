@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Dispatch of port and memory-mapped accesses to emulated devices: an index for ports, a sorted table for memory. */
+/* Dispatch of port and memory-mapped accesses to emulated devices: a sorted table, and an index into it for ports. */
 #include "hv/io_bus.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
@@ -34,7 +34,7 @@ static bool index_range(struct io_bus *b, uint32_t n, unsigned *leaves)
 	uint8_t filled = 0;
 
 	for (uint64_t a = r->base, step; a < IO_INDEXED && a - r->base < r->size; a += step) {
-		uint8_t *leaf = &b->leaf[a / IO_LEAF_SIZE];
+		uint8_t *leaf = &b->index->leaf[a / IO_LEAF_SIZE];
 
 		step = MIN(IO_LEAF_SIZE - a % IO_LEAF_SIZE, r->size - (a - r->base));
 		if (step == IO_LEAF_SIZE && filled) {
@@ -46,7 +46,7 @@ static bool index_range(struct io_bus *b, uint32_t n, unsigned *leaves)
 				return false;
 			*leaf = (uint8_t)(*leaves)++;
 		}
-		memset(&b->who[*leaf][a % IO_LEAF_SIZE], (uint8_t)(n + 1), step);
+		memset(&b->index->who[*leaf][a % IO_LEAF_SIZE], (uint8_t)(n + 1), step);
 		if (step == IO_LEAF_SIZE)
 			filled = *leaf;
 	}
@@ -58,8 +58,9 @@ static bool reindex(struct io_bus *b)
 	unsigned leaves = 1;
 
 	b->recent = NULL;
-	memset(b->leaf, 0, sizeof(b->leaf));
-	memset(b->who, 0, sizeof(b->who));
+	if (!b->index)
+		return true;
+	memset(b->index, 0, sizeof(*b->index));
 	for (uint32_t n = 0; n < b->count; n++) {
 		if (!index_range(b, n, &leaves))
 			return false;
@@ -104,12 +105,15 @@ enum status io_bus_add(struct io_bus *b, uint64_t base, uint64_t size, struct vd
 	return ERR_NOMEM;
 }
 
-/* The range above IO_INDEXED that addr lies in, or NULL. */
-static const struct io_range *search(struct io_bus *b, uint64_t addr)
+/* The range that addr lies in, or NULL. */
+static const struct io_range *range_at(struct io_bus *b, uint64_t addr)
 {
-	const struct io_range *r = io_bus_recent(b, addr);
+	const struct io_range *r;
 	uint32_t below;
 
+	if (b->index && addr < IO_INDEXED)
+		return io_bus_look_up(b, b->index, addr);
+	r = io_bus_recent(b, addr);
 	if (r)
 		return r;
 	below = count_below(b, addr);
@@ -122,7 +126,7 @@ static const struct io_range *search(struct io_bus *b, uint64_t addr)
 
 uint64_t io_bus_read(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size)
 {
-	const struct io_range *r = addr < IO_INDEXED ? io_bus_look_up(b, addr) : search(b, addr);
+	const struct io_range *r = range_at(b, addr);
 	uint64_t value = 0;
 
 	if (io_range_holds(r, addr, size))
@@ -136,7 +140,7 @@ uint64_t io_bus_read(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned s
 
 void io_bus_write(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size, uint64_t value)
 {
-	const struct io_range *r = addr < IO_INDEXED ? io_bus_look_up(b, addr) : search(b, addr);
+	const struct io_range *r = range_at(b, addr);
 
 	if (io_range_holds(r, addr, size)) {
 		r->write(r->dev, v, addr, size, value & all_ones(size));

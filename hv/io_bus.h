@@ -27,19 +27,22 @@ struct io_range {
 
 #define IO_RANGE_MAX 48
 
-/* Addresses below IO_INDEXED, which all ports are, are looked up; those above are searched for. */
+/* With an index, addresses below IO_INDEXED, which all ports are, are looked up; others are searched for. */
 #define IO_INDEXED   0x10000
 #define IO_LEAF_SIZE 256
 #define IO_LEAF_MAX  16
 
-struct io_bus {
-	uint32_t count;
-	const struct io_range
-	    *recent; /* atomic: one of these, above IO_INDEXED, that was accessed a while ago; or NULL */
-	struct io_range range[IO_RANGE_MAX]; /* ascending, disjoint */
-	/* who[leaf[a / IO_LEAF_SIZE]][a % IO_LEAF_SIZE] is 1 + the index of a's range, or 0. Leaf 0 is nobody's. */
+struct io_index {
+	/* who[leaf[a / IO_LEAF_SIZE]][a % IO_LEAF_SIZE] is 1 + the number of a's range, or 0. Leaf 0 is nobody's. */
 	uint8_t leaf[IO_INDEXED / IO_LEAF_SIZE];
 	uint8_t who[IO_LEAF_MAX][IO_LEAF_SIZE];
+};
+
+struct io_bus {
+	struct io_index *index; /* NULL: none; doesn't change once it has ranges */
+	uint32_t count;
+	const struct io_range *recent; /* atomic: one of these, looked for, not up, a while ago; or NULL */
+	struct io_range range[IO_RANGE_MAX]; /* ascending, disjoint */
 };
 
 /* Takes every range away. */
@@ -54,15 +57,16 @@ enum status io_bus_add(struct io_bus *b, uint64_t base, uint64_t size, struct vd
 uint64_t io_bus_read(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size);
 void io_bus_write(struct io_bus *b, struct vcpu *v, uint64_t addr, unsigned size, uint64_t value);
 
-/* For ports, in line. The range that addr, below IO_INDEXED, lies in; NULL: nobody's. */
-static inline const struct io_range *io_bus_look_up(const struct io_bus *b, uint64_t addr)
+/* For ports, in line. The range of b, whose index is x, that addr, below IO_INDEXED, lies in; NULL: nobody's. */
+static inline const struct io_range *io_bus_look_up(const struct io_bus *b, const struct io_index *x,
+						    uint64_t addr)
 {
-	uint8_t who = b->who[b->leaf[addr / IO_LEAF_SIZE]][addr % IO_LEAF_SIZE];
+	uint8_t who = x->who[x->leaf[addr / IO_LEAF_SIZE]][addr % IO_LEAF_SIZE];
 
 	return who ? &b->range[who - 1] : NULL;
 }
 
-/* Of addresses from IO_INDEXED on, in line: the range that addr lies in, if that was accessed lately; else NULL. */
+/* Where there is no index, in line: the range that addr lies in, if that was accessed lately; else NULL. */
 static inline const struct io_range *io_bus_recent(const struct io_bus *b, uint64_t addr)
 {
 	const struct io_range *r = __atomic_load_n(&b->recent, __ATOMIC_RELAXED);

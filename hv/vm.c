@@ -79,7 +79,7 @@ uint64_t vm_memory_free(const struct vm *vm)
 
 	page_stats(&s);
 	for (uint32_t i = 0; i < vm_count; i++)
-		if (vms[i] != vm && vms[i]->vcpu_count && vms[i]->cfg->balloon)
+		if (vms[i] != vm && vms[i]->vcpu_count && vms[i]->balloon)
 			promised += virtio_balloon_owed(vms[i]);
 	return s.guest_free > promised ? s.guest_free - promised : 0;
 }

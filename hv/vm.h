@@ -106,10 +106,11 @@ struct vm {
 	bool rest_wanted; /* atomic: vm_rest was called, and the devices have not done what they wanted */
 
 	struct io_bus ports, mmio;
-	struct virtio *virtio;    /* its devices of virtio.c */
-	uint32_t virtio_watched;  /* how many of them have queues that are watched; atomic */
-	struct spinlock irq_lock; /* guards pic, ioapic and legacy_replaced */
-	bool legacy_replaced;     /* the HPET drives the lines of PIT and RTC */
+	struct io_index port_index; /* of ports */
+	struct virtio *virtio;      /* its devices of virtio.c */
+	uint32_t virtio_watched;    /* how many of them have queues that are watched; atomic */
+	struct spinlock irq_lock;   /* guards pic, ioapic and legacy_replaced */
+	bool legacy_replaced;       /* the HPET drives the lines of PIT and RTC */
 	struct spinlock
 	    pvclock_lock; /* guards the clock records in its memory and msr.pvclock of its vCPUs */
 	struct vpic pic;
@@ -121,12 +122,13 @@ struct vm {
 	struct vuart uart;
 	struct vpci pci;
 	struct vivshmem ivshmem;
-	struct virtio_rng rng;
-	struct virtio_balloon balloon;
+	/* NULL: it has none. Those but disks stay when the VM ends, for the next time that it is started. */
+	struct virtio_rng *rng;
+	struct virtio_balloon *balloon;
 	struct virtio_blk *blk[CONFIG_VM_DISK_MAX];
 	uint32_t blk_count;
 	struct virtio_net *net[CONFIG_VM_NET_MAX];
-	struct virtio_console console;
+	struct virtio_console *console;
 	uint8_t console_port; /* enum guest_port: where what is typed goes; atomic */
 	struct vdev debug_exit, debug_console, pvpanic, bios;
 

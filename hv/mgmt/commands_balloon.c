@@ -40,7 +40,7 @@ static void show(const struct vm *vm)
 	    {BALLOON_AVAILABLE, "available"},
 	    {BALLOON_CACHES, "caches"},
 	};
-	const struct virtio_balloon *b = &vm->balloon;
+	const struct virtio_balloon *b = vm->balloon;
 
 	console_print("%-14s %luK\n%-14s %luK\n", "target", virtio_balloon_target(vm) >> 10, "has",
 		      has(vm) >> 10);

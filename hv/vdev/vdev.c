@@ -60,6 +60,7 @@ static const struct {
 
 enum status vdevs_init(struct vm *vm)
 {
+	vm->ports.index = &vm->port_index;
 	io_bus_clear(&vm->ports);
 	io_bus_clear(&vm->mmio);
 	vm->virtio = NULL;

@@ -14,6 +14,7 @@
 #include "hv/lib/util.h"
 #include "hv/vm.h"
 #include "hv/vm_absent.h"
+#include "mm/page_alloc.h"
 
 #define DEVICE_ID      5
 #define CLASS_CODE     0xff0000 /* none of the classes */
@@ -83,12 +84,12 @@ static unsigned next_numbers(struct virtio_balloon *b, uint32_t number[PAGES_PER
 
 enum status virtio_balloon_rest_step(struct vm *vm)
 {
-	struct virtio_balloon *b = &vm->balloon;
+	struct virtio_balloon *b = vm->balloon;
 	uint32_t number[PAGES_PER_STEP];
 	unsigned n = 0;
 	bool any;
 
-	if (!b->present)
+	if (!b)
 		return OK;
 	vm_enter_address_space(vm);
 	spin_lock(&b->virtio.dev.lock);
@@ -244,7 +245,7 @@ static const struct virtio_type type = {.id = DEVICE_ID,
 
 void virtio_balloon_set_target(struct vm *vm, uint64_t bytes)
 {
-	struct virtio_balloon *b = &vm->balloon;
+	struct virtio_balloon *b = vm->balloon;
 	struct vdev *dev = &b->virtio.dev;
 
 	spin_lock(&dev->lock);
@@ -257,7 +258,7 @@ void virtio_balloon_set_target(struct vm *vm, uint64_t bytes)
 
 uint64_t virtio_balloon_target(const struct vm *vm)
 {
-	return vm->cfg->memory - ((uint64_t)vm->balloon.config.num_pages << PAGE_SHIFT);
+	return vm->cfg->memory - ((uint64_t)vm->balloon->config.num_pages << PAGE_SHIFT);
 }
 
 uint64_t virtio_balloon_owed(const struct vm *vm)
@@ -269,39 +270,43 @@ uint64_t virtio_balloon_owed(const struct vm *vm)
 
 enum status virtio_balloon_init(struct vm *vm)
 {
-	struct virtio_balloon *b = &vm->balloon;
+	struct virtio_balloon *b;
 
-	*b = (struct virtio_balloon){};
 	if (!vm->cfg->balloon)
 		return OK;
+	b = vm->balloon ? vm->balloon : page_alloc_bytes(sizeof(*b));
+	if (!b)
+		return ERR_NOMEM;
+	*b = (struct virtio_balloon){};
 	vdev_init(&b->virtio.dev, vm, "virtio-balloon");
 	virtio_init(&b->virtio, &type, F_STATS_VQ, b->queue, VIRTIO_BALLOON_QUEUES, VIRTIO_BALLOON_ENTRIES);
 	b->virtio.config = (const uint8_t *)&b->config;
 	b->virtio.config_size = sizeof(b->config);
 	timer_init(&b->timer, on_timer);
-	b->present = true;
+	vm->balloon = b;
 	return virtio_function_add(&b->function, &b->virtio, CLASS_CODE);
 }
 
 void virtio_balloon_reset(struct vm *vm)
 {
-	if (vm->balloon.present)
-		virtio_vm_reset(&vm->balloon.virtio);
+	if (vm->balloon)
+		virtio_vm_reset(&vm->balloon->virtio);
 }
 
 void virtio_balloon_pause(struct vm *vm)
 {
-	if (vm->balloon.present)
-		vdev_stop(&vm->balloon.virtio.dev, &vm->balloon.timer);
+	if (vm->balloon)
+		vdev_stop(&vm->balloon->virtio.dev, &vm->balloon->timer);
 }
 
 void virtio_balloon_resume(struct vm *vm)
 {
-	struct virtio_balloon *b = &vm->balloon;
-	struct vdev *dev = &b->virtio.dev;
+	struct virtio_balloon *b = vm->balloon;
+	struct vdev *dev;
 
-	if (!b->present)
+	if (!b)
 		return;
+	dev = &b->virtio.dev;
 	spin_lock(&dev->lock);
 	dev->stopped = false;
 	if (b->config_changed)

@@ -37,7 +37,6 @@ struct virtio_balloon_config {
 };
 
 struct virtio_balloon {
-	bool present;
 	struct virtio virtio;
 	struct virtio_function function;
 	struct virtqueue queue[VIRTIO_BALLOON_QUEUES];

@@ -9,6 +9,7 @@
 #include "hv/mgmt/console.h"
 #include "hv/vdev/guest_console.h"
 #include "hv/vm.h"
+#include "mm/page_alloc.h"
 
 #define DEVICE_ID  3
 #define CLASS_CODE 0x078000 /* a communication controller, of no special kind */
@@ -101,11 +102,12 @@ static void rested(struct timer *t)
 
 void virtio_console_output_ready(struct vm *vm)
 {
-	struct virtio_console *c = &vm->console;
-	struct vdev *dev = &c->virtio.dev;
+	struct virtio_console *c = vm->console;
+	struct vdev *dev;
 
-	if (!c->present)
+	if (!c)
 		return;
+	dev = &c->virtio.dev;
 	spin_lock(&dev->lock);
 	if (c->held) {
 		/* From the timer, which runs when the VM does. */
@@ -138,12 +140,15 @@ static bool receive(struct virtio_console *c, const uint8_t *bytes, size_t n, si
 
 size_t virtio_console_input(struct vm *vm, const uint8_t *bytes, size_t n)
 {
-	struct virtio_console *c = &vm->console;
-	struct vdev *dev = &c->virtio.dev;
+	struct virtio_console *c = vm->console;
+	struct vdev *dev;
 	size_t taken = 0;
 
+	if (!c)
+		return 0;
+	dev = &c->virtio.dev;
 	spin_lock(&dev->lock);
-	if (c->present && !dev->stopped) {
+	if (!dev->stopped) {
 		struct vm *was = vm_enter_address_space(vm);
 
 		while (taken < n && receive(c, bytes, n, &taken))
@@ -200,40 +205,44 @@ static const struct virtio_type type = {
 
 enum status virtio_console_init(struct vm *vm)
 {
-	struct virtio_console *c = &vm->console;
+	struct virtio_console *c;
 
-	*c = (struct virtio_console){};
 	guest_console_reset(vm);
 	if (!vm->cfg->hvc0_console)
 		return OK;
+	c = vm->console ? vm->console : page_alloc_bytes(sizeof(*c));
+	if (!c)
+		return ERR_NOMEM;
+	*c = (struct virtio_console){};
 	vdev_init(&c->virtio.dev, vm, "virtio-console");
 	virtio_init(&c->virtio, &type, 0, c->queue, ARRAY_SIZE(c->queue), VIRTIO_CONSOLE_QUEUE);
 	timer_init(&c->timer, rested);
-	c->present = true;
+	vm->console = c;
 	return virtio_function_add(&c->function, &c->virtio, CLASS_CODE);
 }
 
 void virtio_console_reset(struct vm *vm)
 {
-	if (!vm->console.present)
+	if (!vm->console)
 		return;
 	guest_console_reset(vm);
-	virtio_vm_reset(&vm->console.virtio);
+	virtio_vm_reset(&vm->console->virtio);
 }
 
 void virtio_console_pause(struct vm *vm)
 {
-	if (vm->console.present)
-		vdev_stop(&vm->console.virtio.dev, &vm->console.timer);
+	if (vm->console)
+		vdev_stop(&vm->console->virtio.dev, &vm->console->timer);
 }
 
 void virtio_console_resume(struct vm *vm)
 {
-	struct virtio_console *c = &vm->console;
-	struct vdev *dev = &c->virtio.dev;
+	struct virtio_console *c = vm->console;
+	struct vdev *dev;
 
-	if (!c->present)
+	if (!c)
 		return;
+	dev = &c->virtio.dev;
 	spin_lock(&dev->lock);
 	dev->stopped = false;
 	accept_input(c);

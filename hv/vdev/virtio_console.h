@@ -16,7 +16,6 @@
 #define VIRTIO_CONSOLE_QUEUE 64
 
 struct virtio_console {
-	bool present;
 	struct virtio virtio;
 	struct virtio_function function;
 	struct virtqueue queue[2];

@@ -9,6 +9,7 @@
 #include "hv/lib/util.h"
 #include "hv/random.h"
 #include "hv/vm.h"
+#include "mm/page_alloc.h"
 
 #define DEVICE_ID  4
 #define CLASS_CODE 0xff0000 /* none of the classes */
@@ -88,37 +89,41 @@ static const struct virtio_type type = {.id = DEVICE_ID, .notified = notified, .
 
 enum status virtio_rng_init(struct vm *vm)
 {
-	struct virtio_rng *r = &vm->rng;
+	struct virtio_rng *r;
 
-	*r = (struct virtio_rng){};
 	if (!vm->cfg->rng || !random_available())
 		return OK;
+	r = vm->rng ? vm->rng : page_alloc_bytes(sizeof(*r));
+	if (!r)
+		return ERR_NOMEM;
+	*r = (struct virtio_rng){};
 	vdev_init(&r->virtio.dev, vm, "virtio-rng");
 	virtio_init(&r->virtio, &type, 0, &r->queue, 1, QUEUE_SIZE);
 	timer_init(&r->timer, rested);
-	r->present = true;
+	vm->rng = r;
 	return virtio_function_add(&r->function, &r->virtio, CLASS_CODE);
 }
 
 void virtio_rng_reset(struct vm *vm)
 {
-	if (vm->rng.present)
-		virtio_vm_reset(&vm->rng.virtio);
+	if (vm->rng)
+		virtio_vm_reset(&vm->rng->virtio);
 }
 
 void virtio_rng_pause(struct vm *vm)
 {
-	if (vm->rng.present)
-		vdev_stop(&vm->rng.virtio.dev, &vm->rng.timer);
+	if (vm->rng)
+		vdev_stop(&vm->rng->virtio.dev, &vm->rng->timer);
 }
 
 void virtio_rng_resume(struct vm *vm)
 {
-	struct virtio_rng *r = &vm->rng;
-	struct vdev *dev = &r->virtio.dev;
+	struct virtio_rng *r = vm->rng;
+	struct vdev *dev;
 
-	if (!r->present)
+	if (!r)
 		return;
+	dev = &r->virtio.dev;
 	spin_lock(&dev->lock);
 	dev->stopped = false;
 	if (r->resting)

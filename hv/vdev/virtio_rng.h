@@ -12,7 +12,6 @@
 #include "hv/vdev/virtio_function.h"
 
 struct virtio_rng {
-	bool present;
 	struct virtio virtio;
 	struct virtio_function function;
 	struct virtqueue queue;

@@ -2,22 +2,12 @@
 /* What a virtio network device needs of the host: pages, guests' frames (at their address in the test), a switch. */
 #pragma once
 
-#include <stdlib.h>
+#include "fake_pages.h"
+
 #include <string.h>
 #include "hv/frame.h"
 #include "hv/net.h"
 #include "hv/vm.h"
-#include "mm/page_alloc.h"
-
-[[gnu::weak]] void *page_alloc_bytes(size_t bytes)
-{
-	return calloc(1, bytes);
-}
-
-[[gnu::weak]] void page_free_bytes(void *p, size_t bytes)
-{
-	free(p);
-}
 
 [[gnu::weak]] void frame_read(void *dst, hpa_t pa, size_t n)
 {

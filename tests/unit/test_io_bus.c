@@ -8,6 +8,7 @@
 #include "hv/vdev/vdev.h"
 
 static struct io_bus bus;
+static struct io_index bus_index;
 static struct vdev dev_a, dev_b;
 static struct {
 	struct vdev *d;
@@ -37,13 +38,27 @@ static void wr(struct vdev *d, struct vcpu *v, uint64_t addr, unsigned size, uin
 	calls[count++].size = size;
 }
 
+/* As memory is: searched. */
 static int setup(void **state)
 {
-	memset(&bus, 0, sizeof(bus));
 	assert_int_equal(io_bus_add(&bus, 0x60, 8, &dev_b, rd, wr), OK);
 	assert_int_equal(io_bus_add(&bus, 0x40, 4, &dev_a, rd, wr), OK);
 	assert_int_equal(io_bus_add(&bus, 0x44, 4, &dev_b, rd, wr), OK);
 	count = 0;
+	return 0;
+}
+
+/* As ports are. */
+static int setup_indexed(void **state)
+{
+	bus.index = &bus_index;
+	return setup(state);
+}
+
+static int teardown(void **state)
+{
+	io_bus_clear(&bus);
+	bus.index = NULL;
 	return 0;
 }
 
@@ -144,10 +159,15 @@ static void test_split(void **state)
 
 int main(void)
 {
+#define SEARCHED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define INDEXED(test)                                                                                        \
+	{                                                                                                    \
+		"indexed " #test, test, setup_indexed, teardown, NULL                                        \
+	}
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup(test_add, setup),    cmocka_unit_test_setup(test_leaves, setup),
-	    cmocka_unit_test_setup(test_large, setup),  cmocka_unit_test_setup(test_whole, setup),
-	    cmocka_unit_test_setup(test_nobody, setup), cmocka_unit_test_setup(test_split, setup),
+	    SEARCHED(test_add),   SEARCHED(test_whole), SEARCHED(test_nobody), SEARCHED(test_split),
+	    INDEXED(test_add),    INDEXED(test_whole),  INDEXED(test_nobody),  INDEXED(test_split),
+	    INDEXED(test_leaves), INDEXED(test_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

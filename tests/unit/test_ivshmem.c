@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hv/vdev/ivshmem.c, and memory in BARs: where the guest reaches it, and who can interrupt whom. */
+#include "fake_pages.h"
 #include "fake_vm.h"
 
 #include <stdlib.h>
@@ -51,16 +52,6 @@ enum status page_alloc_guest(unsigned order, hpa_t *out)
 		return ERR_NOMEM;
 	*out = hpa(FRAMES);
 	return OK;
-}
-
-void *page_alloc_bytes(size_t n)
-{
-	return calloc(1, n);
-}
-
-void page_free_bytes(void *p, size_t n)
-{
-	free(p);
 }
 
 void frame_zero(hpa_t pa, size_t n)

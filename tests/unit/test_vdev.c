@@ -423,6 +423,7 @@ static void test_aliasing_by_text(void **state)
 		check();
 	}
 	assert_in_range(accepted, BY_TEXT / 20, BY_TEXT);
+	free(fake_vm.rng);
 }
 
 /* The first thousands are read from text, these are made. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hv/vdev/virtio_balloon.c: when it takes which pages, when the driver gets its buffers back, and a driver that never ends. */
 #include "fake_vm.h"
+#include "fake_pages.h"
 #include "fake_pci.h"
 #include "fake_transport.h"
 
@@ -18,7 +19,7 @@
 
 enum { INFLATE, DEFLATE, STATS_QUEUE };
 
-static struct virtio_balloon *const balloon = &fake_vm.balloon;
+static struct virtio_balloon *balloon;
 static uint64_t released[RELEASED]; /* pages */
 static unsigned releases, rests;
 static struct vm *loaded;
@@ -130,6 +131,7 @@ static int setup(void **state)
 	io_bus_clear(&fake_vm.ports);
 	assert_int_equal(vpci_init(&fake_vm), OK);
 	assert_int_equal(virtio_balloon_init(&fake_vm), OK);
+	balloon = fake_vm.balloon;
 	balloon->virtio.transport = &transport;
 	virtio_balloon_reset(&fake_vm);
 	virtio_balloon_resume(&fake_vm);
@@ -140,6 +142,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	free(fake_vm.mem.base);
+	free(balloon);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
  * buffers; two ports on one console.
  */
 #include "fake_vm.h"
+#include "fake_pages.h"
 #include "fake_pci.h"
 #include "fake_transport.h"
 
@@ -22,7 +23,7 @@
 
 enum { RECEIVE, TRANSMIT };
 
-static struct virtio_console *const console = &fake_vm.console;
+static struct virtio_console *console;
 static struct vm *loaded;      /* whose address space is */
 static char shown[0x21000];    /* what the console got */
 static size_t shown_len, room; /* and how much it takes before it wants no more */
@@ -118,7 +119,9 @@ static void new_vm(bool com1_console, bool hvc0_console)
 	assert_int_equal(gmem_add(&fake_vm.mem, 0, RAM, false), OK);
 	assert_int_equal(vpci_init(&fake_vm), OK);
 	assert_int_equal(virtio_console_init(&fake_vm), OK);
-	console->virtio.transport = &transport;
+	console = fake_vm.console;
+	if (console)
+		console->virtio.transport = &transport;
 }
 
 static int setup(void **state)
@@ -140,6 +143,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	free(fake_vm.mem.base);
+	free(console);
 	io_bus_clear(&fake_vm.mmio);
 	io_bus_clear(&fake_vm.ports);
 	return 0;
@@ -301,6 +305,7 @@ static void test_input_to_nowhere(void **state)
 static void test_two_ports(void **state)
 {
 	free(fake_vm.mem.base);
+	free(console);
 	new_vm(true, true);
 	virtio_console_reset(&fake_vm);
 	virtio_console_resume(&fake_vm);
@@ -328,6 +333,7 @@ static void test_two_ports(void **state)
 static void test_none(void **state)
 {
 	free(fake_vm.mem.base);
+	free(console);
 	new_vm(true, false);
 	assert_null(fake_vm.pci.function[1]);
 	assert_true(guest_console_present(&fake_vm));
@@ -336,6 +342,7 @@ static void test_none(void **state)
 	virtio_console_resume(&fake_vm);
 	guest_console_output_ready(&fake_vm);
 	free(fake_vm.mem.base);
+	free(console);
 	new_vm(false, false);
 	assert_false(guest_console_present(&fake_vm));
 	assert_int_equal(type_in("x"), 0);

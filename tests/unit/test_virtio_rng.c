@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hv/vdev/virtio_rng.c: what a driver gets for its buffers, and what one gets that never stops. */
 #include "fake_vm.h"
+#include "fake_pages.h"
 #include "fake_pci.h"
 #include "fake_transport.h"
 
@@ -17,7 +18,7 @@
 #define US      1000ULL
 #define RUNS    (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)
 
-static struct virtio_rng *const rng = &fake_vm.rng;
+static struct virtio_rng *rng;
 static bool available;
 static size_t source;     /* bytes that the source has yet */
 static unsigned greedy;   /* buffers that a second vCPU offers while the device works */
@@ -104,6 +105,7 @@ static int setup(void **state)
 	loaded = NULL;
 	bus_new();
 	assert_int_equal(virtio_rng_init(&fake_vm), OK);
+	rng = fake_vm.rng;
 	rng->virtio.transport = &transport;
 	virtio_rng_reset(&fake_vm);
 	virtio_rng_resume(&fake_vm);
@@ -114,6 +116,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	free(fake_vm.mem.base);
+	free(rng);
 	return 0;
 }
 
@@ -134,6 +137,23 @@ static void test_no_source(void **state)
 	virtio_rng_reset(&fake_vm);
 	virtio_rng_pause(&fake_vm);
 	virtio_rng_resume(&fake_vm);
+}
+
+/* A VM gets its device once: it is there for its next life. */
+static void test_memory(void **state)
+{
+	fake_pages_gone = true;
+	bus_new();
+	assert_int_equal(virtio_rng_init(&fake_vm), OK);
+	assert_ptr_equal(fake_vm.rng, rng);
+	fake_vm.rng = NULL;
+	bus_new();
+	assert_int_equal(virtio_rng_init(&fake_vm), ERR_NOMEM);
+	assert_null(fake_vm.rng);
+	virtio_rng_reset(&fake_vm);
+	virtio_rng_pause(&fake_vm);
+	virtio_rng_resume(&fake_vm);
+	fake_pages_gone = false;
 }
 
 static void test_fills(void **state)
@@ -233,8 +253,9 @@ static void test_no_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    CASE(test_no_source),  CASE(test_fills),           CASE(test_offered_meanwhile),
-	    CASE(test_never_ends), CASE(test_nothing_to_give), CASE(test_no_room),
+	    CASE(test_no_source),         CASE(test_memory),     CASE(test_fills),
+	    CASE(test_offered_meanwhile), CASE(test_never_ends), CASE(test_nothing_to_give),
+	    CASE(test_no_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
