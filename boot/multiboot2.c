@@ -145,7 +145,8 @@ static void read_module(struct boot_info *out, const struct tag *t)
 		return;
 	}
 	if (out->module_count == BOOT_MODULE_MAX) {
-		report(out, "more than %d modules", BOOT_MODULE_MAX);
+		report(out, "more than %d modules: '%.*s' and all behind it are left out", BOOT_MODULE_MAX,
+		       (int)len, s);
 		return;
 	}
 	memset(m->name, 0, sizeof(m->name));

@@ -42,6 +42,11 @@ static void load_named_files(const struct folder *f, struct boot_info *info)
 	while (ini_next_file(&it, &name)) {
 		if (have_module(info, name))
 			continue;
+		if (info->module_count == BOOT_MODULE_MAX) {
+			SAY(L"more than %d files: '%a' and all behind it are left out", BOOT_MODULE_MAX,
+			    name);
+			return;
+		}
 		EFI_STATUS s = files_load(f, name, info);
 
 		if (EFI_ERROR(s))

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "hv/boot_info.h"
 #include "hv/config.h"
 #include "hv/config_keys.h"
 #include "hv/config_section.h"
@@ -35,6 +36,8 @@ enum { EXIT_OK, EXIT_MISTAKES, EXIT_USAGE };
 
 static struct config config;
 static const char *config_path;
+static const char *named[FILE_MAX]; /* the files that it names */
+static size_t named_count;
 static const char *dirs[DIR_MAX];
 static int dir_count;
 
@@ -153,33 +156,40 @@ static void check_kernel(const struct vm_config *vm)
 }
 
 /* Every file once, however many guests share it. */
-static void print_file(const char *file)
+static void name_file(const char *file)
 {
-	static const char *printed[FILE_MAX];
-	static size_t count;
-
 	if (*file == '\0')
 		return;
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(printed[i], file) == 0)
+	for (size_t i = 0; i < named_count; i++) {
+		if (strcmp(named[i], file) == 0)
 			return;
 	}
-	printed[count++] = file;
-	puts(file);
+	named[named_count++] = file;
 }
 
-static void print_files(void)
+static void name_files(void)
 {
 	for (uint32_t i = 0; i < config.vm_count; i++) {
 		const struct vm_config *vm = &config.vm[i];
 
-		print_file(vm->kernel);
-		print_file(vm->initrd);
+		name_file(vm->kernel);
+		name_file(vm->initrd);
 		for (uint32_t m = 0; m < vm->module_count; m++)
-			print_file(vm->module[m].file);
+			name_file(vm->module[m].file);
 	}
 	for (uint32_t i = 0; i < config.disk_count; i++)
-		print_file(config.disk[i].file);
+		name_file(config.disk[i].file);
+}
+
+/* The configuration is one of those that are loaded. */
+static void check_count(void)
+{
+	if (named_count + 1 <= BOOT_MODULE_MAX)
+		return;
+	fprintf(stderr,
+		"%s: %zu files are named, and at most %d can be loaded with this one: '%s' is too many\n",
+		config_path, named_count, BOOT_MODULE_MAX - 1, named[BOOT_MODULE_MAX - 1]);
+	config.errors++;
 }
 
 /* In a cell of a Markdown table, a bar would end it. */
@@ -243,9 +253,11 @@ int main(int argc, char **argv)
 	config_check_files(&config, config_path, file_exists, print_error, NULL);
 	for (uint32_t i = 0; i < config.vm_count; i++)
 		check_kernel(&config.vm[i]);
+	name_files();
+	check_count();
 	free(text);
-	if (files)
-		print_files();
+	for (size_t i = 0; files && i < named_count; i++)
+		puts(named[i]);
 	if (config.errors > 0) {
 		fprintf(stderr, "%s: %u mistake%s\n", config_path, config.errors,
 			config.errors == 1 ? "" : "s");
