@@ -114,6 +114,13 @@ static uint64_t cnt_read(struct vdev *d, struct vcpu *v, uint64_t port, unsigned
 	return (uint64_t)(p->control | CNT_SCI_EN) >> (8 * (port - PLATFORM_PM1_CNT_PORT));
 }
 
+/* By the guest itself: what it has given to its devices without telling them is now for them to take. */
+static void end(struct vm *vm, enum vm_end how)
+{
+	virtio_look(vm);
+	vm_end(vm, how, 0);
+}
+
 static void cnt_write(struct vdev *d, struct vcpu *v, uint64_t port, unsigned size, uint64_t value)
 {
 	struct vpm *p = container_of(d, struct vpm, dev);
@@ -128,7 +135,7 @@ static void cnt_write(struct vdev *d, struct vcpu *v, uint64_t port, unsigned si
 	off = (value & CNT_SLP_EN) && (p->control & CNT_SLP_TYP) >> CNT_SLP_SHIFT == PLATFORM_SLP_TYP_S5;
 	spin_unlock(&d->lock);
 	if (off)
-		vm_end(d->vm, VM_END_POWEROFF, 0);
+		end(d->vm, VM_END_POWEROFF);
 }
 
 static uint64_t tmr_read(struct vdev *d, struct vcpu *v, uint64_t port, unsigned size)
@@ -162,7 +169,7 @@ void vpm_reset_write(struct vm *vm, uint8_t value)
 	p->reset_control = value & RESET_BITS;
 	spin_unlock(&p->dev.lock);
 	if (reset)
-		vm_end(vm, VM_END_REBOOT, 0);
+		end(vm, VM_END_REBOOT);
 }
 
 /* No keyboard controller: FFh, which drivers take for an absent one. */
@@ -181,7 +188,7 @@ static void kbd_write(struct vdev *d, struct vcpu *v, uint64_t port, unsigned si
 	(void)port;
 	(void)size;
 	if ((value & KBD_PULSE_OF) == KBD_PULSE)
-		vm_end(d->vm, VM_END_REBOOT, 0);
+		end(d->vm, VM_END_REBOOT);
 }
 
 static uint64_t port92_read(struct vdev *d, struct vcpu *v, uint64_t port, unsigned size)
@@ -207,7 +214,7 @@ static void port92_write(struct vdev *d, struct vcpu *v, uint64_t port, unsigned
 	p->port92 = (uint8_t)value & ~P92_A20;
 	spin_unlock(&d->lock);
 	if (reset)
-		vm_end(d->vm, VM_END_REBOOT, 0);
+		end(d->vm, VM_END_REBOOT);
 }
 
 static const struct {

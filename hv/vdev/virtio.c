@@ -81,7 +81,7 @@ void virtio_rest(struct virtio *d, unsigned queue, uint64_t ns)
 	watch(d, queue, ns);
 }
 
-static void look(struct virtio *d)
+void virtio_look_at(struct virtio *d)
 {
 	uint32_t queues = __atomic_load_n(&d->watched, __ATOMIC_RELAXED);
 
@@ -93,7 +93,7 @@ static void look(struct virtio *d)
 void virtio_look(struct vm *vm)
 {
 	for (struct virtio *d = vm->virtio; d; d = d->next)
-		look(d);
+		virtio_look_at(d);
 }
 
 static void look_by_timer(struct timer *t)
@@ -105,7 +105,7 @@ static void look_by_timer(struct timer *t)
 	d->look_armed = d->dev.stopped;
 	spin_unlock(&d->dev.lock);
 	if (!d->look_armed)
-		look(d);
+		virtio_look_at(d);
 	vm_enter_address_space(was);
 }
 

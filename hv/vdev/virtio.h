@@ -124,8 +124,9 @@ void virtio_vm_reset(struct virtio *d);
 void virtio_pause(struct virtio *d);
 void virtio_resume(struct virtio *d);
 
-/* Looks at the queues of vm that are watched, with its host address space loaded. No lock held. */
+/* Looks at the queues of vm, or of one device, that are watched, with the VM's address space loaded. No lock held. */
 void virtio_look(struct vm *vm);
+void virtio_look_at(struct virtio *d);
 
 /* For transports. The registers that all of them have; a queue that doesn't exist has size 0 and takes no writes. */
 void virtio_reset(struct virtio *d);

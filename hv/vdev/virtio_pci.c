@@ -331,6 +331,11 @@ void virtio_pci_write(struct virtio_pci *p, uint32_t offset, unsigned size, uint
 		if (offset % VIRTIO_PCI_NOTIFY_FACTOR == 0)
 			virtio_notified(p->device, offset / VIRTIO_PCI_NOTIFY_FACTOR);
 	} else if (c == VIRTIO_PCI_CAP_COMMON) {
+		enum common r = find(offset);
+
+		/* What was offered before comes before a reset, though a driver need not have told of it. */
+		if (r == DEVICE_STATUS || r == QUEUE_RESET)
+			virtio_look_at(p->device);
 		spin_lock(&p->device->dev.lock);
 		common_write(p, offset, size, value);
 		spin_unlock(&p->device->dev.lock);

@@ -7,16 +7,17 @@
 
 #include "hv/vdev/virtio_net.h"
 
-#define RAM     0x100000
-#define QUEUE   0x4000 /* bytes between the rings of two queues: descriptors, 0x1000 available, 0x2000 used */
-#define BUFFERS 0x40000
-#define SIZE    256
-#define RX      0
-#define TX      1
-#define CTRL    2
-#define HDR     sizeof(struct virtio_net_hdr)
-#define RUNS    (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)
-#define PLAIN   VIRTIO_NET_F_MAC
+#define RAM             0x100000
+#define QUEUE           0x4000 /* bytes between the rings of two queues: descriptors, 0x1000 available, 0x2000 used */
+#define BUFFERS         0x40000
+#define SIZE            256
+#define RX              0
+#define TX              1
+#define CTRL            2
+#define HDR             sizeof(struct virtio_net_hdr)
+#define RUNS            (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)
+#define STATUS_REGISTER 0x14 /* of the common structure, which is the first */
+#define PLAIN           VIRTIO_NET_F_MAC
 #define ALL                                                                                                  \
 	(PLAIN | VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_TSO4 |                     \
 	 VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_STATUS)
@@ -264,6 +265,27 @@ static void test_send_without_end(void **state)
 	assert_false(net->virtio.look.armed);
 }
 
+/* Packets that follow each other closely are not told of; the last one is sent before a reset all the same. */
+static void test_send_before_reset(void **state)
+{
+	struct virtio_net_hdr h = {};
+
+	start(PLAIN);
+	for (uint16_t i = 0; i < 3; i++) {
+		fake_now += VIRTIO_LOOK_NS;
+		offer_tx(i, &h, 100);
+		notify(TX);
+	}
+	assert_int_equal(fake_vm.virtio_watched, 1);
+	offer_tx(3, &h, 100);
+	loaded = &fake_vm;
+	virtio_pci_write(&net->function.regs, STATUS_REGISTER, 1, 0);
+	loaded = NULL;
+	assert_int_equal(got, 4);
+	assert_int_equal(virtio_status(&net->virtio), 0);
+	assert_int_equal(fake_vm.virtio_watched, 0);
+}
+
 static void reset_now(void)
 {
 	virtio_net_reset(&fake_vm);
@@ -480,6 +502,7 @@ int main(void)
 	    CASE(test_send_nonsense),
 	    CASE(test_send_changed),
 	    CASE(test_send_without_end),
+	    CASE(test_send_before_reset),
 	    CASE(test_reset_in_flight),
 	    CASE(test_receive),
 	    CASE(test_mergeable),
