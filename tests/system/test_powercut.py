@@ -6,12 +6,14 @@ import random
 import re
 import struct
 import subprocess
+import time
 
 import pytest
 
 import blklog
 import devices
 import linux
+import machine
 import powercut
 from test_virtio import boot_tools
 
@@ -22,15 +24,21 @@ POINTS = 100
 qemu_only = pytest.mark.only("amd", "the emulator does not log what is done to a disk")
 
 
+def run_writer(boot, tiny, device, words, extra):
+    """The writer, until it has powered off."""
+    m = boot(f"[vm t]\nmemory = 16M\nkernel = powercut\ncmdline = seed={SEED} {words}\ndisk = data\n[disk data]\ndevice = {device}\n",
+             tiny("powercut"), amd={"extra": extra})
+    m.expect(r"t\| DONE (\d+) failed", 200)
+    assert m.match.group(1) == "0", m.log()[-900:]
+    m.expect("vm t: stopped: powered off", 30)
+    return m
+
+
 def write(boot, tiny, work_dir, driver, device, words):
     """One run of the writer: (its plan, the log's entries)."""
     image, log = os.path.join(work_dir, "disk.img"), os.path.join(work_dir, "disk.log")
     devices.blank(image, SIZE)
-    m = boot(f"[vm t]\nmemory = 16M\nkernel = powercut\ncmdline = seed={SEED} {words}\ndisk = data\n[disk data]\ndevice = {device}\n",
-             tiny("powercut"), amd={"extra": devices.disk(image, driver, log=log)})
-    m.expect(r"t\| DONE (\d+) failed", 200)
-    assert m.match.group(1) == "0", m.log()[-900:]
-    m.expect("vm t: stopped: powered off", 30)
+    m = run_writer(boot, tiny, device, words, devices.disk(image, driver, log=log))
     m.close()
     with open(log, "rb") as f:
         entries = blklog.parse(f.read(), SIZE)
@@ -77,10 +85,42 @@ def test_flush(boot, tiny, work_dir, driver, device):
 @qemu_only
 @pytest.mark.parametrize("driver,device", [("ahci", "sata0"), ("virtio-blk", "virtio0")])
 def test_through(boot, tiny, work_dir, driver, device):
-    """For a driver that knows of no cache each answer is an acknowledgement. QEMU's NVMe takes no notice of FUA: a unit test has it."""
+    """For a driver that knows of no cache each answer is an acknowledgement. QEMU's NVMe takes no notice of FUA: see test_fua."""
     writer, entries = write(boot, tiny, work_dir, driver, device, "through")
     lost = cuts(writer, entries)
     assert not lost, lost
+
+
+NVME_COMMAND, NVME_WRITE, NVME_ZEROES, NVME_FUA = 64, 1, 8, 1 << 30
+
+
+def physical_memory(work_dir, address, size):
+    """By QEMU's monitor, which takes its time."""
+    path = os.path.join(work_dir, hex(address))
+    machine.monitor(work_dir, f'pmemsave {address:#x} {size} "{path}"')
+    for _ in range(600):
+        if os.path.exists(path) and os.path.getsize(path) == size:
+            break
+        time.sleep(0.1)
+    with open(path, "rb") as f:
+        return f.read()
+
+
+@qemu_only
+@pytest.mark.parametrize("words,fua", [("", {False}), ("through", {True})])
+def test_fua(boot, tiny, work_dir, words, fua):
+    """The last commands in NVMe's queues: for a driver that knows of no cache each write is to be on the medium when it is answered."""
+    trace = os.path.join(work_dir, "trace")
+    image = devices.blank(os.path.join(work_dir, "disk.img"), SIZE)
+    run_writer(boot, tiny, "nvme0", words, (*devices.disk(image, "nvme"), "-trace", "pci_nvme_create_sq", "-D", trace))
+    with open(trace, encoding="utf-8") as f:
+        queues = re.findall(r"addr=(0x[0-9a-f]+), sqid=[1-9]\d*, cqid=\d+, qsize=(\d+)", f.read())
+    seen = []
+    for address, last in queues:
+        commands = physical_memory(work_dir, int(address, 16), (int(last) + 1) * NVME_COMMAND)
+        seen += [bool(cdw12 & NVME_FUA) for opcode, cdw12 in struct.iter_unpack("<B47xI12x", commands)
+                 if opcode in (NVME_WRITE, NVME_ZEROES)]
+    assert len(seen) > 32 and set(seen) == fua, seen
 
 
 FS_SIZE = 16 << 20
