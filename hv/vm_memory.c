@@ -180,9 +180,8 @@ static bool find(struct vm *vm, uint64_t va, struct pt_span *span)
 	return true;
 }
 
-unsigned vm_frames(struct vm *vm, gpa_t a, size_t n, struct frame_run *run, unsigned max)
+static unsigned find_all(struct vm *vm, uint64_t va, size_t n, struct frame_run *run, unsigned max)
 {
-	uint64_t va = GMEM_VM_BASE + a.v;
 	unsigned count = 0;
 
 	for (uint32_t part; n; n -= part, va += part) {
@@ -203,6 +202,18 @@ unsigned vm_frames(struct vm *vm, gpa_t a, size_t n, struct frame_run *run, unsi
 		}
 	}
 	return count;
+}
+
+unsigned vm_frames(struct vm *vm, gpa_t a, size_t n, struct frame_run *run, unsigned max)
+{
+	uint64_t va = GMEM_VM_BASE + a.v;
+	const struct pcpu *p = this_pcpu();
+	uint64_t within = va - p->found.va;
+
+	if (p->address_space != vm || within >= p->found.size || n > p->found.size - within || !max)
+		return find_all(vm, va, n, run, max);
+	*run = (struct frame_run){hpa(p->found.pa + within), (uint32_t)n};
+	return 1;
 }
 
 struct vm *vm_enter_address_space(struct vm *vm)

@@ -346,32 +346,6 @@ enum status host_window_init(struct host_window *w)
 	return s;
 }
 
-/* The number of frames in which n bytes from pa on lie. */
-static unsigned frames(hpa_t pa, size_t n)
-{
-	return (unsigned)((pa.v % PAGE_SIZE + n + PAGE_SIZE - 1) / PAGE_SIZE);
-}
-
-void *host_window_open(struct host_window *w, unsigned page, hpa_t pa, size_t n)
-{
-	uint64_t within = pa.v % PAGE_SIZE, frame = pa.v - within;
-
-	for (unsigned i = page, end = page + frames(pa, n); i < end; i++, frame += PAGE_SIZE)
-		w->entry[i] = frame | w->rights;
-	/* The stores come before what the caller does through them. */
-	asm volatile("" ::: "memory");
-	return w->va + page * PAGE_SIZE + within;
-}
-
-void host_window_close(struct host_window *w, unsigned page, hpa_t pa, size_t n)
-{
-	asm volatile("" ::: "memory");
-	for (unsigned i = page, end = page + frames(pa, n); i < end; i++) {
-		w->entry[i] = 0;
-		invlpg((uint64_t)w->va + i * PAGE_SIZE);
-	}
-}
-
 /* --- views --- */
 
 enum status host_view_init(struct page_table *vt)

@@ -19,6 +19,8 @@
 #include <stdint.h>
 #include "hv/lib/status.h"
 #include "hv/lib/types.h"
+#include "hv/lib/util.h"
+#include "hv/x86/insn.h"
 #include "mm/memmap.h"
 #include "mm/pagetable.h"
 
@@ -82,9 +84,29 @@ enum status host_window_init(struct host_window *w);
  * Maps the frames of RAM in which n > 0 bytes from pa on lie, side by side from `page` on, on the CPU that owns w; returns the
  * address of pa.
  */
-void *host_window_open(struct host_window *w, unsigned page, hpa_t pa, size_t n);
+static inline void *host_window_open(struct host_window *w, unsigned page, hpa_t pa, size_t n)
+{
+	uint64_t within = pa.v % PAGE_SIZE, *entry = &w->entry[page];
+
+	for (uint64_t frame = pa.v - within; frame < pa.v + n; frame += PAGE_SIZE)
+		*entry++ = frame | w->rights;
+	/* The stores come before what the caller does through them. */
+	asm volatile("" ::: "memory");
+	return w->va + page * PAGE_SIZE + within;
+}
+
 /* Undoes it. The CPU has never seen what the pages' next frames are: they need no flush before they are opened again. */
-void host_window_close(struct host_window *w, unsigned page, hpa_t pa, size_t n);
+static inline void host_window_close(struct host_window *w, unsigned page, hpa_t pa, size_t n)
+{
+	uint64_t va = (uint64_t)w->va + page * PAGE_SIZE, end = va + pa.v % PAGE_SIZE + n,
+		 *entry = &w->entry[page];
+
+	asm volatile("" ::: "memory");
+	for (; va < end; va += PAGE_SIZE) {
+		*entry++ = 0;
+		invlpg(va);
+	}
+}
 
 /*
  * An address space that shares everything above and has slots 0-255 and 384 of its own: a VM's host view

@@ -23,6 +23,7 @@ struct way {
 	bool flood;
 	bool tagged; /* has its tag in the head */
 	uint16_t vlan;
+	uint16_t count; /* of packets, one behind the other */
 };
 
 enum status switch_add(struct net_switch *sw, struct switch_port *port)
@@ -149,56 +150,65 @@ static bool follows(const struct net_packet *before, const struct net_packet *p)
 	       !__builtin_memcmp(before->head + 6, p->head + 6, 8);
 }
 
-static void judge_all(struct switch_port *from, const struct net_packet *p, struct way *w, unsigned n)
+static bool same_way(const struct way *a, const struct way *b)
 {
+	return a->to && a->to == b->to && a->tagged == b->tagged && a->vlan == b->vlan;
+}
+
+/* Fills w with the ways of all n packets; returns how many. */
+static unsigned judge_all(struct switch_port *from, const struct net_packet *p, struct way *w, unsigned n)
+{
+	const struct net_packet *end = p + n;
 	uint32_t now_s = (uint32_t)(time_now_ns() / NS_PER_S);
-	uint64_t packets = 0, bytes = 0;
+	uint64_t bytes = 0, lost = 0;
+	struct way *last = NULL;
 
 	spin_lock(&from->sw->lock);
-	for (unsigned i = 0; i < n; i++) {
-		enum switch_drop why = SWITCH_DROPS;
+	for (; p != end; p++) {
+		struct way next = {.count = 1};
+		enum switch_drop why;
 
-		if (i && w[i - 1].to && !w[i - 1].tagged && follows(&p[i - 1], &p[i])) {
-			w[i] = w[i - 1];
-			if (!has_size(from->sw, &p[i], &w[i]))
-				why = SWITCH_DROP_INVALID;
-		} else {
-			w[i] = (struct way){};
-			why = judge(from, &p[i], &w[i], now_s);
+		if (last && last->to && !last->tagged && follows(p - 1, p) && has_size(from->sw, p, last)) {
+			last->count++;
+			bytes += p->len;
+			continue;
 		}
+		why = judge(from, p, &next, now_s);
 		if (why == SWITCH_DROPS) {
-			packets++;
-			bytes += p[i].len;
+			bytes += p->len;
 		} else {
-			w[i].to = NULL;
-			w[i].flood = false;
+			next = (struct way){.count = 1};
+			lost++;
 			switch_count_drop(from, why);
 		}
+		if (last && same_way(last, &next)) {
+			last->count++;
+		} else {
+			last = last ? last + 1 : w;
+			*last = next;
+		}
 	}
-	from->stats.tx_packets += packets;
+	from->stats.tx_packets += n - lost;
 	from->stats.tx_bytes += bytes;
 	spin_unlock(&from->sw->lock);
+	return last ? (unsigned)(last - w) + 1 : 0;
 }
 
 /* --- handing over --- */
 
-/* Gives p the tag that `to` sees, or takes it away. */
-static void dress(struct net_packet *p, struct way *w, const struct switch_port *to)
+/* To `to`, with the tag that it sees, or without. */
+static void hand_over(struct switch_port *to, struct net_packet *p, struct way *w)
 {
 	bool tag = to->trunk && w->vlan != to->vlan;
 
-	if (tag && !w->tagged)
-		net_tag_insert(p, w->vlan);
-	else if (!tag && w->tagged)
-		net_tag_remove(p);
+	for (unsigned i = 0; tag != w->tagged && i < w->count; i++) {
+		if (tag)
+			net_tag_insert(&p[i], w->vlan);
+		else
+			net_tag_remove(&p[i]);
+	}
 	w->tagged = tag;
-}
-
-static void hand_over(struct switch_port *to, struct net_packet *p, struct way *w, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		dress(&p[i], &w[i], to);
-	to->receive(to, p, n);
+	to->receive(to, p, w->count);
 }
 
 /* To all others in its VLAN. What has one receiver that nobody knows is outside: all guests' addresses are known. */
@@ -214,7 +224,7 @@ static void flood(struct switch_port *from, struct net_packet *p, struct way *w)
 
 		if (to == from || !has_vlan(to, w->vlan) || (!group && !to->uplink))
 			continue;
-		hand_over(to, p, w, 1);
+		hand_over(to, p, w);
 		count++;
 	}
 	if (!count)
@@ -224,17 +234,12 @@ static void flood(struct switch_port *from, struct net_packet *p, struct way *w)
 void switch_send(struct switch_port *from, struct net_packet *p, unsigned n)
 {
 	struct way way[SWITCH_BATCH];
+	unsigned ways = judge_all(from, p, way, n);
 
-	judge_all(from, p, way, n);
-	for (unsigned i = 0, count; i < n; i += count) {
-		count = 1;
-		if (way[i].flood) {
-			flood(from, &p[i], &way[i]);
-			continue;
-		}
-		while (i + count < n && !way[i + count].flood && way[i + count].to == way[i].to)
-			count++;
-		if (way[i].to)
-			hand_over(way[i].to, p + i, way + i, count);
+	for (struct way *w = way; w != way + ways; p += w->count, w++) {
+		if (w->flood)
+			flood(from, p, w);
+		else if (w->to)
+			hand_over(w->to, p, w);
 	}
 }

@@ -65,7 +65,8 @@ static uint16_t spread(struct virtio_net *n, struct vq_used_elem *chain, struct 
 	}
 }
 
-static struct virtio_net_hdr header(const struct virtio_net *n, const struct net_packet *p, uint16_t buffers)
+static inline struct virtio_net_hdr header(const struct virtio_net *n, const struct net_packet *p,
+					   uint16_t buffers)
 {
 	struct virtio_net_hdr h = {.gso_type = p->gso_type, .gso_size = p->gso_size, .num_buffers = buffers};
 
@@ -76,8 +77,11 @@ static struct virtio_net_hdr header(const struct virtio_net *n, const struct net
 	} else if (p->csum_good && virtio_has(&n->virtio, VIRTIO_NET_F_GUEST_CSUM)) {
 		h.flags = VIRTIO_NET_HDR_DATA_VALID;
 	}
-	if (p->gso_type != NET_GSO_NONE)
+	if (p->gso_type != NET_GSO_NONE) {
+		h.gso_type = p->gso_type;
+		h.gso_size = p->gso_size;
 		h.hdr_len = p->hdr_len;
+	}
 	return h;
 }
 
@@ -143,6 +147,8 @@ static bool takes_offloads(const struct virtio *d, const struct net_packet *p)
 {
 	uint64_t needs = p->needs_csum ? VIRTIO_NET_F_GUEST_CSUM : 0;
 
+	if (!needs && p->gso_type == NET_GSO_NONE)
+		return true;
 	if (p->gso_type & NET_GSO_ECN)
 		needs |= VIRTIO_NET_F_GUEST_ECN;
 	switch (p->gso_type & ~NET_GSO_ECN) {

@@ -61,45 +61,47 @@ static bool set_offloads(const struct virtio *d, struct net_packet *p, const str
 	return virtio_has(d, gso == NET_GSO_TCPV4 ? VIRTIO_NET_F_HOST_TSO4 : VIRTIO_NET_F_HOST_TSO6);
 }
 
-/* Copies bytes of c from `offset` on, which are there. */
-static void copy(const struct vq_chain *c, const struct gmem *m, uint32_t offset, uint8_t *dst, uint32_t n)
+/*
+ * Copies the device's header and the packet's head: as much of it as the driver has put together with the header, if that is
+ * enough for the switch.
+ */
+static void read_head(const struct vq_chain *c, const struct gmem *m, struct net_packet *p)
 {
-	const uint8_t *from = vq_chain_readable(c, m, offset + n);
+	uint32_t header = sizeof(struct virtio_net_hdr), n = header + MIN(p->len, (uint32_t)NET_HEAD_PLAIN);
+	const uint8_t *first = vq_chain_readable(c, m, header + ETH_HEADER + ETH_TAG);
 
-	if (from)
-		memcpy(dst, from + offset, n);
-	else
-		(void)vq_chain_read(c, m, offset, dst, n);
+	if (first) {
+		n = MIN(n, c->seg[0].len);
+		memcpy(p->head - header, first, n);
+	} else {
+		(void)vq_chain_read(c, m, 0, p->head - header, n);
+	}
+	p->head_len = n - header;
 }
 
-/* How much of p the driver has put together with its header, if that is enough for a head; else as much as a head may be. */
-static uint32_t plain_head(const struct vq_chain *c, const struct net_packet *p)
+/* Copies more of p, of which work is left to do: all its headers. */
+static void read_headers(const struct vq_chain *c, const struct gmem *m, struct net_packet *p)
 {
-	uint32_t first = c->seg[0].len, least = sizeof(struct virtio_net_hdr) + ETH_HEADER + ETH_TAG;
-	uint32_t most = MIN(p->len, (uint32_t)NET_HEAD_PLAIN);
+	uint32_t more = MIN(p->len, (uint32_t)NET_HEAD) - p->head_len;
 
-	return first < least ? most : MIN(most, first - (uint32_t)sizeof(struct virtio_net_hdr));
+	(void)vq_chain_read(c, m, sizeof(struct virtio_net_hdr) + p->head_len, p->head + p->head_len, more);
+	p->head_len += more;
 }
 
-/* Makes a packet of a chain. False: it isn't one. */
-static bool make_packet(struct virtio_net *n, struct virtio_net_tx *tx, const struct vq_chain *c)
+/* Makes p of a chain, its head at `head`. False: it isn't a packet. */
+static bool make_packet(struct virtio_net *n, struct virtio_net_tx *tx, const struct vq_chain *c,
+			struct net_packet *p, uint8_t *head)
 {
 	struct vm *vm = n->virtio.dev.vm;
-	struct net_packet *p = &tx->packet[tx->packets];
-	uint8_t *at = tx->head[tx->packets] + VIRTIO_NET_HEADROOM;
 	struct virtio_net_hdr h;
 
 	if (c->readable_len < sizeof(h) + ETH_HEADER || c->readable_len > sizeof(h) + NET_PACKET_MAX)
 		return false;
-	*p = (struct net_packet){.head = at, .len = (uint32_t)(c->readable_len - sizeof(h))};
-	p->head_len = plain_head(c, p);
-	copy(c, &vm->mem, 0, at - sizeof(h), sizeof(h) + p->head_len);
-	__builtin_memcpy(&h, at - sizeof(h), sizeof(h));
+	*p = (struct net_packet){.head = head, .len = (uint32_t)(c->readable_len - sizeof(h))};
+	read_head(c, &vm->mem, p);
+	__builtin_memcpy(&h, head - sizeof(h), sizeof(h));
 	if (h.flags || h.gso_type != NET_GSO_NONE) {
-		uint32_t more = MIN(p->len, (uint32_t)NET_HEAD) - p->head_len;
-
-		copy(c, &vm->mem, sizeof(h) + p->head_len, at + p->head_len, more);
-		p->head_len += more;
+		read_headers(c, &vm->mem, p);
 		if (!set_offloads(&n->virtio, p, &h) || !net_offload_check(p))
 			return false;
 	}
@@ -110,25 +112,28 @@ static bool make_packet(struct virtio_net *n, struct virtio_net_tx *tx, const st
 static void gather(struct virtio_net *n, unsigned pair)
 {
 	struct virtio_net_tx *tx = &n->tx[pair];
+	struct vq_chain c = {.seg = tx->segment, .seg_max = VIRTIO_NET_SEGMENTS};
+	struct net_packet *p = tx->packet;
+	uint32_t bytes = 0;
+	uint16_t chains = 0;
 
-	tx->chains = tx->packets = 0;
-	tx->runs = tx->bytes = 0;
-	while (tx->chains < SWITCH_BATCH && tx->runs + PACKET_RUNS <= VIRTIO_NET_RUNS &&
-	       tx->bytes < BATCH_BYTES) {
-		struct vq_chain c = {.seg = tx->segment, .seg_max = VIRTIO_NET_SEGMENTS};
+	tx->runs = 0;
+	while (chains < SWITCH_BATCH && tx->runs + PACKET_RUNS <= VIRTIO_NET_RUNS && bytes < BATCH_BYTES &&
+	       virtio_take(&n->virtio, virtio_net_txq(pair), &c) == OK) {
+		uint8_t *head = tx->head[chains] + VIRTIO_NET_HEADROOM;
 
-		if (virtio_take(&n->virtio, virtio_net_txq(pair), &c) != OK)
-			return;
-		tx->chain[tx->chains++] = (struct vq_used_elem){.id = c.head};
-		if (!make_packet(n, tx, &c)) {
+		tx->chain[chains++] = (struct vq_used_elem){.id = c.head};
+		if (!make_packet(n, tx, &c, p, head)) {
 			switch_count_drop(&n->port, SWITCH_DROP_INVALID);
 			continue;
 		}
 		if (n->pairs > 1)
-			n->flow[net_flow(&tx->packet[tx->packets])] = pair;
-		tx->bytes += tx->packet[tx->packets].len;
-		tx->packets++;
+			n->flow[net_flow(p)] = pair;
+		bytes += p->len;
+		p++;
 	}
+	tx->chains = chains;
+	tx->packets = (uint16_t)(p - tx->packet);
 }
 
 /* With the lock, which it drops meanwhile. */

@@ -17,7 +17,7 @@ static uint64_t open_frame[HOST_WINDOW_PAGES]; /* + 1; 0: closed */
 struct pcpu test_cpu;
 
 /* A frame is reached by a window alone; two at a time are two pages of it. */
-void *host_window_open(struct host_window *w, unsigned page, hpa_t pa, size_t n)
+void *fake_window_open(struct host_window *w, unsigned page, hpa_t pa, size_t n)
 {
 	assert_true(n > 0 && pa.v + n <= SIZE);
 	for (uint64_t frame = pa.v / PAGE_SIZE; frame <= (pa.v + n - 1) / PAGE_SIZE; frame++, page++) {
@@ -27,7 +27,7 @@ void *host_window_open(struct host_window *w, unsigned page, hpa_t pa, size_t n)
 	return memory + pa.v;
 }
 
-void host_window_close(struct host_window *w, unsigned page, hpa_t pa, size_t n)
+void fake_window_close(struct host_window *w, unsigned page, hpa_t pa, size_t n)
 {
 	for (uint64_t frame = pa.v / PAGE_SIZE; frame <= (pa.v + n - 1) / PAGE_SIZE; frame++, page++) {
 		assert_int_equal(open_frame[page], frame + 1);
