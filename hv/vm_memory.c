@@ -180,7 +180,8 @@ static bool find(struct vm *vm, uint64_t va, struct pt_span *span)
 	return true;
 }
 
-static unsigned find_all(struct vm *vm, uint64_t va, size_t n, struct frame_run *run, unsigned max)
+[[gnu::noinline]] static unsigned find_all(struct vm *vm, uint64_t va, size_t n, struct frame_run *run,
+					   unsigned max)
 {
 	unsigned count = 0;
 

@@ -40,22 +40,59 @@ static uint32_t fill(const struct gmem *mem, const struct vq_chain *c, uint32_t 
 	return done;
 }
 
-/* Takes more buffers than the first, c, until p is in them. Returns their number; 0: there are not enough. */
-static uint16_t spread(struct virtio_net *n, struct vq_used_elem *chain, struct vq_chain c, unsigned queue,
-		       const struct net_packet *p)
+/* Writes what the driver is told of p, of which work is left to do or done, to `to`. */
+[[gnu::noinline]] static void write_offloads(const struct virtio_net *n, const struct net_packet *p,
+					     uint16_t buffers, struct virtio_net_hdr *h)
+{
+	*h = (struct virtio_net_hdr){.num_buffers = buffers};
+	if (p->needs_csum) {
+		h->flags = VIRTIO_NET_HDR_NEEDS_CSUM;
+		h->csum_start = p->csum_start;
+		h->csum_offset = p->csum_offset;
+	} else if (p->csum_good && virtio_has(&n->virtio, VIRTIO_NET_F_GUEST_CSUM)) {
+		h->flags = VIRTIO_NET_HDR_DATA_VALID;
+	}
+	if (p->gso_type != NET_GSO_NONE) {
+		h->gso_type = p->gso_type;
+		h->gso_size = p->gso_size;
+		h->hdr_len = p->hdr_len;
+	}
+}
+
+/* Puts p, mostly with one buffer, the first: header and all of it behind. */
+static void fill_one(struct virtio_net *n, const struct net_packet *p, uint8_t *to)
+{
+	struct virtio_net_hdr h;
+
+	if (p->needs_csum || p->csum_good || p->gso_type != NET_GSO_NONE) {
+		write_offloads(n, p, 1, &h);
+		__builtin_memcpy(to, &h, sizeof(h));
+	} else {
+		__builtin_memcpy(to, &(const struct virtio_net_hdr){.num_buffers = 1}, sizeof(h));
+	}
+	net_packet_copy(p, to + sizeof(h));
+}
+
+/* Takes more buffers than the first, which p is too large for, until it is in them. Returns their number; 0: there are not enough. */
+[[gnu::noinline]] static uint16_t fill_many(struct virtio_net *n, struct vq_used_elem *chain,
+					    const struct vq_chain *first, unsigned queue,
+					    const struct net_packet *p)
 {
 	uint16_t most = virtio_has(&n->virtio, VIRTIO_NET_F_MRG_RXBUF) ? BUFFERS : 1, count = 0;
+	const struct gmem *mem = &n->virtio.dev.vm->mem;
 	uint32_t left = p->len, skip = sizeof(struct virtio_net_hdr);
+	struct vq_chain c = *first;
+	struct virtio_net_hdr h;
 	struct net_reader r;
 
 	net_read_begin(&r, p);
 	for (;;) {
-		uint32_t part = c.writable_len > skip ? fill(&n->virtio.dev.vm->mem, &c, skip, &r, left) : 0;
+		uint32_t part = c.writable_len > skip ? fill(mem, &c, skip, &r, left) : 0;
 
 		chain[count++] = (struct vq_used_elem){.id = c.head, .len = skip + part};
 		left -= part;
 		if (!left)
-			return count;
+			break;
 		c.seg = n->other;
 		skip = 0;
 		if (!part || count == most || virtio_take(&n->virtio, queue, &c) != OK) {
@@ -63,53 +100,27 @@ static uint16_t spread(struct virtio_net *n, struct vq_used_elem *chain, struct 
 			return 0;
 		}
 	}
+	write_offloads(n, p, count, &h);
+	(void)vq_chain_write(first, mem, 0, &h, sizeof(h));
+	return count;
 }
 
-static inline struct virtio_net_hdr header(const struct virtio_net *n, const struct net_packet *p,
-					   uint16_t buffers)
-{
-	struct virtio_net_hdr h = {.gso_type = p->gso_type, .gso_size = p->gso_size, .num_buffers = buffers};
-
-	if (p->needs_csum) {
-		h.flags = VIRTIO_NET_HDR_NEEDS_CSUM;
-		h.csum_start = p->csum_start;
-		h.csum_offset = p->csum_offset;
-	} else if (p->csum_good && virtio_has(&n->virtio, VIRTIO_NET_F_GUEST_CSUM)) {
-		h.flags = VIRTIO_NET_HDR_DATA_VALID;
-	}
-	if (p->gso_type != NET_GSO_NONE) {
-		h.gso_type = p->gso_type;
-		h.gso_size = p->gso_size;
-		h.hdr_len = p->hdr_len;
-	}
-	return h;
-}
-
-/* Takes buffers and puts p into them, mostly a single one. Returns their number; 0: there are not enough. */
+/* Takes buffers and puts p into them. Returns their number; 0: there are not enough. */
 static uint16_t take_and_fill(struct virtio_net *n, struct vq_used_elem *chain, unsigned queue,
 			      const struct net_packet *p)
 {
-	const struct gmem *mem = &n->virtio.dev.vm->mem;
 	struct vq_chain c = {.seg = n->first, .seg_max = VIRTIO_NET_SEGMENTS};
-	struct virtio_net_hdr h;
-	uint16_t count = 1;
+	uint32_t len = sizeof(struct virtio_net_hdr) + p->len;
 	uint8_t *to;
 
 	if (virtio_take(&n->virtio, queue, &c) != OK)
 		return 0;
-	to = vq_chain_writable(&c, mem, sizeof(h) + p->len);
-	if (to) {
-		h = header(n, p, 1);
-		__builtin_memcpy(to, &h, sizeof(h));
-		net_packet_copy(p, to + sizeof(h));
-		*chain = (struct vq_used_elem){.id = c.head, .len = sizeof(h) + p->len};
-	} else {
-		count = spread(n, chain, c, queue, p);
-		h = header(n, p, count);
-		if (count)
-			(void)vq_chain_write(&c, mem, 0, &h, sizeof(h));
-	}
-	return count;
+	to = vq_chain_writable(&c, &n->virtio.dev.vm->mem, len);
+	if (!to)
+		return fill_many(n, chain, &c, queue, p);
+	fill_one(n, p, to);
+	*chain = (struct vq_used_elem){.id = c.head, .len = len};
+	return 1;
 }
 
 static void give(struct virtio_net *n, struct filled *f)

@@ -79,13 +79,15 @@ static void read_head(const struct vq_chain *c, const struct gmem *m, struct net
 	p->head_len = n - header;
 }
 
-/* Copies more of p, of which work is left to do: all its headers. */
-static void read_headers(const struct vq_chain *c, const struct gmem *m, struct net_packet *p)
+/* Work is left to do, which h tells: p's head is to have all headers. False: this can't be. */
+[[gnu::noinline]] static bool take_offloads(const struct virtio *d, struct net_packet *p,
+					    const struct vq_chain *c, const struct virtio_net_hdr *h)
 {
 	uint32_t more = MIN(p->len, (uint32_t)NET_HEAD) - p->head_len;
 
-	(void)vq_chain_read(c, m, sizeof(struct virtio_net_hdr) + p->head_len, p->head + p->head_len, more);
+	(void)vq_chain_read(c, &d->dev.vm->mem, sizeof(*h) + p->head_len, p->head + p->head_len, more);
 	p->head_len += more;
+	return set_offloads(d, p, h) && net_offload_check(p);
 }
 
 /* Makes p of a chain, its head at `head`. False: it isn't a packet. */
@@ -100,11 +102,8 @@ static bool make_packet(struct virtio_net *n, struct virtio_net_tx *tx, const st
 	*p = (struct net_packet){.head = head, .len = (uint32_t)(c->readable_len - sizeof(h))};
 	read_head(c, &vm->mem, p);
 	__builtin_memcpy(&h, head - sizeof(h), sizeof(h));
-	if (h.flags || h.gso_type != NET_GSO_NONE) {
-		read_headers(c, &vm->mem, p);
-		if (!set_offloads(&n->virtio, p, &h) || !net_offload_check(p))
-			return false;
-	}
+	if ((h.flags || h.gso_type != NET_GSO_NONE) && !take_offloads(&n->virtio, p, c, &h))
+		return false;
 	return find_frames(vm, tx, c, sizeof(h) + p->head_len, p);
 }
 

@@ -37,15 +37,16 @@ enum status vq_chain_walk(struct vq_chain *c, const struct gmem *m, const void *
 			  uint16_t head, bool indirect)
 {
 	struct table t = {.at = table, .entries = size};
-	struct vq_segment *seg = c->seg, *writable = NULL;
+	struct vq_segment *seg = c->seg, *writable = seg;
 	const struct vq_segment *end = seg + MIN(size, (uint32_t)c->seg_max);
 	uint64_t len = 0, readable_len = 0;
 	uint32_t next = head;
+	uint16_t last = 0;
 
 	c->head = head;
 	for (;;) {
 		struct vq_desc d = fetch(&t, next);
-		bool write = d.flags & VQ_DESC_WRITE;
+		uint16_t write = d.flags & VQ_DESC_WRITE;
 
 		next = d.next;
 		if (d.flags & VQ_DESC_INDIRECT) {
@@ -59,9 +60,10 @@ enum status vq_chain_walk(struct vq_chain *c, const struct gmem *m, const void *
 		}
 		if (!d.len || seg == end)
 			return ERR_INVAL;
-		if (write != !!writable) {
+		if (write != last) {
 			if (!write)
 				return ERR_INVAL;
+			last = write;
 			writable = seg;
 			readable_len = len;
 		}
@@ -74,7 +76,7 @@ enum status vq_chain_walk(struct vq_chain *c, const struct gmem *m, const void *
 		if (next >= t.entries)
 			return ERR_INVAL;
 	}
-	if (!writable) {
+	if (!last) {
 		writable = seg;
 		readable_len = len;
 	}
