@@ -153,6 +153,32 @@ static void test_batch(void **state)
 	assert_int_equal(port[WEB].stats.drop[SWITCH_DROP_SPOOFED], 1);
 }
 
+/* One like the one before it is judged by what differs: its length, its source, its type, its tag. */
+static void test_batch_differs(void **state)
+{
+	static uint8_t at[6][HEADROOM + 2048];
+	struct frame_run run[6];
+	struct net_packet p[6];
+
+	for (unsigned i = 0; i < 6; i++)
+		p[i] = make(at[i], mac[DB], mac[WEB], i == 4 ? 7 : -1, i == 1 ? MTU + ETH_HEADER + 1 : FRAME,
+			    &run[i]);
+	p[3].head[ETH_ADDRESS + 5] ^= 0x80;
+	switch_send(&port[WEB], p, 6);
+	assert_got(0, 3, 0, 0, 0);
+	assert_int_equal(port[WEB].stats.tx_packets, 3);
+	assert_int_equal(port[WEB].stats.tx_bytes, 3 * FRAME);
+	assert_int_equal(port[WEB].stats.drop[SWITCH_DROP_INVALID], 1);
+	assert_int_equal(port[WEB].stats.drop[SWITCH_DROP_SPOOFED], 1);
+	assert_int_equal(port[WEB].stats.drop[SWITCH_DROP_VLAN], 1);
+	for (unsigned i = 0; i < 3; i++)
+		p[i] = make(at[i], mac[V7], mac[TRUNK], i == 1 ? 8 : 7, FRAME, &run[i]);
+	switch_send(&port[TRUNK], p, 3);
+	assert_got(0, 3, 2, 0, 0);
+	assert_int_equal(got[V7].len, FRAME - ETH_TAG);
+	assert_int_equal(port[TRUNK].stats.drop[SWITCH_DROP_VLAN], 1);
+}
+
 static void test_spoofed(void **state)
 {
 	send_len(WEB, mac[DB], stranger, -1, FRAME);
@@ -332,6 +358,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_unicast, setup),
 	    cmocka_unit_test_setup(test_broadcast, setup),
 	    cmocka_unit_test_setup(test_batch, setup),
+	    cmocka_unit_test_setup(test_batch_differs, setup),
 	    cmocka_unit_test_setup(test_spoofed, setup),
 	    cmocka_unit_test_setup(test_size, setup),
 	    cmocka_unit_test_setup(test_vlans, setup),
