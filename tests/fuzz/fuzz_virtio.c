@@ -30,7 +30,8 @@ static void check(void)
 		REQUIRE(vq_in_flight(q) == fake_flying_count[i]);
 		REQUIRE(vq_size_valid(q, q->size));
 		REQUIRE(!q->enabled || (s & VIRTIO_FEATURES_OK));
-		REQUIRE(!q->resetting || (!q->enabled && vq_in_flight(q)));
+		/* The device's own reset ends those of queues with it. */
+		REQUIRE(!q->resetting || (!q->enabled && (vq_in_flight(q) || fake_device.resetting)));
 		REQUIRE(q->broken == OK || (s & VIRTIO_DEVICE_NEEDS_RESET) || fake_device.resetting);
 		REQUIRE(fake_pci.queue_vector[i] < FAKE_VECTORS ||
 			fake_pci.queue_vector[i] == VIRTIO_PCI_NO_VECTOR);
