@@ -113,27 +113,11 @@ static void decode_dr(uint64_t q, struct vm_exit *e)
 	e->dr.gpr = (q >> 8) & 0xf;
 }
 
-/* "Exit Qualification for EPT Violations" */
-#define EPT_QUAL_WRITE          BIT(1)
-#define EPT_QUAL_FETCH          BIT(2)
-#define EPT_QUAL_PRESENT        (BIT(3) | BIT(4) | BIT(5)) /* readable, writable, executable */
-#define EPT_QUAL_LINEAR_VALID   BIT(7)
-#define EPT_QUAL_FINAL          BIT(8) /* the translation's result was accessed, not a paging structure */
-#define EPT_QUAL_NMI_UNBLOCKING BIT(12)
-
 static void decode_npf(const struct vmx_raw *raw, struct vm_exit *e, struct vmx_fixup *fix)
 {
-	uint64_t q = raw->qualification;
-
-	e->npf.gpa = gpa(raw->gpa);
-	e->npf.word = 0;
-	e->npf.write = (q & EPT_QUAL_WRITE) != 0;
-	e->npf.fetch = (q & EPT_QUAL_FETCH) != 0;
-	e->npf.present = (q & EPT_QUAL_PRESENT) != 0;
-	e->npf.table_walk = (q & EPT_QUAL_LINEAR_VALID) && !(q & EPT_QUAL_FINAL);
-	e->npf.known = NULL;
+	vmx_exit_decode_npf(raw->qualification, raw->gpa, e);
 	/* The bit is undefined where an event's delivery was cut short. */
-	fix->block_nmi = (q & EPT_QUAL_NMI_UNBLOCKING) && !(raw->idt_info & VMX_INTR_VALID);
+	fix->block_nmi = (raw->qualification & EPT_QUAL_NMI_UNBLOCKING) && !(raw->idt_info & VMX_INTR_VALID);
 }
 
 /* "Exit Qualification for APIC-Access VM Exits": the page is mapped at one address alone (vmx/apic.c). */

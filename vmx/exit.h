@@ -136,6 +136,25 @@ static inline bool vmx_exit_is_plain(uint64_t reason)
 	return reason < REASON_COUNT && vmx_plain_kinds[reason] != EXIT_NONE;
 }
 
+/* "Exit Qualification for EPT Violations" */
+#define EPT_QUAL_WRITE          BIT(1)
+#define EPT_QUAL_FETCH          BIT(2)
+#define EPT_QUAL_PRESENT        (BIT(3) | BIT(4) | BIT(5)) /* readable, writable, executable */
+#define EPT_QUAL_LINEAR_VALID   BIT(7)
+#define EPT_QUAL_FINAL          BIT(8) /* the translation's result was accessed, not a paging structure */
+#define EPT_QUAL_NMI_UNBLOCKING BIT(12)
+
+static inline void vmx_exit_decode_npf(uint64_t q, uint64_t at, struct vm_exit *e)
+{
+	e->npf.gpa = gpa(at);
+	e->npf.word = 0;
+	e->npf.write = (q & EPT_QUAL_WRITE) != 0;
+	e->npf.fetch = (q & EPT_QUAL_FETCH) != 0;
+	e->npf.present = (q & EPT_QUAL_PRESENT) != 0;
+	e->npf.table_walk = (q & EPT_QUAL_LINEAR_VALID) && !(q & EPT_QUAL_FINAL);
+	e->npf.known = NULL;
+}
+
 /* SDM Vol. 3C, "Exit Qualification for I/O Instructions" */
 static inline void vmx_exit_decode_io(uint64_t q, struct vm_exit *e)
 {

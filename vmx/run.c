@@ -167,6 +167,25 @@ static inline void take_length(struct vmx_vcpu *x, uint64_t rip)
 	return exit_dispatch(&x->base);
 }
 
+/* An EPT violation that an instruction made, and that has nothing to put right. Not inlined, as above. */
+[[gnu::noinline]] static enum exit_action take_npf(struct vmx_vcpu *x, uint64_t qualification)
+{
+	struct vm_exit *e = &x->base.last_exit;
+	uint64_t at = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
+
+	e->next_rip = 0;
+	e->kind = EXIT_NPF;
+	e->reason = REASON_EPT_VIOLATION;
+	e->insn_len = 0;
+	e->qual[0] = qualification;
+	e->qual[1] = at;
+	e->qual[2] = 0;
+	vmx_exit_decode_npf(qualification, at, e);
+	find_known(x, e);
+	window_after(x, EXIT_NPF, EXITS_PER_WINDOW);
+	return exit_dispatch(&x->base);
+}
+
 enum exit_action vmx_exited(struct vmx_vcpu *x)
 {
 	struct vm_exit *e = &x->base.last_exit;
@@ -187,6 +206,13 @@ enum exit_action vmx_exited(struct vmx_vcpu *x)
 		return take_hypercall(x);
 	} else {
 		x->cached = 0;
+		if (reason == REASON_EPT_VIOLATION &&
+		    !(vmcs_read(VMCS_IDT_VECTORING_INFO) & VMX_INTR_VALID)) {
+			uint64_t qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
+
+			if (!(qualification & EPT_QUAL_NMI_UNBLOCKING))
+				return take_npf(x, qualification);
+		}
 		return take_full_exit(x, (uint32_t)reason);
 	}
 	return exit_dispatch(&x->base);

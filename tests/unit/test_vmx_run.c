@@ -72,6 +72,28 @@ static void test_cpuid(void **state)
 	assert_in_range(accesses, 1, 6);
 }
 
+/* An access to a device: the decoder's words, and few of the VMCS's. */
+static void test_npf(void **state)
+{
+	const struct vm_exit *e = &x.base.last_exit;
+
+	field[VMCS_EXIT_REASON] = REASON_EPT_VIOLATION;
+	field[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED | RFLAGS_TF; /* its instruction is not looked for */
+	x.base.exits[EXIT_NPF] = 1;                          /* nor host interrupts */
+	field[VMCS_GUEST_PHYSICAL_ADDRESS] = 0xfe000010;
+	field[VMCS_EXIT_QUALIFICATION] = EPT_QUAL_WRITE | EPT_QUAL_LINEAR_VALID | EPT_QUAL_FINAL;
+	accesses = 0;
+	(void)vmx_vcpu_run(&x.base);
+	assert_in_range(accesses, 1, 8);
+	assert_int_equal(e->kind, EXIT_NPF);
+	assert_int_equal(e->npf.gpa.v, 0xfe000010);
+	assert_true(e->npf.write && !e->npf.fetch && !e->npf.present && !e->npf.table_walk && !e->npf.known);
+	assert_int_equal(e->insn_len | e->next_rip, 0);
+	field[VMCS_EXIT_QUALIFICATION] = EPT_QUAL_LINEAR_VALID;
+	(void)vmx_vcpu_run(&x.base);
+	assert_true(!e->npf.write && e->npf.table_walk);
+}
+
 /* What more there is to the completion of an instruction is not forgotten. */
 static void test_odd(void **state)
 {
@@ -101,6 +123,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_cpuid, setup),
 	    cmocka_unit_test_setup(test_odd, setup),
+	    cmocka_unit_test_setup(test_npf, setup),
 	};
 
 	return cmocka_run_group_tests_name("vmx_run", tests, NULL, NULL);
