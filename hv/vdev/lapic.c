@@ -158,7 +158,8 @@ void vlapic_eoi(struct vcpu *v)
 
 void vlapic_unblocked(struct vcpu *v)
 {
-	if ((v->lapic.delivers || vlapic_may_wait(&v->lapic)) && vlapic_pending(v) >= 0)
+	/* Where software delivers, event_inject_next finds out whether it can. */
+	if ((v->lapic.delivers ? vlapic_pending(v) : vlapic_waiting(v)) >= 0)
 		event_reconsider(v);
 }
 
