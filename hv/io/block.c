@@ -105,7 +105,8 @@ void block_complete(struct block_device *b, struct block_request *r, enum status
 	end(b, r, status);
 }
 
-static void say_failed(struct block_device *b, const struct block_request *r, enum status status)
+[[gnu::cold]] static void say_failed(struct block_device *b, const struct block_request *r,
+				     enum status status)
 {
 	static const char *const what[BLOCK_OPS] = {
 	    [BLOCK_READ] = "read",
@@ -127,7 +128,7 @@ static void say_failed(struct block_device *b, const struct block_request *r, en
 			  r->sector, status_str(status));
 }
 
-static void count(struct block_device *b, const struct block_request *r, enum status status)
+static inline void count(struct block_device *b, const struct block_request *r, enum status status)
 {
 	add(&b->stats.requests[r->op], 1);
 	if (status == OK) {

@@ -73,8 +73,8 @@ struct block_ops {
 	 */
 	enum status (*reset)(struct block_device *b);
 	/*
-	 * Of a device that never waits and has no cache, as memory, in place of these three: does r, and returns how it ended. With the
-	 * lock of its queue.
+	 * Of a device that never waits and has no cache, as memory, in place of these three: does r, of whatever size and memory, and
+	 * returns how it ended. With the lock of its queue.
 	 */
 	enum status (*perform)(struct block_device *b, const struct block_request *r);
 	/*

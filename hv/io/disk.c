@@ -242,19 +242,16 @@ static void part_done(struct block_request *part)
 		finish(r, r->status);
 }
 
-/* All parts, of a device that does them at once. Where the last one of them ends in memory does not matter, if it lies there. */
+/* A device that does all at once takes it in one part, whatever memory it has. */
 static enum status perform(struct disk_request *r)
 {
-	for (;;) {
-		if (!part_begin(r))
-			return ERR_NOMEM;
-		r->part.status = block_perform(r->disk->block, &r->part);
-		if (r->part.sectors == r->left && !r->bounce)
-			return r->part.status;
-		part_end(r);
-		if (!r->left || r->status != OK)
-			return r->status;
-	}
+	r->part.op = r->op;
+	r->part.may_unmap = r->may_unmap;
+	r->part.sector = r->disk->first + r->sector;
+	r->part.sectors = r->sectors;
+	r->part.run = r->run;
+	r->part.runs = r->runs;
+	return block_perform(r->disk->block, &r->part);
 }
 
 /* --- requests --- */
@@ -293,11 +290,11 @@ bool disk_submit(struct disk *d, struct disk_request *r)
 	enum status s = check(d, r);
 
 	r->disk = d;
-	r->left = r->op == BLOCK_FLUSH ? 0 : r->sectors;
-	r->bounce = NULL;
 	/* Else there is nothing to do: what is done on a disk without a cache is on its medium. */
 	if (s == OK && (r->op == BLOCK_FLUSH ? d->block->write_cache : r->sectors != 0)) {
 		if (!d->block->ops->perform) {
+			r->left = r->op == BLOCK_FLUSH ? 0 : r->sectors;
+			r->bounce = NULL;
 			r->part.done = part_done;
 			go_on(r);
 			return false;

@@ -71,10 +71,10 @@ static void free_request(struct virtio_blk *b, struct virtio_blk_request *r)
 static void give_back(struct virtio_blk *b, struct virtio_blk_request *r, uint8_t status)
 {
 	struct virtio *d = &b->virtio;
-	struct vq_chain c = {.head = r->head};
+	const struct vq_used_elem chain = {.id = r->head, .len = r->written};
 
 	*r->answer = status;
-	virtio_give(d, r->queue, &c, r->written);
+	virtio_give_all(d, r->queue, &chain, 1);
 	if (!(b->serving & BIT(r->queue)))
 		virtio_signal(d, r->queue);
 	free_request(b, r);
@@ -149,25 +149,26 @@ static bool find_runs(struct vm *vm, struct virtio_blk_request *r, uint32_t max,
 	return true;
 }
 
-/* Many. Not inlined, so that others don't pay for its frame. */
-[[gnu::noinline]] static enum status find_more_runs(struct vm *vm, struct virtio_blk_request *r,
-						    const struct vq_chain *c, uint64_t skip, uint64_t n)
-{
-	r->more_runs = page_alloc_bytes(RUNS_MAX * sizeof(*r->more_runs));
-	if (!r->more_runs)
-		return ERR_NOMEM;
-	r->disk.run = r->more_runs;
-	return find_runs(vm, r, RUNS_MAX, c, skip, n) ? OK : ERR_INVAL;
-}
-
+/* In r->run; where that is too short, in memory of their own. */
 static enum status find_memory(struct vm *vm, struct virtio_blk_request *r, const struct vq_chain *c,
 			       uint64_t skip, uint64_t n)
 {
+	uint32_t max = ARRAY_SIZE(r->run);
+
 	if (n % BLOCK_SECTOR || n > DATA_MAX)
 		return ERR_INVAL;
 	r->disk.sectors = n / BLOCK_SECTOR;
 	r->disk.run = r->run;
-	return find_runs(vm, r, ARRAY_SIZE(r->run), c, skip, n) ? OK : find_more_runs(vm, r, c, skip, n);
+	while (!find_runs(vm, r, max, c, skip, n)) {
+		if (r->more_runs)
+			return ERR_INVAL;
+		r->more_runs = page_alloc_bytes(RUNS_MAX * sizeof(*r->more_runs));
+		if (!r->more_runs)
+			return ERR_NOMEM;
+		r->disk.run = r->more_runs;
+		max = RUNS_MAX;
+	}
+	return OK;
 }
 
 static enum status find_range(struct vm *vm, struct virtio_blk_request *r, const struct vq_chain *c)
@@ -244,7 +245,7 @@ static bool read_header(const struct gmem *m, const struct vq_chain *c, struct v
 
 	if (!c->readable || c->seg[0].len < sizeof(*h))
 		return vq_chain_read(c, m, 0, h, sizeof(*h)) == sizeof(*h);
-	at = gpa_range(m, c->seg[0].at, sizeof(*h), false);
+	at = (const volatile gpa_unaligned64 *)vq_segment_ptr(m, &c->seg[0]);
 	h->type = (uint32_t)at[0];
 	h->sector = at[1];
 	return true;
@@ -254,12 +255,12 @@ static bool read_header(const struct gmem *m, const struct vq_chain *c, struct v
  * Takes the next chain of the queue. ERR_AGAIN: that is done already; ERR_NOENT: there is none, or none can be taken. The lock is
  * held.
  */
-static enum status take(struct virtio_blk *b, unsigned queue, struct virtio_blk_request **out)
+static inline enum status take(struct virtio_blk *b, unsigned queue, struct virtio_blk_request **out)
 {
 	struct virtio *d = &b->virtio;
 	struct virtio_blk_request *r = b->free;
-	struct vq_segment seg[VIRTIO_BLK_QUEUE_SIZE], *last;
-	struct vq_chain c = {.seg = seg, .seg_max = ARRAY_SIZE(seg)};
+	struct vq_chain c = {.seg = b->seg, .seg_max = ARRAY_SIZE(b->seg)};
+	struct vq_segment *last;
 	struct virtio_blk_header h;
 	enum status s;
 
@@ -273,10 +274,10 @@ static enum status take(struct virtio_blk *b, unsigned queue, struct virtio_blk_
 		return ERR_NOENT;
 	}
 	b->free = r->next;
-	last = &seg[c.count - 1];
+	last = &c.seg[c.count - 1];
 	r->queue = queue;
 	r->head = c.head;
-	r->answer = gpa_range(&d->dev.vm->mem, gpa(last->at.v + last->len - 1), 1, true);
+	r->answer = vq_segment_ptr(&d->dev.vm->mem, last) + last->len - 1;
 	r->written = MIN(c.writable_len, (uint64_t)UINT32_MAX);
 	s = translate(b, r, &c, &h);
 	if (s != OK) {

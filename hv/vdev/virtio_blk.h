@@ -48,6 +48,7 @@ struct virtio_blk {
 	bool rest_queued;  /* the work item is to run, or runs; unserved is not 0 when it begins */
 	uint32_t busy;     /* requests under way, and the work item */
 	bool draining;     /* no chain is taken */
+	struct vq_segment seg[VIRTIO_BLK_QUEUE_SIZE]; /* of the chain that is being taken */
 	struct virtio_blk_request *free;
 	struct virtio_blk_request request[VIRTIO_BLK_REQUESTS];
 };
