@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hv/vdev/pci_intx.c: what reaches the I/O APIC from a pin, and from pins that share an input. */
-#include "fake_bus.h"
+#include "fake_function.h"
 
-#define SLOT               6
-#define SHARING            8    /* functions, from the slot of this number on */
-#define MSIX               0x40 /* the capability */
-#define ON                 0x8000u
-#define ROUNDS             100000
-#define ECAM(slot, offset) (PLATFORM_PCI_ECAM_BASE + ((uint64_t)(slot) << 15) + (offset))
+#define SHARING 8 /* functions, from the slot of this number on */
+#define ROUNDS  100000
 
-static uint64_t seed = 3;
-static struct pci_function f;
 static struct pci_function sharing[SHARING];
 static bool line[PLATFORM_IOAPIC_PINS];
 
@@ -23,21 +17,6 @@ void vm_irq_set(struct vm *vm, unsigned gsi, bool level)
 {
 	assert_in_range(gsi, 16, 19);
 	line[gsi] = level;
-}
-
-static uint32_t below(uint32_t n)
-{
-	return (uint32_t)(test_random(&seed) >> 33) % n;
-}
-
-static void command(uint16_t value)
-{
-	wr(ECAM(SLOT, PCI_COMMAND), 2, value);
-}
-
-static void control(uint32_t value)
-{
-	wr(ECAM(SLOT, MSIX + 2), 2, value);
 }
 
 static int setup(void **state)

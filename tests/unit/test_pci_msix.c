@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hv/vdev/pci_msix.c: what is sent, and what stays pending under which mask. */
-#include "fake_bus.h"
+#include "fake_function.h"
 
-#define VECTORS            70
-#define SLOT               6
-#define TABLE              0xc0000000UL
-#define PBA                (TABLE + 0x800)
-#define ROUNDS             100000
-#define ECAM(slot, offset) (PLATFORM_PCI_ECAM_BASE + ((uint64_t)(slot) << 15) + (offset))
-#define MSIX               0x40 /* the capability */
-#define ON                 0x8000u
-#define MASKED             0x4000u
+#define VECTORS 70
+#define TABLE   0xc0000000UL
+#define PBA     (TABLE + 0x800)
+#define ROUNDS  100000
+#define MASKED  0x4000u
 
-static uint64_t seed = 3;
-static struct pci_function f;
 static struct {
 	uint64_t address;
 	uint32_t data;
@@ -30,21 +24,6 @@ void vm_msi(struct vm *vm, uint64_t address, uint32_t data)
 void vm_irq_set(struct vm *vm, unsigned gsi, bool level)
 {
 	fail();
-}
-
-static uint32_t below(uint32_t n)
-{
-	return (uint32_t)(test_random(&seed) >> 33) % n;
-}
-
-static void command(uint16_t value)
-{
-	wr(ECAM(SLOT, PCI_COMMAND), 2, value);
-}
-
-static void control(uint32_t value)
-{
-	wr(ECAM(SLOT, MSIX + 2), 2, value);
 }
 
 static void mask(unsigned vector, bool on)

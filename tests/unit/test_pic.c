@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hv/vdev/pic.c: the 8259A's modes, the cascade, spurious interrupts, ELCR. */
-#include "fake_vm.h"
+#include "fake_ports.h"
 
 #include "hv/vdev/lapic.h"
 
@@ -15,16 +15,6 @@ void vlapic_lint(struct vcpu *v, enum lapic_lvt pin)
 void vpit_unmasked(struct vm *vm)
 {
 	unmasked++;
-}
-
-static void out(uint16_t port, uint8_t value)
-{
-	io_bus_write(&fake_vm.ports, NULL, port, 1, value);
-}
-
-static uint8_t in(uint16_t port)
-{
-	return (uint8_t)io_bus_read(&fake_vm.ports, NULL, port, 1);
 }
 
 static void irq(unsigned n, bool level)

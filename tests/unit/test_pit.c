@@ -3,7 +3,7 @@
  * hv/vdev/pit.c and pit_channel.c. The counters are compared with a counter that is clocked tick by tick, as
  * the data sheet describes it; then ports, latches, port 61h and channel 0's interrupt.
  */
-#include "fake_vm.h"
+#include "fake_ports.h"
 
 #include "hv/vdev/pit.h"
 #include "hv/vdev/pit_channel.h"
@@ -185,16 +185,6 @@ static void test_next_rise(void **state)
 			}
 		}
 	}
-}
-
-static void out(uint16_t port, uint8_t value)
-{
-	io_bus_write(&fake_vm.ports, NULL, port, 1, value);
-}
-
-static uint8_t in(uint16_t port)
-{
-	return (uint8_t)io_bus_read(&fake_vm.ports, NULL, port, 1);
 }
 
 static uint16_t in_pair(uint16_t port)

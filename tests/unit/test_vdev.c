@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The devices of a VM together: hv/vdev/vdev.c's list, and interrupts all the way from a device to a vector. */
-#include "fake_vm.h"
+#include "fake_ports.h"
 #include "fake_net.h"
 #include "fake_disks.h"
 
@@ -75,16 +75,6 @@ static unsigned crashes;
 void vm_crash(struct vcpu *v, const char *fmt, ...)
 {
 	crashes++;
-}
-
-static void out(uint16_t port, uint8_t value)
-{
-	io_bus_write(&fake_vm.ports, NULL, port, 1, value);
-}
-
-static uint8_t in(uint16_t port)
-{
-	return (uint8_t)io_bus_read(&fake_vm.ports, NULL, port, 1);
 }
 
 static void ioapic(uint32_t reg, uint32_t value)

@@ -127,9 +127,7 @@ static int setup(void **state)
 	releases = rests = 0;
 	forget_calls();
 	loaded = NULL;
-	io_bus_clear(&fake_vm.mmio);
-	io_bus_clear(&fake_vm.ports);
-	assert_int_equal(vpci_init(&fake_vm), OK);
+	fake_bus_new();
 	assert_int_equal(virtio_balloon_init(&fake_vm), OK);
 	balloon = fake_vm.balloon;
 	balloon->virtio.transport = &transport;
@@ -155,9 +153,7 @@ static void numbers(uint32_t first, unsigned n)
 static void test_absent_device(void **state)
 {
 	fake_cfg.balloon = false;
-	io_bus_clear(&fake_vm.mmio);
-	io_bus_clear(&fake_vm.ports);
-	assert_int_equal(vpci_init(&fake_vm), OK);
+	fake_bus_new();
 	assert_int_equal(virtio_balloon_init(&fake_vm), OK);
 	assert_null(fake_vm.pci.function[1]);
 	virtio_balloon_reset(&fake_vm);

@@ -291,9 +291,7 @@ static void start(uint64_t features)
 
 static void new_device(bool readonly)
 {
-	io_bus_clear(&fake_vm.mmio);
-	io_bus_clear(&fake_vm.ports);
-	assert_int_equal(vpci_init(&fake_vm), OK);
+	fake_bus_new();
 	fake_cfg.disk[0].readonly = readonly;
 	assert_int_equal(virtio_blk_init(&fake_vm), OK);
 	blk = fake_vm.blk[0];

@@ -144,8 +144,6 @@ static int teardown(void **state)
 {
 	free(fake_vm.mem.base);
 	free(console);
-	io_bus_clear(&fake_vm.mmio);
-	io_bus_clear(&fake_vm.ports);
 	return 0;
 }
 

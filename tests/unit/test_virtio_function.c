@@ -57,8 +57,6 @@ static int setup(void **state)
 	static const struct virtio_type type = {.id = 2, .notified = on_notified, .reset = on_reset};
 
 	fake_vm_new(1);
-	io_bus_clear(&fake_vm.mmio);
-	io_bus_clear(&fake_vm.ports);
 	fake_vm.mem = (struct gmem){.base = calloc(1, 0x10000)};
 	assert_int_equal(gmem_add(&fake_vm.mem, 0, 0x10000, false), OK);
 	assert_int_equal(vpci_init(&fake_vm), OK);

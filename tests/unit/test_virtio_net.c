@@ -115,9 +115,7 @@ static int setup(void **state)
 	fake_vm_new(1);
 	fake_vm.mem = (struct gmem){.base = calloc(1, RAM)};
 	assert_int_equal(gmem_add(&fake_vm.mem, 0, RAM, false), OK);
-	io_bus_clear(&fake_vm.mmio);
-	io_bus_clear(&fake_vm.ports);
-	assert_int_equal(vpci_init(&fake_vm), OK);
+	fake_bus_new();
 	sw = (struct net_switch){.mtu = ETH_MTU};
 	fake_switch = &sw;
 	fake_cfg.vcpus = 1;

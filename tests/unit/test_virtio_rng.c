@@ -86,13 +86,6 @@ static void start(void)
 	assert_int_equal(virtio_status(&rng->virtio), RUNS);
 }
 
-static void bus_new(void)
-{
-	io_bus_clear(&fake_vm.mmio);
-	io_bus_clear(&fake_vm.ports);
-	assert_int_equal(vpci_init(&fake_vm), OK);
-}
-
 static int setup(void **state)
 {
 	fake_vm_new(1);
@@ -103,7 +96,7 @@ static int setup(void **state)
 	forget_calls();
 	greedy = 0;
 	loaded = NULL;
-	bus_new();
+	fake_bus_new();
 	assert_int_equal(virtio_rng_init(&fake_vm), OK);
 	rng = fake_vm.rng;
 	rng->virtio.transport = &transport;
@@ -126,12 +119,12 @@ static void test_no_source(void **state)
 
 	assert_non_null(on_bus);
 	available = false;
-	bus_new();
+	fake_bus_new();
 	assert_int_equal(virtio_rng_init(&fake_vm), OK);
 	assert_null(fake_vm.pci.function[1]);
 	fake_cfg.rng = false;
 	available = true;
-	bus_new();
+	fake_bus_new();
 	assert_int_equal(virtio_rng_init(&fake_vm), OK);
 	assert_null(fake_vm.pci.function[1]);
 	virtio_rng_reset(&fake_vm);
@@ -143,11 +136,11 @@ static void test_no_source(void **state)
 static void test_memory(void **state)
 {
 	fake_pages_gone = true;
-	bus_new();
+	fake_bus_new();
 	assert_int_equal(virtio_rng_init(&fake_vm), OK);
 	assert_ptr_equal(fake_vm.rng, rng);
 	fake_vm.rng = NULL;
-	bus_new();
+	fake_bus_new();
 	assert_int_equal(virtio_rng_init(&fake_vm), ERR_NOMEM);
 	assert_null(fake_vm.rng);
 	virtio_rng_reset(&fake_vm);
