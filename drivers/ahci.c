@@ -11,6 +11,7 @@
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
 #include "hv/timer.h"
+#include "hv/work.h"
 #include "mm/page_alloc.h"
 
 #define REGION     5
@@ -240,7 +241,7 @@ enum status ahci_probe(struct pci_device *d)
 		forget(h);
 		return s == ERR_NOENT ? OK : s;
 	}
-	if (d->irqs && pci_irq_connect(d, 0, 0, interrupted, h) != OK)
+	if (d->irqs && pci_irq_connect(d, 0, work_first_cpu(), interrupted, h) != OK)
 		d->irqs = 0;
 	for (unsigned i = 0; i < AHCI_PORTS; i++) {
 		if (!h->disk[i])

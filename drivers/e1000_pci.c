@@ -4,11 +4,10 @@
 
 #include "drivers/e1000.h"
 #include "hv/lib/fmt.h"
+#include "hv/work.h"
 #include "hv/x86/insn.h"
 #include "mm/host_map.h"
 #include "mm/page_alloc.h"
-
-#define CPU 0
 
 /* The last of each is "EEPROM Read Register" in the manuals: where the address begins, and which bit says done. */
 static const struct e1000_model model_82540em = {.name = "e1000", .eerd_address = 8, .eerd_done = 4};
@@ -36,7 +35,7 @@ static enum status probe(struct pci_device *d, struct e1000 *e, unsigned number)
 	enum status s;
 
 	e->nic.bdf = d->bdf;
-	e->cpu = CPU;
+	e->cpu = work_first_cpu();
 	fmt_snprintf(e->nic.name, sizeof(e->nic.name), "%s-%u", e->model->name, number);
 	e->regs = pci_map(d, 0, 0, E1000_REGS_SIZE);
 	if (!e->regs)

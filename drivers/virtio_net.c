@@ -14,6 +14,7 @@
 #include "hv/lib/log.h"
 #include "hv/lib/string.h"
 #include "hv/timer.h"
+#include "hv/work.h"
 #include "hv/x86/virtio_net.h"
 #include "mm/host_map.h"
 #include "mm/page_alloc.h"
@@ -27,7 +28,6 @@
 #define BUFFERS_MAX             ((FRAME_MAX + HEADER + BUFFER - 1) / BUFFER) /* of one frame */
 #define MTU_MIN                 68
 #define RX_BATCH                64 /* buffers */
-#define CPU                     0
 
 #define US                      1000ull
 #define MS                      (1000 * US)
@@ -49,6 +49,7 @@ struct virtio_net {
 	struct virtio_queue queue[2];
 	char *buffer[2];   /* of each queue, BUFFER bytes for each descriptor */
 	uint64_t features; /* agreed on at the start; a reset must bring the same */
+	uint32_t cpu;      /* receives, keeps time and takes the interrupts */
 	bool interrupts;
 
 	/* A frame in several buffers, as far as it has come. */
@@ -344,7 +345,7 @@ static void arm(struct virtio_net *e, uint64_t now)
 
 	if (e->poll_ns)
 		due = MIN(due, now + e->poll_ns);
-	timer_arm(&e->timer, CPU, due);
+	timer_arm(&e->timer, e->cpu, due);
 }
 
 static void tick(struct timer *t)
@@ -429,8 +430,9 @@ static enum status set_up(struct virtio_net *e, struct pci_device *d)
 	if (!e->frame)
 		return ERR_NOMEM;
 	timer_init(&e->timer, tick);
+	e->cpu = work_first_cpu();
 	/* Without MSI-X virtio has only the pin. */
-	e->interrupts = d->msix && pci_irq_connect(d, 0, CPU, interrupt, e) == OK;
+	e->interrupts = d->msix && pci_irq_connect(d, 0, e->cpu, interrupt, e) == OK;
 	for (unsigned i = RX; i <= TX; i++) {
 		e->queue[i].index = (uint16_t)i;
 		e->queue[i].vector = i == RX && e->interrupts ? 0 : VIRTIO_PCI_NO_VECTOR;

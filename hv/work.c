@@ -15,6 +15,15 @@ void work_set_cpus(const struct cpu_set *cpus)
 	work_cpus = *cpus;
 }
 
+uint32_t work_first_cpu(void)
+{
+	for (uint32_t i = 0; i < pcpu_count; i++) {
+		if (cpu_set_has(&work_cpus, i))
+			return i;
+	}
+	return 0;
+}
+
 bool work_is_mine(void)
 {
 	return cpu_set_has(&work_cpus, this_pcpu()->id);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "hv/lib/list.h"
 
 struct cpu_set;
@@ -23,6 +24,8 @@ struct work {
 
 /* The CPUs that do host work ([host] cpuset), at least one of them online. Until it is called: CPU 0. */
 void work_set_cpus(const struct cpu_set *cpus);
+/* The first of them that is online, for what stays on one CPU, as a card's interrupt does. Once all CPUs have started. */
+uint32_t work_first_cpu(void);
 /* True if this CPU is one of them: others leave work_run_one alone. */
 bool work_is_mine(void);
 void work_init(struct work *w, work_fn fn);

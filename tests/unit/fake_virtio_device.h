@@ -30,6 +30,7 @@ static struct {
 	struct {
 		irq_fn fn;
 		void *arg;
+		uint32_t cpu;
 	} irq[FAKE_QUEUES];
 	void (*on_notify)(struct virtio_queue *q); /* the device acts at once */
 } fake;
@@ -128,6 +129,7 @@ enum status pci_irq_connect(struct pci_device *d, unsigned n, uint32_t cpu, irq_
 		return ERR_RANGE;
 	fake.irq[n].fn = fn;
 	fake.irq[n].arg = arg;
+	fake.irq[n].cpu = cpu;
 	return OK;
 }
 

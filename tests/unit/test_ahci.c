@@ -15,6 +15,11 @@ static irq_fn irq;
 static void *irq_arg;
 static struct block_device *small, *large;
 
+uint32_t work_first_cpu(void)
+{
+	return 1;
+}
+
 void *pci_map(const struct pci_device *d, unsigned region, uint64_t offset, uint64_t size)
 {
 	assert_int_equal(region, 5);
@@ -24,6 +29,7 @@ void *pci_map(const struct pci_device *d, unsigned region, uint64_t offset, uint
 enum status pci_irq_connect(struct pci_device *d, unsigned n, uint32_t cpu, irq_fn fn, void *arg)
 {
 	assert_int_equal(n, 0);
+	assert_int_equal(cpu, 1);
 	irq = fn;
 	irq_arg = arg;
 	return irq_fails ? ERR_NOMEM : OK;

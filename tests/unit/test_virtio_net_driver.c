@@ -9,6 +9,7 @@
 #include "hv/x86/virtio_net.h"
 
 #define QUEUE_SIZE 32
+#define WORK_CPU   2
 #define BUFFER     2048
 #define HEADER     sizeof(struct virtio_net_hdr)
 #define RX         0
@@ -51,9 +52,14 @@ void timer_init(struct timer *t, timer_fn fn)
 	timer = t;
 }
 
+uint32_t work_first_cpu(void)
+{
+	return WORK_CPU;
+}
+
 void timer_arm(struct timer *t, uint32_t cpu, uint64_t deadline_ns)
 {
-	assert_int_equal(cpu, 0);
+	assert_int_equal(cpu, WORK_CPU);
 	t->deadline_ns = deadline_ns;
 	t->armed = true;
 }
@@ -166,6 +172,7 @@ static void test_description(void **state)
 	assert_memory_equal(nic->mac, config->mac, ETH_ADDRESS);
 	assert_int_equal(nic->mtu, 9000);
 	assert_int_equal(nic->bdf, 0x18);
+	assert_int_equal(fake.irq[0].cpu, WORK_CPU);
 	assert_true(nic->link);
 	/* All that it has is offered to receive. */
 	for (unsigned i = 0; i < QUEUE_SIZE; i++)

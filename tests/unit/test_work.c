@@ -89,11 +89,24 @@ static void test_alone(void **state)
 	assert_false(work_run_one());
 }
 
+static void test_first_cpu(void **state)
+{
+	pcpu_count = 3;
+	work_set_cpus(&(struct cpu_set){{6}});
+	assert_int_equal(work_first_cpu(), 1);
+	work_set_cpus(&(struct cpu_set){{8}}); /* not in this machine */
+	assert_int_equal(work_first_cpu(), 0);
+	pcpu_count = 1;
+	work_set_cpus(&(struct cpu_set){{1}});
+	assert_int_equal(work_first_cpu(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_never_twice_at_once, setup),
 	    cmocka_unit_test_setup(test_alone, setup),
+	    cmocka_unit_test_setup(test_first_cpu, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
