@@ -367,13 +367,6 @@ static void test_end_of_a_starved_one(void **state)
 	end();
 }
 
-/* As vm_enter_address_space, but for CR3. */
-static void enter(struct vm *to)
-{
-	test_cpu.address_space = to;
-	test_cpu.found.size = 0;
-}
-
 static void test_frames(void **state)
 {
 	uint64_t a = MIB(12), before = guest_free();
@@ -391,18 +384,18 @@ static void test_frames(void **state)
 	assert_int_equal(len, 5 * PAGE_SIZE);
 	assert_int_equal(run[0].pa.v, frame_at(a) + 0x800);
 	/* Where the VM's address space is loaded it's the same, and is forgotten with it: the page has another frame then. */
-	enter(&vm);
+	vm_enter_address_space(&vm);
 	assert_int_equal(vm_frames(&vm, gpa(a + 2 * PAGE_SIZE + 5), 10, run, 8), 1);
 	assert_int_equal(run[0].pa.v, frame_at(a + 2 * PAGE_SIZE) + 5);
 	assert_int_equal(vm_frames(&vm, gpa(a + 2 * PAGE_SIZE + 7), 10, run, 8), 1);
 	assert_int_equal(run[0].pa.v, frame_at(a + 2 * PAGE_SIZE) + 7);
-	enter(NULL);
+	vm_enter_address_space(NULL);
 	vm_absent_release(&vm, gpa(a + 2 * PAGE_SIZE));
 	assert_int_equal(page_alloc_guest(0, &other), OK);
-	enter(&vm);
+	vm_enter_address_space(&vm);
 	assert_int_equal(vm_frames(&vm, gpa(a + 2 * PAGE_SIZE + 7), 10, run, 8), 1);
 	assert_int_equal(run[0].pa.v, frame_at(a + 2 * PAGE_SIZE) + 7);
-	enter(NULL);
+	vm_enter_address_space(NULL);
 	page_free_guest(other, 0);
 	/* Three of the four lay there. */
 	assert_int_equal(guest_free(), before + PAGE_SIZE);
