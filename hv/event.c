@@ -137,11 +137,11 @@ static int lapic_injectable(struct vcpu *v)
 }
 
 /* Takes the interrupt from its controller. The PIC comes first, as ExtINT goes past the local APIC. */
-static bool interrupt_take(struct vcpu *v, uint8_t *vector)
+static bool interrupt_take(struct vcpu *v, bool extint, uint8_t *vector)
 {
 	int n;
 
-	if (extint_waits(v)) {
+	if (extint) {
 		*vector = vpic_accept(v->vm);
 		return true;
 	}
@@ -199,6 +199,8 @@ void event_inject_next(struct vcpu *v)
 	uint32_t blocking = ops->blocking(v);
 	bool nmi_free = !(blocking & (BLOCK_NMI | BLOCK_SHADOW));
 	bool interrupt_free = !(blocking & (BLOCK_IF | BLOCK_SHADOW));
+	/* Should it come behind this, that is a request of its own. */
+	bool extint = extint_waits(v);
 	uint8_t vector;
 
 	if (e->exception.valid) {
@@ -210,15 +212,15 @@ void event_inject_next(struct vcpu *v)
 	} else if (e->nmi_pending && nmi_free) {
 		__atomic_store_n(&e->nmi_pending, false, __ATOMIC_SEQ_CST);
 		ops->inject(v, &(struct guest_event){.valid = true, .type = EVENT_NMI, .vector = EXC_NMI});
-	} else if (interrupt_free && !e->requeued.valid && interrupt_take(v, &vector)) {
+	} else if (interrupt_free && !e->requeued.valid && interrupt_take(v, extint, &vector)) {
 		ops->inject(v,
 			    &(struct guest_event){.valid = true, .type = EVENT_INTERRUPT, .vector = vector});
 	}
 	if (v->lapic.watched)
 		ops->lapic_waits(v, vlapic_waiting(v));
 	set_windows(v,
-		    (e->requeued.valid && e->requeued.type == EVENT_INTERRUPT) || extint_waits(v) ||
-			lapic_injectable(v) >= 0,
+		    (e->requeued.valid && e->requeued.type == EVENT_INTERRUPT) ||
+			(extint && extint_waits(v)) || lapic_injectable(v) >= 0,
 		    e->nmi_pending || (e->requeued.valid && e->requeued.type == EVENT_NMI));
 }
 
