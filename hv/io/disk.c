@@ -193,7 +193,7 @@ static void part_end(struct disk_request *r)
 	r->bounce = NULL;
 }
 
-static void end(struct disk_request *r, enum status status)
+static inline void end(struct disk_request *r, enum status status)
 {
 	struct disk_stats *s = &r->disk->stats;
 

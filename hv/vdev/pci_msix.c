@@ -30,7 +30,7 @@ bool vpci_msix_enabled(const struct pci_function *f)
 }
 
 /* MSI-X is on. A message is a write of the function's own, so it has to be a bus master. */
-static bool may_send(const struct pci_function *f, unsigned vector)
+static inline bool may_send(const struct pci_function *f, unsigned vector)
 {
 	return (vpci_config_get(f, PCI_COMMAND, 2) & PCI_COMMAND_MASTER) && !(control(f) & PCI_MSIX_MASK) &&
 	       !(f->msix.entry[vector].control & PCI_MSIX_ENTRY_MASKED);

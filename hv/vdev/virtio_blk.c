@@ -81,7 +81,7 @@ static void give_back(struct virtio_blk *b, struct virtio_blk_request *r, uint8_
 }
 
 /* r is no more with the disk. The lock is held, the VM's address space loaded. True: the VM's life-cycle waits for this. */
-static bool complete(struct virtio_blk *b, struct virtio_blk_request *r)
+static inline bool complete(struct virtio_blk *b, struct virtio_blk_request *r)
 {
 	/* Queues may wait for one. */
 	if (!b->free && !b->draining)
@@ -265,7 +265,7 @@ static inline enum status take(struct virtio_blk *b, unsigned queue, struct virt
 	enum status s;
 
 	/* When one gets free, all queues are looked at. */
-	if (!r || b->draining || virtio_take(d, queue, &c) != OK)
+	if (!r || b->draining || !vq_waits(&d->queue[queue]) || virtio_take(d, queue, &c) != OK)
 		return ERR_NOENT;
 	/* Without these there is no way to tell the driver what is wrong. */
 	if (!c.writable_len || !read_header(&d->dev.vm->mem, &c, &h)) {

@@ -58,6 +58,12 @@ uint16_t vq_in_flight(const struct virtqueue *q);
  * by what stands in the ring or the chain; it stays so.
  */
 enum status vq_take(struct virtqueue *q, struct vq_chain *c);
+/* In line: is there anything to take? False: vq_take has nothing, or the queue is not enabled. */
+static inline bool vq_waits(const struct virtqueue *q)
+{
+	return q->enabled && __atomic_load_n(&q->avail->idx, __ATOMIC_RELAXED) != q->next_avail;
+}
+
 /*
  * Gives back a chain that was taken, in any order; at least `written` bytes from the first writable segment's begin on
  * have been written. On a stopped queue the driver learns nothing of it. Each chain once, else it panics.
