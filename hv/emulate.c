@@ -212,18 +212,24 @@ static inline bool plan_fits(const struct vcpu *v, const struct vm_exit *e, cons
 	return ACT_ADVANCE;
 }
 
-[[gnu::noinline]] static enum exit_action plan_store(struct vcpu *v, uint64_t at, const struct insn_plan *p,
-						     uint64_t value)
+[[gnu::noinline]] static void device_store(struct vcpu *v, uint64_t at, unsigned size, uint64_t value)
 {
 	const struct io_range *r = io_bus_recent(&v->vm->mmio, at);
 
+	if (io_range_holds(r, at, size))
+		r->write(r->dev, v, at, size, value);
+	else
+		part_write(v, at, size, value);
+}
+
+[[gnu::noinline]] static enum exit_action plan_store(struct vcpu *v, uint64_t at, const struct insn_plan *p,
+						     uint64_t value)
+{
 	value &= UINT64_MAX >> (64 - 8 * p->size);
 	if (vlapic_owns(&v->lapic, at))
 		vlapic_mmio_write(v, at & PAGE_OFFSET, p->size, value);
-	else if (io_range_holds(r, at, p->size))
-		r->write(r->dev, v, at, p->size, value);
 	else
-		part_write(v, at, p->size, value);
+		device_store(v, at, p->size, value);
 	return ACT_ADVANCE;
 }
 
