@@ -60,9 +60,9 @@ enum status disk_open(struct disk *d, const struct disk_config *cfg, const char 
 enum status disk_close(struct disk *d);
 
 /*
- * Any CPU, without locks that r->done takes. True: it was done at once, as r->status says, and r->done is not called. Ends with ERR_RANGE outside of the disk, ERR_INVAL where it isn't whole logical
- * blocks or writes what is read-only, ERR_UNSUPPORTED for a discard or zeroes that the disk doesn't have or isn't allowed,
- * and with what block_request has.
+ * Any CPU, without locks that r->done takes. True: it was done at once, as r->status says, and r->done is not called. Ends with
+ * ERR_RANGE outside of the disk, ERR_INVAL where it isn't whole logical blocks or writes what is read-only, ERR_UNSUPPORTED for
+ * a discard or zeroes that the disk doesn't have or isn't allowed, and with what block_request has.
  */
 bool disk_submit(struct disk *d, struct disk_request *r);
 

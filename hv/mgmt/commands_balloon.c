@@ -58,7 +58,8 @@ void command_vm_balloon(int argc, char **argv)
 		return;
 	if (!vm->cfg->balloon)
 		command_error("%s has no balloon: balloon = no", vm->cfg->name);
-	else if (vm->vcpu_count == 0)
+	/* Where it is being started its vCPUs come before its balloon. */
+	else if (vm->vcpu_count == 0 || !vm->balloon)
 		command_error("%s is %s: it has no memory", vm->cfg->name, vm_state_name(vm));
 	else if (argc > 1)
 		set(vm, argv[1]);
