@@ -146,8 +146,7 @@ static enum switch_drop judge(struct switch_port *from, const struct net_packet 
 /* Untagged, and of the same addresses and type as `before`, which was untagged too: it has the same way. */
 static bool follows(const struct net_packet *before, const struct net_packet *p)
 {
-	return p->head_len >= ETH_HEADER && !__builtin_memcmp(before->head, p->head, 8) &&
-	       !__builtin_memcmp(before->head + 6, p->head + 6, 8);
+	return p->head_len >= ETH_HEADER && !__builtin_memcmp(before->head, p->head, ETH_HEADER);
 }
 
 static bool same_way(const struct way *a, const struct way *b)
