@@ -47,7 +47,10 @@ struct block_request {
 	uint32_t tag;
 };
 
-/* What one request may be. Who submits splits larger ones and copies what is not aligned: hv/io/disk.h. */
+/*
+ * What one request may be. Who submits splits larger ones and copies what is not aligned: hv/io/disk.h. A device with ops->perform
+ * has the last line alone.
+ */
 struct block_limits {
 	uint32_t sectors;   /* of reads and writes */
 	uint32_t runs;      /* pieces of memory */

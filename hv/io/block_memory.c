@@ -6,13 +6,12 @@
 #include "hv/lib/util.h"
 #include "mm/page_alloc.h"
 
-#define ENTRIES          (PAGE_SIZE / sizeof(uint64_t)) /* of a table */
-#define TABLES_PER_STEP  2
-#define ZEROS            1 /* an entry: the file's bytes here are gone, the page reads as zeros */
+#define ENTRIES         (PAGE_SIZE / sizeof(uint64_t)) /* of a table */
+#define TABLES_PER_STEP 2
+#define ZEROS           1 /* an entry: the file's bytes here are gone, the page reads as zeros */
 
 /* What one request may keep this CPU busy with. */
-#define TRANSFER_SECTORS 2048 /* 1 MiB */
-#define UNMAP_SECTORS    8192 /* 4 MiB: 1024 frames */
+#define UNMAP_SECTORS   8192 /* 4 MiB: 1024 frames */
 
 static struct block_memory *to_memory(struct block_device *b)
 {
@@ -194,12 +193,7 @@ enum status block_memory_init(struct block_memory *m, const char *name, const vo
 		      .sectors = size / BLOCK_SECTOR,
 		      .logical_size = BLOCK_SECTOR,
 		      .physical_size = PAGE_SIZE,
-		      .limits = {.sectors = TRANSFER_SECTORS,
-				 .runs = UINT32_MAX,
-				 .run_align = 1,
-				 .pa_max = UINT64_MAX,
-				 .discard_sectors = UNMAP_SECTORS,
-				 .zeroes_sectors = UNMAP_SECTORS},
+		      .limits = {.discard_sectors = UNMAP_SECTORS, .zeroes_sectors = UNMAP_SECTORS},
 		      .readonly = readonly,
 		      .queues = 1},
 	    .file = file,
