@@ -24,9 +24,8 @@ void frame_read(void *dst, hpa_t pa, size_t n)
 
 	for (size_t part; n; n -= part) {
 		part = piece(pa, n);
-		memcpy(dst, host_window_open(w, FROM, pa, part), part);
+		dst = copy_bytes(dst, host_window_open(w, FROM, pa, part), part);
 		host_window_close(w, FROM, pa, part);
-		dst = (uint8_t *)dst + part;
 		pa.v += part;
 	}
 }

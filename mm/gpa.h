@@ -43,12 +43,18 @@ enum status gpa_write(const struct gmem *m, gpa_t a, const void *src, size_t n);
 /* gpa_is_memory, wherever it is. */
 bool gpa_is_memory_any(const struct gmem *m, gpa_t a, size_t n, bool write);
 
-/* Are all of n > 0 bytes at a memory, and RAM if `write`? */
-static inline bool gpa_is_memory(const struct gmem *m, gpa_t a, size_t n, bool write)
+/* Are all of n > 0 bytes at a in the largest slot of RAM? The short way: nearly always they are, and else may still be memory. */
+static inline bool gpa_is_main_ram(const struct gmem *m, gpa_t a, size_t n)
 {
 	uint64_t offset = a.v - m->ram_base;
 
-	return (n && offset < m->ram_size && n <= m->ram_size - offset) || gpa_is_memory_any(m, a, n, write);
+	return offset < m->ram_size && n - 1 < m->ram_size - offset;
+}
+
+/* Are all of n > 0 bytes at a memory, and RAM if `write`? */
+static inline bool gpa_is_memory(const struct gmem *m, gpa_t a, size_t n, bool write)
+{
+	return gpa_is_main_ram(m, a, n) || gpa_is_memory_any(m, a, n, write);
 }
 
 /*

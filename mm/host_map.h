@@ -86,10 +86,12 @@ enum status host_window_init(struct host_window *w);
  */
 static inline void *host_window_open(struct host_window *w, unsigned page, hpa_t pa, size_t n)
 {
-	uint64_t within = pa.v % PAGE_SIZE, *entry = &w->entry[page];
+	uint64_t within = pa.v % PAGE_SIZE, frame = pa.v - within, *entry = &w->entry[page];
 
-	for (uint64_t frame = pa.v - within; frame < pa.v + n; frame += PAGE_SIZE)
+	do {
 		*entry++ = frame | w->rights;
+		frame += PAGE_SIZE;
+	} while (frame < pa.v + n);
 	/* The stores come before what the caller does through them. */
 	asm volatile("" ::: "memory");
 	return w->va + page * PAGE_SIZE + within;
@@ -102,10 +104,11 @@ static inline void host_window_close(struct host_window *w, unsigned page, hpa_t
 		 *entry = &w->entry[page];
 
 	asm volatile("" ::: "memory");
-	for (; va < end; va += PAGE_SIZE) {
+	do {
 		*entry++ = 0;
 		invlpg(va);
-	}
+		va += PAGE_SIZE;
+	} while (va < end);
 }
 
 /*

@@ -51,17 +51,6 @@ void net_skip(struct net_reader *r, size_t n)
 	}
 }
 
-void net_packet_copy(const struct net_packet *p, void *dst)
-{
-	uint8_t *to = (uint8_t *)dst + p->head_len;
-
-	memcpy(dst, p->head, p->head_len);
-	for (const struct frame_run *r = p->run; r != p->run + p->runs; r++) {
-		frame_read(to, r->pa, r->len);
-		to += r->len;
-	}
-}
-
 /* The head begins `by` bytes earlier, or later, and so does all that counts from there. */
 static void move_begin(struct net_packet *p, int by)
 {

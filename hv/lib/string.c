@@ -9,12 +9,7 @@
 
 void *memcpy(void *dst, const void *src, size_t n)
 {
-	void *d = dst;
-	size_t words = n / 8;
-
-	n %= 8;
-	asm volatile("rep movsq" : "+D"(d), "+S"(src), "+c"(words)::"memory");
-	asm volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(n)::"memory");
+	(void)copy_bytes(dst, src, n);
 	return dst;
 }
 

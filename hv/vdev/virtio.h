@@ -101,6 +101,12 @@ static inline enum status virtio_take(struct virtio *d, unsigned queue, struct v
 	return s;
 }
 
+/* As vq_take_buffer, where the device is running. NULL: virtio_take tells more. */
+static inline void *virtio_take_buffer(struct virtio *d, unsigned queue, size_t n, uint16_t *head)
+{
+	return virtio_running(d) ? vq_take_buffer(&d->queue[queue], n, head) : NULL;
+}
+
 /* As vq_give. The driver is told by virtio_signal, once for many. The last chain in flight ends a reset, of the device or the queue. */
 void virtio_give(struct virtio *d, unsigned queue, const struct vq_chain *c, uint32_t written);
 /* As vq_give_all, and likewise. */

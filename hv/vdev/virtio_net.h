@@ -24,7 +24,7 @@
 struct virtio_net_tx {
 	bool busy; /* a CPU serves the queue: only it touches the rest, and takes chains */
 	uint16_t chains, packets;
-	uint32_t runs;
+	struct frame_run *next_run; /* of run, that is free */
 	struct vq_used_elem chain[SWITCH_BATCH];
 	struct net_packet packet[SWITCH_BATCH];
 	uint8_t head[SWITCH_BATCH][VIRTIO_NET_HEADROOM + NET_HEAD];

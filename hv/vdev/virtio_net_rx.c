@@ -13,8 +13,8 @@
 /* Buffers of one queue, taken and filled, of which the driver doesn't know yet. */
 struct filled {
 	unsigned queue;
-	uint16_t count;
 	uint32_t packets, bytes;
+	struct vq_used_elem *next; /* of chain, that is free */
 	struct vq_used_elem chain[SWITCH_BATCH + BUFFERS];
 };
 
@@ -62,29 +62,32 @@ static uint32_t fill(const struct gmem *mem, const struct vq_chain *c, uint32_t 
 /* Puts p, mostly with one buffer, the first: header and all of it behind. */
 static void fill_one(struct virtio_net *n, const struct net_packet *p, uint8_t *to)
 {
+	static const struct virtio_net_hdr plain = {.num_buffers = 1};
 	struct virtio_net_hdr h;
 
 	if (p->needs_csum || p->csum_good || p->gso_type != NET_GSO_NONE) {
 		write_offloads(n, p, 1, &h);
 		__builtin_memcpy(to, &h, sizeof(h));
 	} else {
-		__builtin_memcpy(to, &(const struct virtio_net_hdr){.num_buffers = 1}, sizeof(h));
+		__builtin_memcpy(to, &plain, sizeof(h));
 	}
 	net_packet_copy(p, to + sizeof(h));
 }
 
-/* Takes more buffers than the first, which p is too large for, until it is in them. Returns their number; 0: there are not enough. */
-[[gnu::noinline]] static uint16_t fill_many(struct virtio_net *n, struct vq_used_elem *chain,
-					    const struct vq_chain *first, unsigned queue,
+/* Takes buffers of any kind until p is in them. Returns their number; 0: there are not enough. */
+[[gnu::noinline]] static uint16_t fill_many(struct virtio_net *n, struct vq_used_elem *chain, unsigned queue,
 					    const struct net_packet *p)
 {
 	uint16_t most = virtio_has(&n->virtio, VIRTIO_NET_F_MRG_RXBUF) ? BUFFERS : 1, count = 0;
+	struct vq_chain first = {.seg = n->first, .seg_max = VIRTIO_NET_SEGMENTS}, c;
 	const struct gmem *mem = &n->virtio.dev.vm->mem;
 	uint32_t left = p->len, skip = sizeof(struct virtio_net_hdr);
-	struct vq_chain c = *first;
 	struct virtio_net_hdr h;
 	struct net_reader r;
 
+	if (virtio_take(&n->virtio, queue, &first) != OK)
+		return 0;
+	c = first;
 	net_read_begin(&r, p);
 	for (;;) {
 		uint32_t part = c.writable_len > skip ? fill(mem, &c, skip, &r, left) : 0;
@@ -101,7 +104,7 @@ static void fill_one(struct virtio_net *n, const struct net_packet *p, uint8_t *
 		}
 	}
 	write_offloads(n, p, count, &h);
-	(void)vq_chain_write(first, mem, 0, &h, sizeof(h));
+	(void)vq_chain_write(&first, mem, 0, &h, sizeof(h));
 	return count;
 }
 
@@ -109,46 +112,52 @@ static void fill_one(struct virtio_net *n, const struct net_packet *p, uint8_t *
 static uint16_t take_and_fill(struct virtio_net *n, struct vq_used_elem *chain, unsigned queue,
 			      const struct net_packet *p)
 {
-	struct vq_chain c = {.seg = n->first, .seg_max = VIRTIO_NET_SEGMENTS};
 	uint32_t len = sizeof(struct virtio_net_hdr) + p->len;
-	uint8_t *to;
+	uint16_t head;
+	uint8_t *to = virtio_take_buffer(&n->virtio, queue, len, &head);
 
-	if (virtio_take(&n->virtio, queue, &c) != OK)
-		return 0;
-	to = vq_chain_writable(&c, &n->virtio.dev.vm->mem, len);
 	if (!to)
-		return fill_many(n, chain, &c, queue, p);
+		return fill_many(n, chain, queue, p);
+	*chain = (struct vq_used_elem){.id = head, .len = len};
 	fill_one(n, p, to);
-	*chain = (struct vq_used_elem){.id = c.head, .len = len};
 	return 1;
 }
 
 static void give(struct virtio_net *n, struct filled *f)
 {
-	if (!f->count)
+	uint16_t count = (uint16_t)(f->next - f->chain);
+
+	if (!count)
 		return;
-	virtio_give_all(&n->virtio, f->queue, f->chain, f->count);
+	virtio_give_all(&n->virtio, f->queue, f->chain, count);
 	switch_count_received(&n->port, f->packets, f->bytes);
-	f->count = 0;
+	f->next = f->chain;
 	f->packets = f->bytes = 0;
+}
+
+/* Where the connection's packets are sent from, if that pair is still used. */
+[[gnu::noinline]] static unsigned queue_of_flow(const struct virtio_net *n, const struct net_packet *p)
+{
+	unsigned pair = n->flow[net_flow(p)];
+
+	return virtio_net_rxq(pair < n->pairs ? pair : 0);
 }
 
 /* Hands over p, whose offloads this driver takes. */
 static void put(struct virtio_net *n, struct filled *f, const struct net_packet *p)
 {
-	unsigned pair = n->pairs > 1 ? n->flow[net_flow(p)] : 0;
-	unsigned queue = virtio_net_rxq(pair < n->pairs ? pair : 0);
+	unsigned queue = n->pairs > 1 ? queue_of_flow(n, p) : virtio_net_rxq(0);
 	uint16_t count;
 
-	if (queue != f->queue || f->count > SWITCH_BATCH)
+	if (queue != f->queue || f->next > f->chain + SWITCH_BATCH)
 		give(n, f);
 	f->queue = queue;
-	count = take_and_fill(n, f->chain + f->count, queue, p);
+	count = take_and_fill(n, f->next, queue, p);
 	if (!count) {
 		switch_count_drop(&n->port, SWITCH_DROP_NO_ROOM);
 		return;
 	}
-	f->count += count;
+	f->next += count;
 	f->packets++;
 	f->bytes += p->len;
 }
@@ -192,7 +201,7 @@ static void receive_all(struct virtio_net *n, const struct net_packet *p, unsign
 	struct filled f;
 
 	f.queue = virtio_net_rxq(0);
-	f.count = 0;
+	f.next = f.chain;
 	f.packets = f.bytes = 0;
 	for (const struct net_packet *end = p + count; p != end; p++) {
 		if (takes_offloads(&n->virtio, p))

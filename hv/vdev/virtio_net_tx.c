@@ -19,21 +19,19 @@
 static bool find_frames(struct vm *vm, struct virtio_net_tx *tx, const struct vq_chain *c, uint64_t offset,
 			struct net_packet *p)
 {
-	uint32_t end = tx->runs + PACKET_RUNS;
-
-	p->run = tx->run + tx->runs;
-	for (uint16_t i = 0; i < c->readable; i++) {
-		const struct vq_segment *s = &c->seg[i];
+	p->run = tx->next_run;
+	for (const struct vq_segment *s = c->seg, *last = s + c->readable; s != last; s++) {
 		unsigned n;
 
 		if (offset >= s->len) {
 			offset -= s->len;
 			continue;
 		}
-		n = vm_frames(vm, gpa(s->at.v + offset), s->len - offset, tx->run + tx->runs, end - tx->runs);
+		n = vm_frames(vm, gpa(s->at.v + offset), s->len - offset, tx->next_run,
+			      PACKET_RUNS - p->runs);
 		if (!n)
 			return false;
-		tx->runs += n;
+		tx->next_run += n;
 		p->runs += n;
 		offset = 0;
 	}
@@ -63,48 +61,50 @@ static bool set_offloads(const struct virtio *d, struct net_packet *p, const str
 
 /*
  * Copies the device's header and the packet's head: as much of it as the driver has put together with the header, if that is
- * enough for the switch.
+ * enough for the switch. Returns how much of the packet, which has `len` bytes, this is.
  */
-static void read_head(const struct vq_chain *c, const struct gmem *m, struct net_packet *p)
+static uint32_t read_head(const struct vq_chain *c, const struct gmem *m, uint8_t *to, uint32_t len)
 {
-	uint32_t header = sizeof(struct virtio_net_hdr), n = header + MIN(p->len, (uint32_t)NET_HEAD_PLAIN);
+	uint32_t header = sizeof(struct virtio_net_hdr), n = header + MIN(len, (uint32_t)NET_HEAD_PLAIN);
 	const uint8_t *first = vq_chain_readable(c, m, header + ETH_HEADER + ETH_TAG);
 
 	if (first) {
 		n = MIN(n, c->seg[0].len);
-		memcpy(p->head - header, first, n);
+		(void)copy_bytes(to, first, n);
 	} else {
-		(void)vq_chain_read(c, m, 0, p->head - header, n);
+		(void)vq_chain_read(c, m, 0, to, n);
 	}
-	p->head_len = n - header;
+	return n - header;
 }
 
-/* Work is left to do, which h tells: p's head is to have all headers. False: this can't be. */
+/* Work is left to do, which the device's header tells: p's head is to have all headers. False: this can't be. */
 [[gnu::noinline]] static bool take_offloads(const struct virtio *d, struct net_packet *p,
-					    const struct vq_chain *c, const struct virtio_net_hdr *h)
+					    const struct vq_chain *c)
 {
 	uint32_t more = MIN(p->len, (uint32_t)NET_HEAD) - p->head_len;
+	struct virtio_net_hdr h;
 
-	(void)vq_chain_read(c, &d->dev.vm->mem, sizeof(*h) + p->head_len, p->head + p->head_len, more);
+	__builtin_memcpy(&h, p->head - sizeof(h), sizeof(h));
+	(void)vq_chain_read(c, &d->dev.vm->mem, sizeof(h) + p->head_len, p->head + p->head_len, more);
 	p->head_len += more;
-	return set_offloads(d, p, h) && net_offload_check(p);
+	return set_offloads(d, p, &h) && net_offload_check(p);
 }
 
 /* Makes p of a chain, its head at `head`. False: it isn't a packet. */
 static bool make_packet(struct virtio_net *n, struct virtio_net_tx *tx, const struct vq_chain *c,
 			struct net_packet *p, uint8_t *head)
 {
+	const struct virtio_net_hdr *h = (const struct virtio_net_hdr *)(head - sizeof(*h));
+	uint32_t len = (uint32_t)(c->readable_len - sizeof(*h));
 	struct vm *vm = n->virtio.dev.vm;
-	struct virtio_net_hdr h;
 
-	if (c->readable_len < sizeof(h) + ETH_HEADER || c->readable_len > sizeof(h) + NET_PACKET_MAX)
+	if (c->readable_len < sizeof(*h) + ETH_HEADER || c->readable_len > sizeof(*h) + NET_PACKET_MAX)
 		return false;
-	*p = (struct net_packet){.head = head, .len = (uint32_t)(c->readable_len - sizeof(h))};
-	read_head(c, &vm->mem, p);
-	__builtin_memcpy(&h, head - sizeof(h), sizeof(h));
-	if ((h.flags || h.gso_type != NET_GSO_NONE) && !take_offloads(&n->virtio, p, c, &h))
+	*p = (struct net_packet){
+	    .head = head, .head_len = read_head(c, &vm->mem, head - sizeof(*h), len), .len = len};
+	if ((h->flags || h->gso_type != NET_GSO_NONE) && !take_offloads(&n->virtio, p, c))
 		return false;
-	return find_frames(vm, tx, c, sizeof(h) + p->head_len, p);
+	return find_frames(vm, tx, c, sizeof(*h) + p->head_len, p);
 }
 
 /* Takes chains for one batch. */
@@ -112,12 +112,13 @@ static void gather(struct virtio_net *n, unsigned pair)
 {
 	struct virtio_net_tx *tx = &n->tx[pair];
 	struct vq_chain c = {.seg = tx->segment, .seg_max = VIRTIO_NET_SEGMENTS};
+	const struct frame_run *last_run = tx->run + VIRTIO_NET_RUNS - PACKET_RUNS;
 	struct net_packet *p = tx->packet;
 	uint32_t bytes = 0;
 	uint16_t chains = 0;
 
-	tx->runs = 0;
-	while (chains < SWITCH_BATCH && tx->runs + PACKET_RUNS <= VIRTIO_NET_RUNS && bytes < BATCH_BYTES &&
+	tx->next_run = tx->run;
+	while (chains < SWITCH_BATCH && tx->next_run <= last_run && bytes < BATCH_BYTES &&
 	       virtio_take(&n->virtio, virtio_net_txq(pair), &c) == OK) {
 		uint8_t *head = tx->head[chains] + VIRTIO_NET_HEADROOM;
 

@@ -52,11 +52,6 @@ uint16_t vq_in_flight(const struct virtqueue *q)
 	return q->next_avail - q->next_used;
 }
 
-static uint16_t load(const uint16_t *p)
-{
-	return __atomic_load_n(p, __ATOMIC_RELAXED);
-}
-
 static void store(uint16_t *p, uint16_t value)
 {
 	__atomic_store_n(p, value, __ATOMIC_RELAXED);
@@ -67,13 +62,8 @@ static uint16_t *avail_event(const struct virtqueue *q)
 	return (uint16_t *)&q->used->ring[q->size];
 }
 
-static uint16_t slot(const struct virtqueue *q, uint16_t index)
-{
-	return index & (q->size - 1);
-}
-
 /* Looks what the driver has offered since it was last looked at. OK: something. */
-static enum status look(struct virtqueue *q)
+[[gnu::noinline]] static enum status look(struct virtqueue *q)
 {
 	uint16_t waiting;
 
@@ -99,7 +89,7 @@ enum status vq_take(struct virtqueue *q, struct vq_chain *c)
 
 	if (s != OK)
 		return s;
-	head = load(&q->avail->ring[slot(q, q->next_avail)]);
+	head = vq_next_head(q);
 	s = head < q->size ? vq_chain_walk(c, q->mem, q->table, q->size, head, q->indirect) : ERR_INVAL;
 	if (s != OK) {
 		q->seen = 0;
@@ -112,20 +102,21 @@ enum status vq_take(struct virtqueue *q, struct vq_chain *c)
 
 void vq_give_all(struct virtqueue *q, const struct vq_used_elem *chain, uint16_t n)
 {
-	uint16_t at = q->next_used;
+	struct vq_used *used = q->used;
+	uint16_t at = q->next_used, mask = q->size - 1;
 
 	CHECK(vq_in_flight(q) >= n);
 	q->next_used += n;
 	if (!q->enabled)
 		return;
 	for (const struct vq_used_elem *end = chain + n; chain != end; chain++, at++) {
-		struct vq_used_elem *e = &q->used->ring[slot(q, at)];
+		struct vq_used_elem *e = &used->ring[at & mask];
 
 		__atomic_store_n(&e->id, chain->id, __ATOMIC_RELAXED);
 		__atomic_store_n(&e->len, chain->len, __ATOMIC_RELAXED);
 	}
 	/* Data and entries are there before idx says so: release. */
-	__atomic_store_n(&q->used->idx, at, __ATOMIC_RELEASE);
+	__atomic_store_n(&used->idx, at, __ATOMIC_RELEASE);
 }
 
 void vq_give(struct virtqueue *q, uint16_t head, uint32_t written)
@@ -158,8 +149,8 @@ bool vq_must_signal(struct virtqueue *q)
 	/* The driver allows notifications and then looks at used->idx: idx must be seen before that is read. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (q->event_idx)
-		return passed(load(&q->avail->ring[q->size]), old, q->next_used);
-	return !(load(&q->avail->flags) & VQ_AVAIL_NO_INTERRUPT);
+		return passed(vq_load(&q->avail->ring[q->size]), old, q->next_used);
+	return !(vq_load(&q->avail->flags) & VQ_AVAIL_NO_INTERRUPT);
 }
 
 bool vq_listen(struct virtqueue *q)
@@ -172,7 +163,7 @@ bool vq_listen(struct virtqueue *q)
 		store(&q->used->flags, 0);
 	/* The driver writes avail->idx and then reads what was just stored: it must be seen before idx is read. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return load(&q->avail->idx) != q->next_avail;
+	return vq_load(&q->avail->idx) != q->next_avail;
 }
 
 void vq_mute(struct virtqueue *q)

@@ -58,6 +58,37 @@ uint16_t vq_in_flight(const struct virtqueue *q);
  * by what stands in the ring or the chain; it stays so.
  */
 enum status vq_take(struct virtqueue *q, struct vq_chain *c);
+static inline uint16_t vq_load(const uint16_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+/* Of the chain that is taken next. */
+static inline uint16_t vq_next_head(const struct virtqueue *q)
+{
+	return vq_load(&q->avail->ring[q->next_avail & (q->size - 1)]);
+}
+
+/*
+ * Takes the next chain, if that is known to be there and one buffer for at least n > 0 bytes, as nearly all for packets are.
+ * Returns where, in the VM's host address space; NULL: no chain was taken, vq_take tells more. In line.
+ */
+static inline void *vq_take_buffer(struct virtqueue *q, size_t n, uint16_t *head)
+{
+	struct vq_desc d;
+
+	if (!q->seen)
+		return NULL;
+	*head = vq_next_head(q);
+	if (*head >= q->size)
+		return NULL;
+	d = vq_desc_fetch(q->table, *head);
+	if (d.flags != VQ_DESC_WRITE || d.len < n || !gpa_is_main_ram(q->mem, gpa(d.addr), d.len))
+		return NULL;
+	q->seen--;
+	q->next_avail++;
+	return q->mem->base + d.addr;
+}
 /* In line: is there anything to take? False: vq_take has nothing, or the queue is not enabled. */
 static inline bool vq_waits(const struct virtqueue *q)
 {

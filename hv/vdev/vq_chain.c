@@ -14,15 +14,6 @@ struct table {
 	uint32_t entries;
 };
 
-/* Once, in two loads: the guest may write meanwhile. An indirect table need not be aligned. */
-static struct vq_desc fetch(const struct table *t, uint32_t index)
-{
-	const volatile gpa_unaligned64 *p = (const gpa_unaligned64 *)t->at + index * 2;
-	uint64_t addr = p[0], rest = p[1];
-
-	return (struct vq_desc){.addr = addr, .len = (uint32_t)rest, .flags = rest >> 32, .next = rest >> 48};
-}
-
 static enum status enter_indirect(struct table *t, const struct gmem *m, const struct vq_desc *d)
 {
 	/* The flag that the table is for the device to write means nothing here. */
@@ -33,57 +24,57 @@ static enum status enter_indirect(struct table *t, const struct gmem *m, const s
 	return t->at ? OK : ERR_RANGE;
 }
 
+/* What the device may read ends before seg. */
+static void end_readable(struct vq_chain *c, const struct vq_segment *seg, uint64_t len)
+{
+	c->readable = (uint16_t)(seg - c->seg);
+	c->readable_len = len;
+}
+
 enum status vq_chain_walk(struct vq_chain *c, const struct gmem *m, const void *table, uint32_t size,
 			  uint16_t head, bool indirect)
 {
 	struct table t = {.at = table, .entries = size};
-	struct vq_segment *seg = c->seg, *writable = seg;
+	struct vq_segment *seg = c->seg;
 	const struct vq_segment *end = seg + MIN(size, (uint32_t)c->seg_max);
-	uint64_t len = 0, readable_len = 0;
-	uint32_t next = head;
-	uint16_t last = 0;
+	struct vq_desc d = vq_desc_fetch(table, head);
+	bool write = false;
+	uint64_t len = 0;
 
 	c->head = head;
 	for (;;) {
-		struct vq_desc d = fetch(&t, next);
-		uint16_t write = d.flags & VQ_DESC_WRITE;
-
-		next = d.next;
 		if (d.flags & VQ_DESC_INDIRECT) {
 			enum status s = indirect ? enter_indirect(&t, m, &d) : ERR_INVAL;
 
 			if (s != OK)
 				return s;
 			indirect = false; /* there is none within one */
-			next = 0;
+			d = vq_desc_fetch(t.at, 0);
 			continue;
 		}
-		if (!d.len || seg == end)
+		if (seg == end)
 			return ERR_INVAL;
-		if (write != last) {
-			if (!write)
+		if (!(d.flags & VQ_DESC_WRITE)) {
+			if (write)
 				return ERR_INVAL;
-			last = write;
-			writable = seg;
-			readable_len = len;
+		} else if (!write) {
+			write = true;
+			end_readable(c, seg, len);
 		}
 		if (!gpa_is_memory(m, gpa(d.addr), d.len, write))
-			return ERR_RANGE;
+			return d.len ? ERR_RANGE : ERR_INVAL;
 		*seg++ = (struct vq_segment){.at = gpa(d.addr), .len = d.len};
 		len += d.len;
 		if (!(d.flags & VQ_DESC_NEXT))
 			break;
-		if (next >= t.entries)
+		if (d.next >= t.entries)
 			return ERR_INVAL;
+		d = vq_desc_fetch(t.at, d.next);
 	}
-	if (!last) {
-		writable = seg;
-		readable_len = len;
-	}
+	if (!write)
+		end_readable(c, seg, len);
 	c->count = (uint16_t)(seg - c->seg);
-	c->readable = (uint16_t)(writable - c->seg);
-	c->readable_len = readable_len;
-	c->writable_len = len - readable_len;
+	c->writable_len = len - c->readable_len;
 	return len <= CHAIN_LEN_MAX ? OK : ERR_INVAL;
 }
 

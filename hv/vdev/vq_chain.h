@@ -36,6 +36,15 @@ struct vq_chain {
 	uint64_t writable_len;
 };
 
+/* Once, in two loads: the guest may write meanwhile. An indirect table need not be aligned. */
+static inline struct vq_desc vq_desc_fetch(const void *table, uint32_t index)
+{
+	const volatile gpa_unaligned64 *p = (const gpa_unaligned64 *)table + index * 2;
+	uint64_t addr = p[0], rest = p[1];
+
+	return (struct vq_desc){.addr = addr, .len = (uint32_t)rest, .flags = rest >> 32, .next = rest >> 48};
+}
+
 /*
  * Follows the chain that begins at descriptor `head`, below `size`, of the table of `size` descriptors, and fills c. Each
  * descriptor is fetched once. indirect: VIRTIO_F_INDIRECT_DESC was negotiated. ERR_INVAL: the chain is longer than `size`
@@ -52,15 +61,8 @@ size_t vq_chain_read(const struct vq_chain *c, const struct gmem *m, uint64_t of
 size_t vq_chain_write(const struct vq_chain *c, const struct gmem *m, uint64_t offset, const void *src,
 		      size_t n);
 
-/* Where the first n bytes to read are, or to write, if they are in one segment; else NULL. n > 0. As vq_segment_ptr. */
+/* Where the first n bytes to read are, if they are in one segment; else NULL. n > 0. As vq_segment_ptr. */
 static inline const uint8_t *vq_chain_readable(const struct vq_chain *c, const struct gmem *m, size_t n)
 {
 	return c->readable && c->seg[0].len >= n ? vq_segment_ptr(m, &c->seg[0]) : NULL;
-}
-
-static inline uint8_t *vq_chain_writable(const struct vq_chain *c, const struct gmem *m, size_t n)
-{
-	const struct vq_segment *s = &c->seg[c->readable];
-
-	return c->readable < c->count && s->len >= n ? vq_segment_ptr(m, s) : NULL;
 }

@@ -191,6 +191,75 @@ static void test_chain(void **state)
 	assert_panics(vq_give(&q, c.head, 4));
 }
 
+/* The short way takes what is one buffer, large enough, and leaves everything else to vq_take. */
+static void test_take_buffer(void **state)
+{
+	static const struct {
+		uint64_t addr;
+		uint32_t len;
+		uint16_t flags, head;
+		bool takes;
+		enum status expect; /* of vq_take, where not */
+	} cases[] = {
+	    {0x5000, 100, VQ_DESC_WRITE, 1, true, OK},
+	    {0x5000, 101, VQ_DESC_WRITE, 1, true, OK},
+	    {0x10000 - 100, 100, VQ_DESC_WRITE, 1, true, OK},
+	    {0x5000, 99, VQ_DESC_WRITE, 1, false, OK},
+	    {0x5000, 100, 0, 1, false, OK},
+	    {0x5000, 100, VQ_DESC_WRITE | VQ_DESC_NEXT, 1, false, OK},
+	    {TABLE, 16, VQ_DESC_INDIRECT, 1, false, OK},
+	    {TABLE, 160, VQ_DESC_INDIRECT | VQ_DESC_WRITE, 1, false, OK},
+	    {0x20000, 100, VQ_DESC_WRITE, 1, false, OK},
+	    {0x10000 - 100, 101, VQ_DESC_WRITE, 1, false, ERR_RANGE},
+	    {0x10000, 100, VQ_DESC_WRITE, 1, false, ERR_RANGE},
+	    {0x11000, 100, VQ_DESC_WRITE, 1, false, ERR_RANGE},
+	    {UINT64_MAX, 100, VQ_DESC_WRITE, 1, false, ERR_RANGE},
+	    {0x5000, UINT32_MAX, VQ_DESC_WRITE, 1, false, ERR_RANGE},
+	    {0x5000, 0, VQ_DESC_WRITE, 1, false, ERR_INVAL},
+	    {0x5000, 100, VQ_DESC_WRITE, ENTRIES, false, ERR_INVAL},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		uint16_t head;
+		void *at;
+
+		teardown(state);
+		setup(state);
+		enable(false, true);
+		put_desc(DESC, 0, 0x6000, 100, VQ_DESC_WRITE, 0);
+		put_desc(DESC, 1, cases[i].addr, cases[i].len, cases[i].flags, 2);
+		put_desc(DESC, 2, 0x7000, 100, VQ_DESC_WRITE, 0);
+		put_desc(DESC, ENTRIES, 0x7000, 100, VQ_DESC_WRITE, 0); /* is not of the table */
+		put_desc(TABLE, 0, 0x8000, 100, VQ_DESC_WRITE, 0);
+		offer(0);
+		offer(cases[i].head);
+		/* That there is something nobody has seen yet. */
+		assert_null(vq_take_buffer(&q, 100, &head));
+		assert_int_equal(vq_take(&q, &c), OK);
+		at = vq_take_buffer(&q, 100, &head);
+		if (cases[i].takes) {
+			assert_ptr_equal(at, m.base + cases[i].addr);
+			assert_int_equal(head, 1);
+		} else {
+			assert_null(at);
+			assert_int_equal(vq_in_flight(&q), 1);
+			assert_int_equal(vq_take(&q, &c), cases[i].expect);
+		}
+		assert_int_equal(vq_in_flight(&q), cases[i].expect == OK ? 2 : 1);
+		assert_null(vq_take_buffer(&q, 1, &head));
+	}
+	/* Nor from one that is stopped. */
+	teardown(state);
+	setup(state);
+	enable(false, false);
+	put_desc(DESC, 0, 0x6000, 100, VQ_DESC_WRITE, 0);
+	offer(0);
+	offer(0);
+	assert_int_equal(vq_take(&q, &c), OK);
+	(void)vq_stop(&q);
+	assert_null(vq_take_buffer(&q, 1, &(uint16_t){0}));
+}
+
 static void test_out_of_order(void **state)
 {
 	enable(false, false);
@@ -490,11 +559,11 @@ static void test_reset_in_flight(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    CASE(test_sizes),        CASE(test_addresses),       CASE(test_chain),
-	    CASE(test_out_of_order), CASE(test_indirect),        CASE(test_bad_chains),
-	    CASE(test_chain_length), CASE(test_total_length),    CASE(test_bad_rings),
-	    CASE(test_signal_flags), CASE(test_signal_event),    CASE(test_listen_flags),
-	    CASE(test_listen_event), CASE(test_reset_in_flight),
+	    CASE(test_sizes),        CASE(test_addresses),    CASE(test_chain),
+	    CASE(test_take_buffer),  CASE(test_out_of_order), CASE(test_indirect),
+	    CASE(test_bad_chains),   CASE(test_chain_length), CASE(test_total_length),
+	    CASE(test_bad_rings),    CASE(test_signal_flags), CASE(test_signal_event),
+	    CASE(test_listen_flags), CASE(test_listen_event), CASE(test_reset_in_flight),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
