@@ -13,11 +13,8 @@ END {
 	print "global symbol_count, symbol_table, symbol_names"
 	print "symbol_count: dd " count + 0
 	print "symbol_table:"
-	at = 0
-	for (i = 0; i < count; i++) {
-		print "\tdd 0x" offset[i] " - 0x80000000, " at
-		at += length(name[i]) + 1
-	}
+	for (i = 0; i < count; i++)
+		print "\tdd 0x" offset[i] " - 0x80000000"
 	print "symbol_names:"
 	for (i = 0; i < count; i++)
 		print "\tdb \"" name[i] "\", 0"
