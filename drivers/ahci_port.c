@@ -63,6 +63,17 @@ void ahci_port_free(struct ahci_port *p)
 
 /* --- the reset, in stages --- */
 
+static hpa_t table_pa(const struct ahci_port *p, unsigned slot)
+{
+	return host_pa(&p->table[slot]);
+}
+
+static void issue(struct ahci_port *p, uint32_t slots)
+{
+	compiler_barrier();
+	wr(p, AHCI_CI, slots);
+}
+
 static void enter(struct ahci_port *p, enum ahci_stage stage, uint64_t ns)
 {
 	p->stage = stage;
@@ -109,15 +120,87 @@ static enum status link(struct ahci_port *p)
 	return OK;
 }
 
+/*
+ * IDENTIFY goes by a slot that is not the first, where there are several. QEMU's CCS is 0 always: then an error can't be told of several
+ * commands which of them has met it, and there is to be one at a time.
+ */
+static unsigned slot_to_ask(const struct ahci_port *p)
+{
+	return p->slot_count > 1;
+}
+
+static const uint16_t *answer(const struct ahci_port *p)
+{
+	return (const uint16_t *)((const uint8_t *)p->list + DATA_OFFSET);
+}
+
 static enum status wake(struct ahci_port *p)
 {
+	unsigned slot = slot_to_ask(p);
+
 	if (rd(p, AHCI_TFD) & (AHCI_TFD_BSY | AHCI_TFD_DRQ))
 		return late(p) ? ERR_TIMEOUT : ERR_AGAIN;
+	if (rd(p, AHCI_SIG) != AHCI_SIG_DISK)
+		return p->id.sectors ? ERR_CHANGED : ERR_NOENT;
+	/* What came before is of no disk, or of the one that is asked now. */
+	wr(p, AHCI_SERR, UINT32_MAX);
+	wr(p, AHCI_PXIS, UINT32_MAX);
+	__atomic_store_n(&p->events, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->link_changed, false, __ATOMIC_RELAXED);
+	wr(p, AHCI_CMD, rd(p, AHCI_CMD) | AHCI_CMD_ST);
+	ahci_command_identify(&p->list[slot], &p->table[slot], table_pa(p, slot), host_pa(answer(p)));
+	issue(p, 1u << slot);
+	enter(p, AHCI_ASKING, IDENTIFY_NS);
+	return OK;
+}
+
+static enum status take_answer(struct ahci_port *p)
+{
+	unsigned slot = slot_to_ask(p);
+	struct ata_identity id;
+	enum status s;
+
+	if (!ahci_command_identified(&p->list[slot]))
+		return ERR_IO;
+	s = ata_identify_parse(answer(p), &id);
+	if (s != OK)
+		return s;
+	if (p->id.sectors)
+		return ata_identity_same(&id, &p->id) ? OK : ERR_CHANGED;
+	p->id = id;
+	p->trim = answer(p)[WORD_DATASET] & 1;
+	p->usable = AHCI_CMD_CCS(rd(p, AHCI_CMD)) == slot ? (uint32_t)(BIT(p->slot_count) - 1) : 1;
+	return OK;
+}
+
+static void begin(struct ahci_port *p, uint32_t cmd)
+{
+	wr(p, AHCI_IE, 0);
+	cmd &= (uint32_t) ~(AHCI_CMD_ST | AHCI_CMD_ICC);
+	wr(p, AHCI_CMD, cmd | (uint32_t)(AHCI_CMD_SUD | AHCI_CMD_POD));
+	enter(p, AHCI_STOPPING, STOP_NS);
+}
+
+/* The disk is the one that it was, or found for the first time. What was damaged on its way is asked for again, by another reset. */
+static enum status ask(struct ahci_port *p, uint32_t cmd)
+{
+	bool failed = (rd(p, AHCI_PXIS) | __atomic_load_n(&p->events, __ATOMIC_RELAXED)) & AHCI_IS_ERRORS;
+	enum status s = ERR_IO;
+
+	if (!failed && rd(p, AHCI_CI) & 1u << slot_to_ask(p))
+		return late(p) ? ERR_TIMEOUT : ERR_AGAIN;
+	if (!failed)
+		s = take_answer(p);
+	if (s == ERR_IO && p->wire_errors++ < WIRE_ERRORS_MAX) {
+		begin(p, cmd);
+		return OK;
+	}
+	if (s != OK)
+		return s;
 	wr(p, AHCI_PXIS, UINT32_MAX);
 	__atomic_store_n(&p->events, 0, __ATOMIC_RELAXED);
 	p->in_flight = 0;
 	p->wire_errors = 0;
-	wr(p, AHCI_CMD, rd(p, AHCI_CMD) | AHCI_CMD_ST);
 	wr(p, AHCI_IE, AHCI_IS_DHRS | AHCI_IS_PRCS | AHCI_IS_ERRORS);
 	p->stage = AHCI_UP;
 	return OK;
@@ -133,11 +216,9 @@ static enum status step(struct ahci_port *p)
 	switch (p->stage) {
 	case AHCI_UNKNOWN:
 	case AHCI_UP:
-		wr(p, AHCI_IE, 0);
-		cmd &= (uint32_t) ~(AHCI_CMD_ST | AHCI_CMD_ICC);
-		wr(p, AHCI_CMD, cmd | (uint32_t)(AHCI_CMD_SUD | AHCI_CMD_POD));
 		p->end_ns = time_now_ns() + RESET_NS;
-		enter(p, AHCI_STOPPING, STOP_NS);
+		p->wire_errors = 0;
+		begin(p, cmd);
 		return OK;
 	case AHCI_STOPPING:
 		return stop(p, cmd);
@@ -147,6 +228,8 @@ static enum status step(struct ahci_port *p)
 		return link(p);
 	case AHCI_WAKING:
 		return wake(p);
+	case AHCI_ASKING:
+		return ask(p, cmd);
 	}
 	return ERR_IO;
 }
@@ -191,17 +274,6 @@ bool ahci_port_silence(struct ahci_port *p)
 
 /* --- commands --- */
 
-static hpa_t table_pa(const struct ahci_port *p, unsigned slot)
-{
-	return host_pa(&p->table[slot]);
-}
-
-static void issue(struct ahci_port *p, uint32_t slots)
-{
-	compiler_barrier();
-	wr(p, AHCI_CI, slots);
-}
-
 /*
  * "Error Recovery", of commands that are not queued: the one of slot CCS has met the error, those behind it have not begun. False: the
  * port does not stop, or the disk is not ready: only a reset helps. It is left alone then: the bits of CI are gone with ST, and say nothing.
@@ -224,6 +296,11 @@ static bool restart(struct ahci_port *p)
 	return true;
 }
 
+static bool link_changed(const struct ahci_port *p)
+{
+	return __atomic_load_n(&p->link_changed, __ATOMIC_RELAXED);
+}
+
 /* An error between two commands, as of the wire, has stopped the port as one of a command does. */
 static bool ready(struct ahci_port *p)
 {
@@ -238,7 +315,7 @@ bool ahci_port_submit(struct ahci_port *p, struct block_request *r, enum status 
 	uint32_t free = p->usable & ~p->in_flight;
 	unsigned slot;
 
-	if (!free || p->stage != AHCI_UP || !ready(p))
+	if (!free || p->stage != AHCI_UP || link_changed(p) || !ready(p))
 		return false;
 	slot = (unsigned)__builtin_ctz(free);
 	*s = OK;
@@ -256,8 +333,10 @@ bool ahci_port_interrupt(struct ahci_port *p)
 {
 	uint32_t is = rd(p, AHCI_PXIS);
 
-	if (is & AHCI_IS_PRCS)
+	if (is & AHCI_IS_PRCS) {
+		__atomic_store_n(&p->link_changed, true, __ATOMIC_RELAXED);
 		wr(p, AHCI_SERR, AHCI_SERR_N);
+	}
 	wr(p, AHCI_PXIS, is);
 	__atomic_fetch_or(&p->events, is, __ATOMIC_RELAXED);
 	return is & AHCI_IS_PRCS;
@@ -267,7 +346,8 @@ bool ahci_port_is_well(const struct ahci_port *p)
 {
 	uint32_t ssts = rd(p, AHCI_SSTS);
 
-	return p->stage == AHCI_UP && ssts != AHCI_GONE && (ssts & AHCI_SSTS_DET) == AHCI_DET_READY;
+	return p->stage == AHCI_UP && !link_changed(p) && ssts != AHCI_GONE &&
+	       (ssts & AHCI_SSTS_DET) == AHCI_DET_READY;
 }
 
 /*
@@ -314,32 +394,6 @@ void ahci_port_poll(struct ahci_port *p, void (*done)(void *arg, struct block_re
 
 /* --- at boot --- */
 
-/*
- * By a slot that is not the first, where there are several. QEMU's CCS is 0 always: then an error can't be told of several commands which
- * of them has met it, and there is to be one at a time.
- */
-static enum status identify(struct ahci_port *p)
-{
-	const uint16_t *data = (const uint16_t *)((uint8_t *)p->list + DATA_OFFSET);
-	unsigned slot = p->slot_count > 1;
-	uint64_t end = time_now_ns() + IDENTIFY_NS;
-
-	ahci_command_identify(&p->list[slot], &p->table[slot], table_pa(p, slot), host_pa(data));
-	issue(p, 1u << slot);
-	while (rd(p, AHCI_CI) & 1u << slot) {
-		if (rd(p, AHCI_PXIS) & AHCI_IS_ERRORS)
-			return ERR_IO;
-		if (time_now_ns() >= end)
-			return ERR_TIMEOUT;
-	}
-	wr(p, AHCI_PXIS, UINT32_MAX);
-	if (!ahci_command_identified(&p->list[slot]))
-		return ERR_IO;
-	p->usable = AHCI_CMD_CCS(rd(p, AHCI_CMD)) == slot ? (uint32_t)(BIT(p->slot_count) - 1) : 1;
-	p->trim = data[WORD_DATASET] & 1;
-	return ata_identify_parse(data, &p->id);
-}
-
 /* By what firmware has found there, so that neither an empty port nor a CD is waited for. */
 static bool may_be_disk(const struct ahci_port *p)
 {
@@ -364,11 +418,5 @@ enum status ahci_port_find(struct ahci_port *p)
 	do
 		s = ahci_port_reset(p);
 	while (s == ERR_AGAIN);
-	if (s == OK && rd(p, AHCI_SIG) != AHCI_SIG_DISK)
-		return ERR_NOENT;
-	if (s == OK)
-		s = identify(p);
-	if (s == OK && !p->id.lba48)
-		s = ERR_UNSUPPORTED;
-	return s;
+	return s == OK && !p->id.lba48 ? ERR_UNSUPPORTED : s;
 }

@@ -18,6 +18,7 @@ enum ahci_stage {
 	AHCI_RESETTING, /* the wire's reset is being signalled; the port must let go of its memory */
 	AHCI_LINKING,   /* the disk must appear */
 	AHCI_WAKING,    /* and become ready */
+	AHCI_ASKING,    /* and say what it is */
 	AHCI_UP,
 };
 
@@ -34,9 +35,10 @@ struct ahci_port {
 	uint32_t usable;          /* bits: the slots; one alone where the port does not tell which it is at */
 	uint32_t in_flight;       /* bits: of slots */
 	struct block_request *request[AHCI_PORTS];
-	uint32_t events; /* atomic: what the interrupt's handler has cleared in PxIS, until poll looks */
+	uint32_t events;   /* atomic: what the interrupt's handler has cleared in PxIS, until poll looks */
+	bool link_changed; /* atomic: since the last reset, so that the disk may be another */
 	unsigned wire_errors;
-	struct ata_identity id;
+	struct ata_identity id; /* no sectors: not known yet */
 	bool trim;
 };
 
@@ -59,10 +61,13 @@ void ahci_port_poll(struct ahci_port *p, void (*done)(void *arg, struct block_re
 		    void *arg);
 /* From the interrupt's handler, without a lock: takes note of the port's events. True: its link has come or gone. */
 bool ahci_port_interrupt(struct ahci_port *p);
-/* Is the port running, with a disk at its end? */
+/* Is the port running, with the disk at its end that was there at its reset? */
 bool ahci_port_is_well(const struct ahci_port *p);
 
-/* Resets the disk, and forgets what is in flight: as the reset of struct block_ops. On an error the port is yet to be silenced. */
+/*
+ * Resets the disk, and forgets what is in flight: as the reset of struct block_ops. ERR_CHANGED: another one is there now. On an error
+ * the port is yet to be silenced.
+ */
 enum status ahci_port_reset(struct ahci_port *p);
 /* Has the port use no memory any more, and not interrupt. False: it does not stop. */
 bool ahci_port_silence(struct ahci_port *p);

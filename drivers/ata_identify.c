@@ -145,3 +145,9 @@ enum status ata_identify_parse(const uint16_t word[ATA_IDENTIFY_WORDS], struct a
 	id->sectors = blocks * (id->logical_size / BLOCK_SECTOR);
 	return OK;
 }
+
+bool ata_identity_same(const struct ata_identity *a, const struct ata_identity *b)
+{
+	return !strcmp(a->serial, b->serial) && !strcmp(a->model, b->model) && a->sectors == b->sectors &&
+	       a->logical_size == b->logical_size;
+}

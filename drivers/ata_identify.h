@@ -29,3 +29,5 @@ struct ata_identity {
  * right: a wrong checksum, no sectors or more than there are addresses.
  */
 enum status ata_identify_parse(const uint16_t word[ATA_IDENTIFY_WORDS], struct ata_identity *id);
+/* Are they of the same disk, as far as one can tell? */
+bool ata_identity_same(const struct ata_identity *a, const struct ata_identity *b);

@@ -29,6 +29,8 @@ const char *status_str(enum status s)
 		return "device did not answer";
 	case ERR_FAULT:
 		return "access refused by the guest's tables";
+	case ERR_CHANGED:
+		return "another is in its place";
 	}
 	return "unknown status";
 }

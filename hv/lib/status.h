@@ -14,6 +14,7 @@ enum [[nodiscard]] status{
     ERR_IO,                     /* the device reported an error */
     ERR_TIMEOUT,                /* the device did not answer in time */
     ERR_FAULT,                  /* an access that the guest's own tables refuse */
+    ERR_CHANGED,                /* what is there now is something else */
 };
 
 /* A short text for s, never NULL. */

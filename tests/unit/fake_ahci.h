@@ -47,11 +47,11 @@ struct fake_port {
 	bool begun;                              /* and it is under way */
 	uint64_t late_ns;
 
-	enum fake_fault fault[8]; /* of the next commands */
-	bool no_ccs;              /* as QEMU's: which slot it is at is never told */
-	bool no_stop;             /* CR stays until the wire is reset */
+	enum fake_fault fault[8], fault_of_identify[8]; /* of the next commands */
+	bool no_ccs;                                    /* as QEMU's: which slot it is at is never told */
+	bool no_stop;                                   /* CR stays until the wire is reset */
 	bool no_stop_ever, no_release, never_ready;
-	unsigned resets, commands;
+	unsigned resets, commands, identifies;
 	struct ahci_fis last;
 };
 
@@ -113,6 +113,12 @@ static inline void fake_pull_out(unsigned n)
 	p->tfd = 0x7f;
 	p->serr |= AHCI_SERR_N;
 	fake_raise(p, AHCI_IS_PRCS);
+}
+
+/* Somebody puts it in again, or another one. */
+static inline void fake_put_back(unsigned n)
+{
+	fake.port[n].present = true;
 }
 
 /* --- commands --- */
@@ -205,15 +211,23 @@ static inline void fake_stop(struct fake_port *p, uint32_t is, uint32_t tfd)
 	fake_raise(p, is);
 }
 
+/* Of the command that is under way, and those behind it. */
+static inline enum fake_fault *fake_faults(struct fake_port *p)
+{
+	return p->last.command == AHCI_ATA_IDENTIFY ? p->fault_of_identify : p->fault;
+}
+
 static inline void fake_next_fault(struct fake_port *p)
 {
-	memmove(p->fault, p->fault + 1, sizeof(p->fault) - sizeof(p->fault[0]));
+	enum fake_fault *f = fake_faults(p);
+
+	memmove(f, f + 1, sizeof(p->fault) - sizeof(p->fault[0]));
 }
 
 /* The command of p->turn comes to its end. */
 static inline void fake_end(struct fake_port *p)
 {
-	enum fake_fault fault = p->fault[0];
+	enum fake_fault fault = *fake_faults(p);
 	struct ahci_header *h = fake_header(p, p->turn);
 
 	if (fault == FAKE_NEVER)
@@ -262,7 +276,10 @@ static inline void fake_begin(struct fake_port *p)
 		p->cmd = (p->cmd & ~0x1f00u) | p->turn << 8;
 	p->tfd |= AHCI_TFD_BSY;
 	p->begun = true;
-	p->commands++;
+	if (p->last.command == AHCI_ATA_IDENTIFY)
+		p->identifies++;
+	else
+		p->commands++;
 }
 
 /* --- the wire --- */

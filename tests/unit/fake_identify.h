@@ -10,6 +10,7 @@ struct fake_identity {
 	uint32_t sectors; /* of 512 bytes; below 65536 blocks */
 	uint32_t logical; /* bytes of a block */
 	bool lba28, no_mode, no_flush, trim;
+	bool other_serial, other_model;
 };
 
 /* Padded with blanks, the first of two characters in the high byte. */
@@ -25,8 +26,8 @@ static inline void fake_identify(uint16_t w[256], const struct fake_identity *id
 	uint8_t sum = 0;
 
 	memset(w, 0, 512);
-	fake_identify_text(w + 10, "  SERIAL 1", 10);
-	fake_identify_text(w + 27, "MODEL  A\x01 ", 20);
+	fake_identify_text(w + 10, id->other_serial ? "SERIAL 2" : "  SERIAL 1", 10);
+	fake_identify_text(w + 27, id->other_model ? "MODEL" : "MODEL  A\x01 ", 20);
 	w[49] = 3 << 8;
 	w[60] = (uint16_t)blocks;
 	w[63] = 0x07;

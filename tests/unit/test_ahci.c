@@ -137,7 +137,7 @@ static void test_probe_running(void **state)
 	assert_int_equal(fake.port[0].resets, 1);
 	assert_int_equal(fake.port[1].resets, 0);
 	assert_int_equal(fake.port[CD].resets, 0);
-	assert_int_equal(fake.port[CD].commands, 0);
+	assert_int_equal(fake.port[CD].identifies, 0);
 	assert_int_equal(fake.port[CD].cmd & (AHCI_CMD_CR | AHCI_CMD_FR), 0);
 	assert_int_equal(fake.port[CD].ie, 0);
 	assert_int_equal(fake.bohc, AHCI_BOHC_OOS);
@@ -217,11 +217,13 @@ static void test_probe_one_less(void **state)
 	one_less(SECOND);
 	for (unsigned i = 0; i < ARRAY_SIZE(faults); i++) {
 		setup(state);
-		fake.port[0].fault[0] = faults[i];
+		for (unsigned n = 0; n < 4; n++)
+			fake.port[0].fault_of_identify[n] = faults[i];
 		one_less(SECOND);
+		assert_int_equal(fake.port[0].identifies, 4);
 	}
 	setup(state);
-	fake.port[0].fault[0] = FAKE_NEVER;
+	fake.port[0].fault_of_identify[0] = FAKE_NEVER;
 	one_less(6 * SECOND);
 	setup(state);
 	fake.port[0].never_ready = true;
@@ -631,12 +633,93 @@ static void test_link_lost(void **state)
 	submit_all(2);
 	fake_run_device();
 	fake_pull_out(0);
-	fake.port[0].present = true;
+	fake_put_back(0);
 	run_for(SECOND);
 	ended(0, OK);
 	ended(1, OK);
 	assert_int_equal(fake.port[0].resets, 1);
 	assert_int_equal(small->stats.timeouts, 0);
+}
+
+/* Another disk is there when the link comes again: it gets nothing of what was the old one's. */
+static void test_swapped(void **state)
+{
+	for (unsigned i = 0; i < 6; i++) {
+		struct fake_port *p = &fake.port[0];
+
+		setup_disk(state);
+		req[0].op = BLOCK_WRITE;
+		p->fault[0] = FAKE_NEVER;
+		if (i < 5)
+			block_submit(small, &req[0]);
+		fake_run_device();
+		fake_pull_out(0);
+		fake_put_back(0);
+		memset(p->disk, 0x5a, sizeof(p->disk));
+		p->id.other_serial = i == 0 || i == 5;
+		p->id.other_model = i == 1;
+		p->id.sectors -= i == 2 ? 8 : 0;
+		p->id.logical = i == 3 ? 4096 : 512;
+		p->sig = i == 4 ? AHCI_SIG_ATAPI : AHCI_SIG_DISK;
+		p->commands = 0;
+		run_for(SECOND);
+		if (i < 5)
+			ended(0, ERR_NOENT);
+		assert_true(small->gone);
+		assert_int_equal(now_do(small, 9), ERR_NOENT);
+		assert_int_equal(p->commands, 0);
+		assert_int_equal(p->disk[0], 0x5a);
+		assert_int_equal(p->cmd & (AHCI_CMD_CR | AHCI_CMD_FR), 0);
+		assert_int_equal(now_do(large, 2), OK);
+	}
+}
+
+/* In a moment, so that the link is there whenever somebody looks: nothing is sent before the disk is asked. */
+static void test_swapped_at_once(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct fake_port *p = &fake.port[0];
+
+		setup_disk(state);
+		fake_pull_out(0);
+		fake_put_back(0);
+		p->ssts = 0x100 | AHCI_DET_READY;
+		p->tfd = FAKE_TFD_READY;
+		p->id.other_serial = i;
+		fake_deliver();
+		block_submit(small, &req[0]);
+		assert_int_equal(p->commands, 0);
+		run_for(SECOND);
+		ended(0, i ? ERR_NOENT : OK);
+		assert_int_equal(p->commands, !i);
+		assert_int_equal(p->resets, 1);
+		assert_int_equal(p->identifies, 2);
+		assert_int_equal(small->stats.timeouts, 0);
+	}
+}
+
+/* What the disk says after a reset is damaged on its way: it is asked again, and given up in the end. */
+static void test_identify_fails(void **state)
+{
+	static const enum fake_fault faults[] = {FAKE_CRC, FAKE_SHORT, FAKE_STUCK};
+
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(faults); i++) {
+		bool ends = i % 2;
+
+		setup_disk(state);
+		fake.port[0].fault[0] = FAKE_NEVER;
+		for (unsigned n = 0; n < 3u + ends; n++)
+			fake.port[0].fault_of_identify[n] = faults[i / 2];
+		submit_all(1);
+		run_for(TIMEOUT_NS + SECOND);
+		ended(0, ends ? ERR_NOENT : OK);
+		assert_int_equal(small->gone, ends);
+	}
+	setup_disk(state);
+	fake.port[0].fault[0] = fake.port[0].fault_of_identify[0] = FAKE_NEVER;
+	submit_all(1);
+	run_for(TIMEOUT_NS + 6 * SECOND);
+	gone_now(small, 0);
 }
 
 /* Registers read as all ones, or as nothing. Each disk finds out when it is asked. */
@@ -734,6 +817,9 @@ int main(void)
 	    cmocka_unit_test_setup(test_pulled_out, setup_disk),
 	    cmocka_unit_test_setup(test_pulled_out_idle, setup_disk),
 	    cmocka_unit_test_setup(test_link_lost, setup_disk),
+	    cmocka_unit_test_setup(test_swapped, setup_disk),
+	    cmocka_unit_test_setup(test_swapped_at_once, setup_disk),
+	    cmocka_unit_test_setup(test_identify_fails, setup_disk),
 	    cmocka_unit_test_setup(test_controller_gone, setup_disk),
 	    cmocka_unit_test_setup(test_reset_fails, setup_disk),
 	    cmocka_unit_test_setup(test_garbage, setup_disk),
