@@ -9,6 +9,7 @@
 #include "hv/event.h"
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
+#include "hv/pv_eoi.h"
 
 #define FIRST_VECTOR 16 /* 0-15 are illegal in fixed interrupts */
 #define VECTOR_MAX   255
@@ -366,6 +367,8 @@ bool vlapic_base_set(struct vcpu *v, uint64_t value, unsigned phys_bits)
 		return false;
 	if (from == 0 && to == mode)
 		return false;
+	if (l->eoi_offered)
+		pv_eoi_collect(v);
 	l->base = value;
 	if (to == 0 && from != 0)
 		reset_registers(v);

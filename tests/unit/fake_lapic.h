@@ -14,6 +14,7 @@
 #define X2(reg)   (MSR_X2APIC_BASE + ((reg) >> 4))
 
 static int last_eoi;
+static unsigned collected; /* offers */
 
 void vioapic_eoi(struct vm *vm, uint8_t vector)
 {
@@ -24,6 +25,7 @@ void vioapic_eoi(struct vm *vm, uint8_t vector)
 void pv_eoi_collect(struct vcpu *v)
 {
 	v->lapic.eoi_offered = false;
+	collected++;
 	vlapic_eoi(v);
 }
 
@@ -53,6 +55,7 @@ static inline int setup(void **state)
 	fake_vm_new(FAKE_VCPUS);
 	fake_place = VCPU_HERE;
 	last_eoi = -1;
+	collected = 0;
 	for (unsigned i = 0; i < FAKE_VCPUS; i++) {
 		vlapic_init(CPU(i));
 		vlapic_resume(CPU(i));

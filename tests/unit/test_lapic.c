@@ -45,6 +45,29 @@ static void test_eoi_offer(void **state)
 	assert_false(vlapic_eoi_is_local(v));
 }
 
+/* What another vCPU has just sent waits too; and with the APIC's state the offer goes. */
+static void test_eoi_offer_void(void **state)
+{
+	struct vcpu *v = CPU(0);
+	const uint64_t base = vlapic_base_get(&v->lapic);
+
+	enable_all();
+	wr(v, LAPIC_ICR, 0x41 | LAPIC_ICR_SELF);
+	assert_int_equal(vlapic_pending(v), 0x41);
+	vlapic_accept(v, 0x41);
+	assert_true(vlapic_eoi_is_local(v));
+	vlapic_deliver(&fake_vm, &(struct apic_message){.dest = 0, .vector = 0x31});
+	assert_false(vlapic_eoi_is_local(v));
+	/* Disabled: the guest's word is taken back first. */
+	v->lapic.eoi_offered = true;
+	assert_true(vlapic_base_set(v, base & ~(uint64_t)APIC_BASE_ENABLE, PHYS_BITS));
+	assert_int_equal(collected, 1);
+	assert_false(v->lapic.eoi_offered);
+	v->lapic.eoi_offered = true;
+	vlapic_init_signal(v);
+	assert_false(v->lapic.eoi_offered);
+}
+
 static void test_reset(void **state)
 {
 	assert_int_equal(rd(CPU(0), LAPIC_SVR), 0x1ff);
@@ -362,6 +385,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_eoi_offer, setup),
+	    cmocka_unit_test_setup(test_eoi_offer_void, setup),
 	    cmocka_unit_test_setup(test_reset, setup),
 	    cmocka_unit_test_setup(test_owns, setup),
 	    cmocka_unit_test_setup(test_priorities, setup),
