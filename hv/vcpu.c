@@ -95,6 +95,7 @@ void vcpu_reset(struct vcpu *v)
 	v->msrs = (struct vcpu_msrs){};
 	v->steal = (struct pv_steal){};
 	v->waited_ns = 0;
+	pv_eoi_reset(v);
 	v->xcr0 = XCR0_X87;
 	xstate_reset(v->xsave);
 	v->halted = v->unhalted = false;

@@ -9,6 +9,7 @@
 #include "hv/event.h"
 #include "hv/ops.h"
 #include "hv/pcpu.h"
+#include "hv/pv_eoi.h"
 #include "hv/sched.h"
 #include "hv/speculation.h"
 #include "hv/vm.h"
@@ -18,7 +19,7 @@
 struct pcpu test_cpu;
 static struct vm vm;
 static struct vcpu v;
-static unsigned runs, waits, flushes, advances;
+static unsigned runs, waits, flushes, advances, offers, collected;
 static bool loaded, alone, event;
 /* What comes in the first wait, and in all that follow. */
 static uint32_t come_to_cpu[2], come_to_vcpu[2];
@@ -59,8 +60,33 @@ static void unload(struct vcpu *of)
 	assert_false(loaded);
 }
 
-static const struct hv_ops test_ops = {
-    .vcpu_load = load, .vcpu_put = put, .vcpu_unload = unload, .vcpu_run = run};
+static void window(struct vcpu *of, bool on)
+{
+	assert_false(on);
+}
+
+static void reset(struct vcpu *of)
+{
+}
+
+static uint64_t reg_get(struct vcpu *of, enum vreg r)
+{
+	return 0;
+}
+
+static void reg_set(struct vcpu *of, enum vreg r, uint64_t value)
+{
+}
+
+static const struct hv_ops test_ops = {.vcpu_load = load,
+				       .vcpu_put = put,
+				       .vcpu_unload = unload,
+				       .vcpu_run = run,
+				       .vcpu_reset = reset,
+				       .interrupt_window = window,
+				       .nmi_window = window,
+				       .reg_get = reg_get,
+				       .reg_set = reg_set};
 const struct hv_ops *ops = &test_ops;
 
 void boot_cost_guest_enters(void)
@@ -102,7 +128,50 @@ bool event_pending(struct vcpu *of)
 void event_inject_next(struct vcpu *of)
 {
 	assert_true(loaded);
+	assert_false(of->lapic.eoi_offered); /* what is in service decides what can go in */
 	event = false;
+}
+
+/* The end of an interrupt lets the next one in. */
+void pv_eoi_collect(struct vcpu *of)
+{
+	of->lapic.eoi_offered = false;
+	event_reconsider(of);
+	event = true;
+	collected++;
+}
+
+void pv_eoi_reset(struct vcpu *of)
+{
+	of->pv_eoi = NULL;
+	of->lapic.eoi_offered = false;
+}
+
+void pv_steal_reset(struct vcpu *of)
+{
+}
+
+void pvclock_reset(struct vcpu *of)
+{
+}
+
+void vlapic_reset(struct vcpu *of)
+{
+}
+
+void vlapic_init_signal(struct vcpu *of)
+{
+}
+
+void xstate_reset(void *area)
+{
+}
+
+void pv_eoi_offer(struct vcpu *of)
+{
+	assert_false(event); /* it is of what goes in now */
+	of->lapic.eoi_offered = true;
+	offers++;
 }
 
 enum exit_action exit_advance_and(struct vcpu *of, enum exit_action act)
@@ -145,7 +214,7 @@ static int setup(void **state)
 	memset(&v, 0, sizeof(v));
 	v.vm = &vm;
 	v.cpu = &test_cpu;
-	runs = waits = flushes = advances = 0;
+	runs = waits = flushes = advances = offers = collected = 0;
 	loaded = event = false;
 	alone = true;
 	memset(come_to_cpu, 0, sizeof(come_to_cpu));
@@ -191,6 +260,43 @@ static void test_advance(void **state)
 	assert_int_equal(v.rip, 105);
 }
 
+/*
+ * An offer is made at each entry and looked at when the guest is back, before its requests: the end that it has given without an exit
+ * ends this HLT.
+ */
+static void test_eoi_offer(void **state)
+{
+	static uint32_t word;
+
+	v.pv_eoi = &word;
+	assert_left(LEAVE_READY, NO_MORE, 0);
+	assert_int_equal(offers, NO_MORE);
+	assert_int_equal(collected, NO_MORE - 1);
+	assert_true(v.lapic.eoi_offered);
+}
+
+/* The word is no longer written: after INIT, and when the guest has been reset it is another kernel's memory. */
+static void test_eoi_word_is_forgotten(void **state)
+{
+	static uint32_t word;
+
+	v.pv_eoi = &word;
+	v.requests = VREQ_INIT;
+	come_to_cpu[0] = PCPU_RESCHEDULE;
+	assert_left(LEAVE_ASLEEP, 1, 1);
+	assert_int_equal(offers, 0);
+	v.pv_eoi = &word;
+	vcpu_reset(&v);
+	assert_null(v.pv_eoi);
+}
+
+static void test_no_eoi_offer(void **state)
+{
+	come_to_cpu[0] = PCPU_RESCHEDULE;
+	assert_left(LEAVE_ASLEEP, 1, 1);
+	assert_int_equal(offers + collected, 0);
+}
+
 static void test_cpu_is_wanted(void **state)
 {
 	come_to_cpu[0] = PCPU_RESCHEDULE;
@@ -224,6 +330,9 @@ int main(void)
 	    cmocka_unit_test_setup(test_event, setup),
 	    cmocka_unit_test_setup(test_not_for_it, setup),
 	    cmocka_unit_test_setup(test_advance, setup),
+	    cmocka_unit_test_setup(test_eoi_offer, setup),
+	    cmocka_unit_test_setup(test_no_eoi_offer, setup),
+	    cmocka_unit_test_setup(test_eoi_word_is_forgotten, setup),
 	    cmocka_unit_test_setup(test_cpu_is_wanted, setup),
 	    cmocka_unit_test_setup(test_park, setup),
 	    cmocka_unit_test_setup(test_not_alone, setup),
