@@ -494,10 +494,40 @@ static void test_wait_at_boot(void **state)
 	assert_int_equal(resets, 3);
 }
 
+/* --- a device that does all at once --- */
+
+static enum status perform(struct block_device *b, const struct block_request *r)
+{
+	assert_int_not_equal(b->queue->lock.next, b->queue->lock.owner); /* held */
+	submitted++;
+	return answer;
+}
+
+static const struct block_ops memory_ops = {.perform = perform};
+
+static void test_perform(void **state)
+{
+	const struct block_request r = {.op = BLOCK_WRITE, .sectors = 3, .status = ERR_AGAIN};
+
+	list_remove(&device.link);
+	device = (struct block_device){.name = "fake0", .ops = &memory_ops, .queue = queues, .queues = 1};
+	block_register(&device);
+	assert_int_equal(block_perform(&device, &r), OK);
+	answer = ERR_NOMEM;
+	assert_int_equal(block_perform(&device, &r), ERR_NOMEM);
+	assert_int_equal(submitted, 2);
+	assert_int_equal(r.status, ERR_AGAIN); /* neither it nor `done` is touched */
+	assert_int_equal(device.stats.requests[BLOCK_WRITE], 2);
+	assert_int_equal(device.stats.bytes[BLOCK_WRITE], 3 * BLOCK_SECTOR);
+	assert_int_equal(device.stats.errors, 1);
+	assert_int_equal(device.queue->lock.next, device.queue->lock.owner);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_find, setup),
+	    cmocka_unit_test_setup(test_perform, setup),
 	    cmocka_unit_test_setup(test_completes, setup),
 	    cmocka_unit_test_setup(test_at_once, setup),
 	    cmocka_unit_test_setup(test_queue_of_cpu, setup),

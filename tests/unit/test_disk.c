@@ -21,6 +21,7 @@ static struct block_request *flying;
 static enum { PERFORMS, WITHIN_SUBMIT, LATER, WHEN } when; /* does the device complete */
 static unsigned parts, fails_after;                        /* the part that fails, from 1; 0: none */
 static unsigned ends;
+static bool unmaps;
 
 /* What the driver of such a device may rely on. */
 static void assert_within_limits(const struct block_request *r)
@@ -58,6 +59,7 @@ static enum status perform(struct block_device *b, const struct block_request *r
 	if (r->op == BLOCK_FLUSH)
 		return OK;
 	assert_within_limits(r);
+	assert_int_equal(r->may_unmap, unmaps);
 	if (++parts == fails_after)
 		return ERR_IO;
 	if (r->op == BLOCK_DISCARD || r->op == BLOCK_WRITE_ZEROES) {
@@ -138,6 +140,7 @@ static int setup(void **state)
 static void run_request(struct disk_request *r)
 {
 	ends = 0;
+	unmaps = r->may_unmap;
 	r->done = done;
 	if (disk_submit(&disk, r))
 		done(r);
@@ -206,7 +209,8 @@ static void test_as_an_array(void **state)
 	uint64_t seed = 5;
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		struct disk_request r = {.op = test_random(&seed) % BLOCK_OPS, .run = run};
+		struct disk_request r = {
+		    .op = test_random(&seed) % BLOCK_OPS, .may_unmap = i % 2, .run = run};
 		uint32_t unit;
 		uint8_t *m;
 

@@ -106,12 +106,18 @@ static int setup(void **state)
 
 /* --- the ways to an instruction and its device --- */
 
-/* Where instructions are remembered by their bytes: other bytes at the same place are another. */
-static void test_known(void **state)
+/* So that instructions are remembered. */
+static void map_code(void)
 {
 	fake_poke64(TABLES, (TABLES + PAGE_SIZE) | PTE);
 	fake_poke64(TABLES + PAGE_SIZE, 0x80 | PTE); /* one page of 1 GiB */
 	fake_reg[VREG_CR3] = TABLES;
+}
+
+/* Where instructions are remembered by their bytes: other bytes at the same place are another. */
+static void test_known(void **state)
+{
+	map_code();
 	for (unsigned i = 0; i < 4; i++) {
 		*gpr(RAX) = 0xa0 + i;
 		*gpr(RDX) = 0xd0 + i;
@@ -137,9 +143,7 @@ static void test_known_widths(void **state)
 {
 	uint64_t stored;
 
-	fake_poke64(TABLES, (TABLES + PAGE_SIZE) | PTE);
-	fake_poke64(TABLES + PAGE_SIZE, 0x80 | PTE); /* one page of 1 GiB */
-	fake_reg[VREG_CR3] = TABLES;
+	map_code();
 	for (unsigned i = 0; i < 2; i++) {
 		*gpr(RAX) = 0x1122334455667788 + i;
 		assert_int_equal(EMULATE(DEVICE + 8, true, 0x48, 0x89, 0x47, 0x08),
@@ -168,6 +172,73 @@ static void test_known_widths(void **state)
 		memcpy(&stored, device, sizeof(stored));
 		assert_int_equal(stored, 0xffffffff00000001);
 	}
+}
+
+/* A range that was accessed lately takes a store at once, if it has all of it. */
+static struct {
+	uint64_t at, value;
+	unsigned size;
+} stored;
+
+static void range_write(struct vdev *d, struct vcpu *v, uint64_t at, unsigned size, uint64_t value)
+{
+	stored.at = at;
+	stored.value = value;
+	stored.size = size;
+}
+
+static void test_recent(void **state)
+{
+	static struct io_range range = {.base = DEVICE + 8, .size = 12, .write = range_write};
+
+	map_code();
+	fake_vm.mmio.recent = &range;
+	*gpr(RAX) = UINT64_MAX;
+	for (unsigned i = 0; i < 2; i++) {
+		memset(&stored, 0, sizeof(stored));
+		writes = 0;
+		assert_int_equal(EMULATE(DEVICE + 8, true, 0x66, 0x89, 0x47, 0x08),
+				 ACT_ADVANCE); /* mov [rdi+8], ax */
+		assert_int_equal(stored.at, DEVICE + 8);
+		assert_int_equal(stored.size, 2);
+		assert_int_equal(stored.value, UINT16_MAX);
+		assert_int_equal(EMULATE(DEVICE + 16, true, 0x89, 0x47, 0x10),
+				 ACT_ADVANCE); /* mov [rdi+16], eax */
+		assert_int_equal(stored.at, DEVICE + 16);
+		assert_int_equal(stored.value, UINT32_MAX);
+		assert_int_equal(writes, 0);
+		/* Beyond its end, in part; and beside it. */
+		assert_int_equal(EMULATE(DEVICE + 16, true, 0x48, 0x89, 0x47, 0x10),
+				 ACT_ADVANCE);                                    /* mov [rdi+16], rax */
+		assert_int_equal(EMULATE(DEVICE, true, 0x89, 0x07), ACT_ADVANCE); /* mov [rdi], eax */
+		assert_int_equal(writes, 2);
+		assert_int_equal(stored.size, 4);
+	}
+	/* The local APIC's page is its own, wherever the guest has put it. */
+	fake_vcpu.lapic.base = DEVICE | APIC_BASE_ENABLE;
+	stored.size = 0;
+	assert_int_equal(EMULATE(DEVICE + 16, true, 0x89, 0x47, 0x10), ACT_ADVANCE);
+	assert_int_equal(lapic_written, 0x10UL << 32 | UINT32_MAX);
+	assert_int_equal(stored.size, 0);
+}
+
+/* A known move that this exit is not of, by what its registers are. */
+static void test_known_does_not_fit(void **state)
+{
+	map_code();
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(EMULATE(DEVICE, true, 0x89, 0x07), ACT_ADVANCE); /* mov [rdi], eax */
+	*gpr(RDI) = DEVICE + 4;
+	*gpr(RAX) = 0x55;
+	assert_int_equal(EMULATE(DEVICE, true, 0x89, 0x07),
+			 ACT_ADVANCE); /* goes where the instruction says */
+	assert_int_equal(device[0], 0);
+	assert_int_equal(device[4], 0x55);
+	writes = 0;
+	*gpr(RDI) = DEVICE | 1UL << 60;
+	assert_int_equal(EMULATE(DEVICE, true, 0x89, 0x07), ACT_RESUME);
+	assert_int_equal(fake_raised.vector, EXC_GP);
+	assert_int_equal(writes, 0);
 }
 
 static void test_widths(void **state)
@@ -369,9 +440,7 @@ static void test_alignment(void **state)
 /* Of 16 bits: what is stored is no wider, and a load leaves the rest of its register. */
 static void test_16_bits(void **state)
 {
-	fake_poke64(TABLES, (TABLES + PAGE_SIZE) | PTE);
-	fake_poke64(TABLES + PAGE_SIZE, 0x80 | PTE); /* one page of 1 GiB */
-	fake_reg[VREG_CR3] = TABLES;
+	map_code();
 	*gpr(RAX) = 0x1122334455667788;
 	for (unsigned at = 1; at < 4; at++) {
 		memset(device, 0xee, 8);
@@ -565,12 +634,16 @@ static void test_string_io(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    CASE(test_known),         CASE(test_known_widths), CASE(test_widths),
-	    CASE(test_lapic),         CASE(test_rom),          CASE(test_split),
-	    CASE(test_split_fault),   CASE(test_repeat_bound), CASE(test_repeat_fault),
-	    CASE(test_repeat_to_ram), CASE(test_lock),         CASE(test_alignment),
-	    CASE(test_16_bits),       CASE(test_refusals),     CASE(test_segments),
-	    CASE(test_stack_32),      CASE(test_stack_16),     CASE(test_string_io),
+	    CASE(test_known),        CASE(test_known_widths),
+	    CASE(test_recent),       CASE(test_known_does_not_fit),
+	    CASE(test_widths),       CASE(test_lapic),
+	    CASE(test_rom),          CASE(test_split),
+	    CASE(test_split_fault),  CASE(test_repeat_bound),
+	    CASE(test_repeat_fault), CASE(test_repeat_to_ram),
+	    CASE(test_lock),         CASE(test_alignment),
+	    CASE(test_16_bits),      CASE(test_refusals),
+	    CASE(test_segments),     CASE(test_stack_32),
+	    CASE(test_stack_16),     CASE(test_string_io),
 	};
 
 	return cmocka_run_group_tests_name("emulate", tests, NULL, NULL);

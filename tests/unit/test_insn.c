@@ -136,6 +136,22 @@ static void test_large(void **state)
 	assert_int_equal(known(), 2);
 }
 
+/* The same place among the known, and the same lower half of RIP: another instruction nevertheless. */
+static void test_far(void **state)
+{
+	const uint64_t far = RIP ^ 1UL << 39;
+
+	fake_poke64(table(TABLES, 3) + (far >> 39 & 511) * 8, table(SPARE, 2) | PRESENT);
+	assert_int_equal(length(), 2);
+	assert_int_equal(known(), 2);
+	fake_vcpu.rip = far;
+	assert_int_equal(known(), 0);
+	assert_int_equal(length(), 3);
+	fake_vcpu.rip = RIP;
+	assert_int_equal(known(), 0);
+	assert_int_equal(length(), 2);
+}
+
 /* What can't be read by the short way is left to the long one, and nothing is remembered. */
 static void test_none(void **state)
 {
@@ -156,6 +172,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_same, setup),  cmocka_unit_test_setup(test_entry, setup),
 	    cmocka_unit_test_setup(test_cr3, setup),   cmocka_unit_test_setup(test_bytes, setup),
 	    cmocka_unit_test_setup(test_large, setup), cmocka_unit_test_setup(test_none, setup),
+	    cmocka_unit_test_setup(test_far, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,8 +136,45 @@ static void test_nobody(void **state)
 	assert_int_equal(count, 0);
 }
 
+/* The short way knows the range that was searched for last, and no address beside it; it is gone when ranges change their places. */
+static void test_recent(void **state)
+{
+	assert_null(io_bus_recent(&bus, 0x41));
+	assert_int_equal(io_bus_read(&bus, NULL, 0x41, 1), 0x41);
+	for (uint64_t at = 0x38; at < 0x70; at++) {
+		const struct io_range *r = io_bus_recent(&bus, at);
+
+		assert_int_equal(r != NULL, at >= 0x40 && at < 0x44);
+		assert_true(!r || r->dev == &dev_a);
+	}
+	assert_int_equal(io_bus_read(&bus, NULL, 0x48, 1), 0xff); /* nobody's: the range before it stays */
+	assert_ptr_equal(io_bus_recent(&bus, 0x43)->dev, &dev_a);
+	io_bus_write(&bus, NULL, 0x67, 1, 1);
+	assert_null(io_bus_recent(&bus, 0x43));
+	assert_ptr_equal(io_bus_recent(&bus, 0x60)->dev, &dev_b);
+	assert_int_equal(io_bus_add(&bus, 0x10, 4, &dev_a, rd, wr), OK);
+	assert_null(io_bus_recent(&bus, 0x60));
+	assert_int_equal(io_bus_read(&bus, NULL, 0x61, 1), 0x61);
+	assert_ptr_equal(io_bus_recent(&bus, 0x60)->dev, &dev_b);
+	assert_int_equal(io_bus_read(&bus, NULL, 0x10, 1), 0x10);
+	io_bus_clear(&bus);
+	assert_null(io_bus_recent(&bus, 0x10));
+	assert_int_equal(io_bus_read(&bus, NULL, 0x10, 1), 0xff);
+}
+
+/* Ports are looked up, and leave no trace that others would have to read. */
+static void test_not_recent(void **state)
+{
+	assert_int_equal(io_bus_read(&bus, NULL, 0x41, 1), 0x41);
+	assert_null(bus.recent);
+	assert_int_equal(io_bus_add(&bus, IO_INDEXED, 4, &dev_a, rd, wr), OK);
+	assert_int_equal(io_bus_read(&bus, NULL, IO_INDEXED - 2, 4), 0x0100ffff);
+}
+
 static void test_split(void **state)
 {
+	assert_int_equal(io_bus_read(&bus, NULL, 0x65, 4), 0xff676665); /* all but one byte */
+	count = 0;
 	assert_int_equal(io_bus_read(&bus, NULL, 0x3e, 4), 0x4140ffff); /* nothing, then a device */
 	assert_int_equal(io_bus_read(&bus, NULL, 0x42, 4), 0x45444342); /* two devices */
 	assert_int_equal(io_bus_read(&bus, NULL, 0x66, 4), 0xffff6766); /* a device, then nothing */
@@ -167,7 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    SEARCHED(test_add),   SEARCHED(test_whole), SEARCHED(test_nobody), SEARCHED(test_split),
 	    INDEXED(test_add),    INDEXED(test_whole),  INDEXED(test_nobody),  INDEXED(test_split),
-	    INDEXED(test_leaves), INDEXED(test_large),
+	    INDEXED(test_leaves), INDEXED(test_large),  SEARCHED(test_recent), INDEXED(test_not_recent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

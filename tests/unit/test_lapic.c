@@ -22,6 +22,7 @@ static void test_eoi_offer(void **state)
 	vlapic_accept(v, 0x31);
 	v->lapic.eoi_offered = true;
 	wr(v, LAPIC_EOI, 0);
+	assert_false(v->lapic.eoi_offered);
 	assert_int_equal(rd(v, LAPIC_ISR + 0x10), 0);
 	/* Level-triggered: the I/O APIC has to know. */
 	vlapic_deliver(&fake_vm, &(struct apic_message){.dest = 0, .level = true, .vector = 0x51});

@@ -47,8 +47,10 @@ static void test_page_written(void **state)
 	uint32_t *page = v->lapic.page;
 
 	enable_all();
+	v->lapic.eoi_offered = true;
 	page[LAPIC_LVT_ERROR / 4] = 0xffffffff;
 	vlapic_page_written(v, LAPIC_LVT_ERROR);
+	assert_false(v->lapic.eoi_offered);
 	assert_int_equal(rd(v, LAPIC_LVT_ERROR), 0x100ff);
 	page[LAPIC_ID / 4] = 0x12345678;
 	vlapic_page_written(v, LAPIC_ID);

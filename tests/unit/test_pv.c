@@ -29,6 +29,7 @@ unsigned vlapic_deliver_set(struct vm *vm, uint64_t set, const struct apic_messa
 
 void vlapic_eoi(struct vcpu *v)
 {
+	assert_false(v->lapic.eoi_offered); /* else what this does might take it back once more */
 	eois++;
 }
 
@@ -212,6 +213,16 @@ static void test_eoi_msr(void **state)
 	assert_true(pv_eoi_write_msr(v, RECORD | 1));
 	assert_int_equal(eoi_word(), 0);
 	assert_int_equal(fake_peek64(RECORD) >> 32, UINT32_MAX);
+	/* What it refuses changes nothing. */
+	assert_false(pv_eoi_write_msr(v, 0xd0000001));
+	assert_int_equal(v->msr.pv_eoi, RECORD | 1);
+	assert_ptr_equal(v->pv_eoi, fake_vm.mem.base + RECORD);
+	/* Disabled, or after INIT, the word is memory like any other. */
+	assert_true(pv_eoi_write_msr(v, RECORD));
+	assert_null(v->pv_eoi);
+	assert_true(pv_eoi_write_msr(v, RECORD | 1));
+	pv_eoi_reset(v);
+	assert_null(v->pv_eoi);
 }
 
 static void test_eoi(void **state)
@@ -235,6 +246,11 @@ static void test_eoi(void **state)
 	fake_poke64(RECORD, 0);
 	pv_eoi_collect(v);
 	assert_int_equal(eois, 1);
+	/* The one bit counts, whatever the guest keeps in the others. */
+	pv_eoi_offer(v);
+	fake_poke64(RECORD, ~1UL);
+	pv_eoi_collect(v);
+	assert_int_equal(eois, 2);
 	/* A new place, with an offer at the old one. */
 	pv_eoi_offer(v);
 	assert_true(pv_eoi_write_msr(v, (RECORD + 64) | 1));
@@ -244,7 +260,7 @@ static void test_eoi(void **state)
 	pv_eoi_reset(v);
 	assert_false(v->lapic.eoi_offered);
 	assert_int_equal(v->msr.pv_eoi, 0);
-	assert_int_equal(eois, 1);
+	assert_int_equal(eois, 2);
 }
 
 int main(void)
