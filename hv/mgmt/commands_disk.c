@@ -69,13 +69,14 @@ static void print_device(const struct block_device *b)
 {
 	const struct block_stats *s = &b->stats;
 
-	console_print("%-10s %-24s %-20s %8luM  %-4s %10lu %10lu %8lu %6lu %6lu\n", b->name, b->model,
+	console_print("%-10s %-24s %-20s %8luM  %-4s %10lu %10lu %8lu %6lu %6lu %6lu\n", b->name, b->model,
 		      b->serial, b->sectors >> 11,
 		      b->gone       ? "gone"
 		      : b->readonly ? "ro"
 				    : "rw",
 		      s->requests[BLOCK_READ], requests(s->requests),
-		      (s->bytes[BLOCK_READ] + s->bytes[BLOCK_WRITE]) >> 20, s->errors, s->resets);
+		      (s->bytes[BLOCK_READ] + s->bytes[BLOCK_WRITE]) >> 20, s->errors, s->timeouts,
+		      s->resets);
 }
 
 void command_disk(int argc, char **argv)
@@ -86,8 +87,8 @@ void command_disk(int argc, char **argv)
 	(void)argv;
 	print_disks();
 	if (b)
-		console_print("\n%-10s %-24s %-20s %9s  %-4s %10s %10s %8s %6s %6s\n", "DEVICE", "MODEL",
-			      "SERIAL", "SIZE", "RW", "READS", "WRITES", "MB", "ERRORS", "RESETS");
+		console_print("\n%-10s %-24s %-20s %9s  %-4s %10s %10s %8s %6s %6s %6s\n", "DEVICE", "MODEL",
+			      "SERIAL", "SIZE", "RW", "READS", "WRITES", "MB", "ERRORS", "LATE", "RESETS");
 	for (; b; b = block_next(b))
 		print_device(b);
 }
