@@ -117,7 +117,7 @@ static uint64_t cnt_read(struct vdev *d, struct vcpu *v, uint64_t port, unsigned
 /* By the guest itself: what it has given to its devices without telling them is now for them to take. */
 static void end(struct vm *vm, enum vm_end how)
 {
-	virtio_look(vm);
+	virtio_look_last(vm);
 	vm_end(vm, how, 0);
 }
 

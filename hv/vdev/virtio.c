@@ -5,6 +5,9 @@
 #include "hv/lib/string.h"
 #include "hv/lib/util.h"
 #include "hv/vm.h"
+#include "hv/x86/insn.h"
+
+#define SERVED_NS 1000000 /* a queue is served so long at a time, and hardly longer */
 
 #define COMMON_FEATURES                                                                                      \
 	(VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_RESET)
@@ -94,6 +97,32 @@ void virtio_look(struct vm *vm)
 {
 	for (struct virtio *d = vm->virtio; d; d = d->next)
 		virtio_look_at(d);
+}
+
+static bool is_served(struct virtio *d, unsigned queue)
+{
+	bool served;
+
+	spin_lock(&d->dev.lock);
+	served = d->type->is_served(d, queue);
+	spin_unlock(&d->dev.lock);
+	return served;
+}
+
+void virtio_look_last_at(struct virtio *d)
+{
+	uint64_t end = time_now_ns() + SERVED_NS;
+
+	for (unsigned i = 0; d->type->is_served && i < d->queue_count; i++)
+		while (is_served(d, i) && time_now_ns() < end)
+			cpu_pause();
+	virtio_look_at(d);
+}
+
+void virtio_look_last(struct vm *vm)
+{
+	for (struct virtio *d = vm->virtio; d; d = d->next)
+		virtio_look_last_at(d);
 }
 
 static void look_by_timer(struct timer *t)

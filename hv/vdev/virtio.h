@@ -31,6 +31,8 @@ struct virtio_type {
 	 * a time perhaps; the device was running.
 	 */
 	void (*notified)(struct virtio *d, unsigned queue);
+	/* Does a CPU serve this queue just now? With the device's lock held. NULL: never without that. */
+	bool (*is_served)(struct virtio *d, unsigned queue);
 	/*
 	 * The driver resets the device: all work in flight is to be given up, and every chain that was taken to be given
 	 * back, at once or later. Until then the driver sees the reset going on. No chain can be taken.
@@ -133,6 +135,12 @@ void virtio_resume(struct virtio *d);
 /* Looks at the queues of vm, or of one device, that are watched, with the VM's address space loaded. No lock held. */
 void virtio_look(struct vm *vm);
 void virtio_look_at(struct virtio *d);
+/*
+ * The same, before vm ends or d is reset, for what its driver has offered until now: another CPU that serves a queue just now is
+ * waited for, but no longer than a guest may keep this one busy.
+ */
+void virtio_look_last(struct vm *vm);
+void virtio_look_last_at(struct virtio *d);
 
 /* For transports. The registers that all of them have; a queue that doesn't exist has size 0 and takes no writes. */
 void virtio_reset(struct virtio *d);

@@ -96,6 +96,13 @@ static void notified(struct virtio *d, unsigned queue)
 		virtio_net_send(n, queue / 2);
 }
 
+static bool is_served(struct virtio *d, unsigned queue)
+{
+	const struct virtio_net *n = of_virtio(d);
+
+	return queue % 2 && n->tx[queue / 2].busy;
+}
+
 /* Chains that are being sent come back by themselves. */
 static void reset(struct virtio *d)
 {
@@ -105,7 +112,8 @@ static void reset(struct virtio *d)
 	memset(n->flow, 0, sizeof(n->flow));
 }
 
-static const struct virtio_type type = {.id = DEVICE_ID, .notified = notified, .reset = reset};
+static const struct virtio_type type = {
+    .id = DEVICE_ID, .notified = notified, .is_served = is_served, .reset = reset};
 
 void virtio_net_set_link(struct virtio_net *n, bool up)
 {

@@ -335,7 +335,7 @@ void virtio_pci_write(struct virtio_pci *p, uint32_t offset, unsigned size, uint
 
 		/* What was offered before comes before a reset, though a driver need not have told of it. */
 		if (r == DEVICE_STATUS || r == QUEUE_RESET)
-			virtio_look_at(p->device);
+			virtio_look_last_at(p->device);
 		spin_lock(&p->device->dev.lock);
 		common_write(p, offset, size, value);
 		spin_unlock(&p->device->dev.lock);

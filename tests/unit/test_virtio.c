@@ -503,6 +503,31 @@ static void test_watched_and_stopped(void **state)
 	assert_false(fake_device.look.armed);
 }
 
+/* Who serves a queue just now is waited for before a reset, for a while: what is offered behind its batch is looked for then. */
+static void test_served_by_another(void **state)
+{
+	uint64_t before;
+
+	start(FEATURES);
+	assert_false(one_more(0));
+	assert_false(one_more(1));
+	fake_served = 100;
+	before = fake_now;
+	wr(R_NOTIFY, 2, 0); /* nothing to wait for */
+	wr(R_CONFIG_VECTOR, 2, 2);
+	assert_int_equal(fake_now, before);
+	assert_int_equal(fake_notified[0], 1);
+	wr(R_STATUS, 1, 0);
+	assert_int_equal(fake_served, 0);
+	assert_int_equal(fake_notified[0], 2);
+	assert_int_equal(rd(R_STATUS, 1), 0);
+	/* A guest that notifies without end does not hold this CPU. */
+	fake_served = UINT32_MAX;
+	before = fake_now;
+	virtio_look_last(&fake_vm);
+	assert_in_range(fake_now - before, 900000, 1100000);
+}
+
 static void reset_queue(unsigned queue)
 {
 	wr(R_QUEUE_SELECT, 2, queue);
@@ -640,6 +665,7 @@ int main(void)
 	    CASE(test_watched),
 	    CASE(test_watched_without_event_idx),
 	    CASE(test_watched_and_stopped),
+	    CASE(test_served_by_another),
 	    CASE(test_queue_reset),
 	    CASE(test_queue_reset_watched),
 	    CASE(test_queue_reset_and_device),

@@ -284,6 +284,27 @@ static void test_send_before_reset(void **state)
 	assert_int_equal(fake_vm.virtio_watched, 0);
 }
 
+static bool served[2]; /* RX, TX: while the guest's packets are on their way */
+
+static void note_served(void)
+{
+	for (unsigned i = RX; i <= TX; i++)
+		served[i] = net->virtio.type->is_served(&net->virtio, i);
+}
+
+static void test_is_served(void **state)
+{
+	struct virtio_net_hdr h = {};
+
+	start(PLAIN);
+	offer_tx(0, &h, 100);
+	while_sent = note_served;
+	notify(TX);
+	assert_true(served[TX] && !served[RX]);
+	note_served();
+	assert_false(served[TX]);
+}
+
 static void reset_now(void)
 {
 	virtio_net_reset(&fake_vm);
@@ -501,6 +522,7 @@ int main(void)
 	    CASE(test_send_changed),
 	    CASE(test_send_without_end),
 	    CASE(test_send_before_reset),
+	    CASE(test_is_served),
 	    CASE(test_reset_in_flight),
 	    CASE(test_receive),
 	    CASE(test_mergeable),
