@@ -129,9 +129,24 @@ static bool check_gso(struct net_packet *p)
 	       (p->len - h.data - 1) / p->gso_size < NET_SEGMENTS_MAX;
 }
 
+/*
+ * What is summed, and so where the sum goes, lies behind the addresses, the type and the tag: those the switch has judged, and a tag
+ * that it takes off has not moved the begin of the sum out of the frame.
+ */
+static bool check_csum(const struct net_packet *p)
+{
+	uint32_t begin = ETH_HEADER;
+
+	if (p->head_len < ETH_HEADER)
+		return false;
+	if (net_load16(p->head + ETH_TYPE) == ETH_TYPE_VLAN)
+		begin += ETH_TAG;
+	return p->csum_start >= begin && (uint32_t)p->csum_start + p->csum_offset + 2 <= p->head_len;
+}
+
 bool net_offload_check(struct net_packet *p)
 {
-	if (p->needs_csum && (uint32_t)p->csum_start + p->csum_offset + 2 > p->head_len)
+	if (p->needs_csum && !check_csum(p))
 		return false;
 	return p->gso_type == NET_GSO_NONE || check_gso(p);
 }

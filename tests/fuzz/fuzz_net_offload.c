@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Fuzzes what a guest says of a packet's offloads, and the packet's headers: what is taken for good becomes a bounded number of
- * frames, none larger than its segments may be, that hold all of the packet's data and nothing else.
+ * frames, none larger than its segments may be, that hold all of the packet's data and nothing else, and whose addresses and
+ * tag are those that the switch has judged; so too when that has put a tag in or taken it off.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,15 +12,21 @@
 
 #define CONTROL 12 /* bytes of the input that say what the header of virtio says */
 
-static uint8_t frame[NET_PACKET_MAX];
+static uint8_t memory[ETH_TAG + NET_PACKET_MAX], *const frame = memory + ETH_TAG;
 
 void frame_read(void *dst, hpa_t pa, size_t n)
 {
 	memcpy(dst, (const void *)pa.v, n);
 }
 
+static bool is_tagged(const struct net_packet *p)
+{
+	return net_load16(p->head + ETH_TYPE) == ETH_TYPE_VLAN && p->head_len >= ETH_HEADER + ETH_TAG;
+}
+
 static void split(const struct net_packet *p)
 {
+	uint32_t judged = ETH_HEADER + (is_tagged(p) ? ETH_TAG : 0);
 	uint32_t most = p->gso_type == NET_GSO_NONE ? p->len : (uint32_t)p->hdr_len + p->gso_size, len,
 		 data = 0, n = 0;
 	struct net_split s;
@@ -29,6 +36,7 @@ static void split(const struct net_packet *p)
 	while ((len = net_split_next(&s, buf))) {
 		REQUIRE(len <= most);
 		REQUIRE(++n <= NET_SEGMENTS_MAX);
+		REQUIRE(!memcmp(buf, p->head, judged));
 		data += len - (p->gso_type == NET_GSO_NONE ? 0 : p->hdr_len);
 	}
 	REQUIRE(data == p->len - (p->gso_type == NET_GSO_NONE ? 0 : p->hdr_len));
@@ -59,7 +67,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	p.len = p.head_len + (p.runs ? more : 0);
 	(void)net_flow(&p);
-	if (net_offload_check(&p))
-		split(&p);
+	if (!net_offload_check(&p))
+		return 0;
+	split(&p);
+	if (is_tagged(&p))
+		net_tag_remove(&p);
+	else
+		net_tag_insert(&p, 5);
+	split(&p);
 	return 0;
 }

@@ -8,6 +8,7 @@ static void test_some(void **state)
 {
 	fuzz_short("tests/fuzz/corpus/net_offload/ipv4", 3000);
 	fuzz_short("tests/fuzz/corpus/net_offload/ipv6", 3000);
+	fuzz_short("tests/fuzz/corpus/net_offload/tagged", 3000);
 }
 
 int main(void)

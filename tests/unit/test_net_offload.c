@@ -227,6 +227,18 @@ static void test_nonsense(void **state)
 	REFUSED(ip[20 + 12] = 0x50; net_store16(ip - 2, 0x0806));
 	/* The same two bytes without segmentation. */
 	REFUSED(p.gso_type = NET_GSO_NONE; p.csum_start = NET_HEAD - 17);
+	/* A sum that would go over what the switch has judged: an address, the type, a tag that is there or is put in. */
+	good.gso_type = NET_GSO_NONE;
+	good.csum_offset = 0;
+	REFUSED(p.csum_start = 0);
+	REFUSED(p.csum_start = ETH_ADDRESS);
+	REFUSED(p.csum_start = ETH_HEADER - 1);
+	REFUSED(p.csum_start = ETH_HEADER - 4; p.csum_offset = 8);
+	net_store16(bytes + ETH_TYPE, ETH_TYPE_VLAN);
+	REFUSED(p.csum_start = ETH_HEADER);
+	REFUSED(p.csum_start = ETH_HEADER + ETH_TAG - 1);
+	p.csum_start = ETH_HEADER + ETH_TAG;
+	assert_true(net_offload_check(&p));
 	good = make(&s6);
 	assert_true(net_offload_check(&good));
 	REFUSED(ip[6] = 44); /* a fragment's header */
