@@ -14,7 +14,7 @@ static_assert(MAC_TABLE_BUCKETS == 1 << (64 - HASH_SHIFT), "a bucket for each va
 
 uint64_t mac_key(const uint8_t *address, uint16_t vlan)
 {
-	return (uint64_t)vlan << 48 | (uint64_t)net_load16(address) << 32 |
+	return MAC_KEY_USED | (uint64_t)vlan << 48 | (uint64_t)net_load16(address) << 32 |
 	       (uint64_t)net_load16(address + 2) << 16 | net_load16(address + 4);
 }
 

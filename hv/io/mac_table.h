@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "hv/lib/util.h"
 
 #define MAC_TABLE_BUCKETS 256
 #define MAC_TABLE_WAYS    4
@@ -15,8 +16,9 @@
 #define MAC_AGE_S         300 /* IEEE 802.1Q, "Ageing of Dynamic Filtering Entries" */
 #define MAC_NO_PORT       UINT16_MAX
 
-/* An address in one VLAN: the address, and above it the VLAN. */
-#define MAC_KEY_VLAN(key) ((uint16_t)((key) >> 48))
+/* An address in one VLAN: the address, above it the VLAN, and a bit that makes it no free entry's, whatever these are. */
+#define MAC_KEY_USED      BIT(63)
+#define MAC_KEY_VLAN(key) ((uint16_t)((key) >> 48 & 0xfff))
 
 struct mac_entry {
 	uint64_t key;    /* 0: free */

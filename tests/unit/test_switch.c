@@ -324,6 +324,21 @@ static void test_learning(void **state)
 			 MAC_NO_PORT);
 }
 
+/* No address is the mark of a free place, not even that of all zeros without a VLAN. */
+static void test_address_of_zeros(void **state)
+{
+	static const uint8_t zeros[ETH_ADDRESS];
+	uint16_t learnt = sw.table.learnt[WEB];
+
+	assert_int_equal(mac_table_find(&sw.table, mac_key(zeros, 0), 1), MAC_NO_PORT);
+	send_len(UP, mac[WEB], zeros, -1, FRAME);
+	assert_int_equal(mac_table_find(&sw.table, mac_key(zeros, 0), 1), UP);
+	assert_int_equal(sw.table.learnt[UP], 1);
+	assert_int_equal(sw.table.learnt[WEB], learnt);
+	mac_table_forget(&sw.table, UP);
+	assert_int_equal(mac_table_find(&sw.table, mac_key(zeros, 0), 1), MAC_NO_PORT);
+}
+
 static void test_table_is_bounded(void **state)
 {
 	struct mac_table *t = calloc(1, sizeof(*t));
@@ -367,6 +382,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_storm, setup),
 	    cmocka_unit_test_setup(test_unknown, setup),
 	    cmocka_unit_test_setup(test_learning, setup),
+	    cmocka_unit_test_setup(test_address_of_zeros, setup),
 	    cmocka_unit_test_setup(test_table_is_bounded, setup),
 	};
 
