@@ -80,7 +80,7 @@ def test_console(boot, vendor):
     warnings = [line for line in linux.warnings(log) if "unable to open an initial console" not in line]
     assert not warnings, warnings
     # Not shown, so that nothing waits for the serial line: a program that waits spins.
-    linux.type_text(m, "stty -opost; (sleep 1; cat /tmp/text) &\r")
+    linux.type_text(m, "stty -opost; (sleep 3; cat /tmp/text) &\r")
     m.expect(linux.SHELL, 30)
     linux.detach(m)
     m.command("mute web")
