@@ -212,6 +212,7 @@ void virtio_signal(struct virtio *d, unsigned queue)
 
 bool virtio_listen(struct virtio *d, unsigned queue)
 {
+	unwatch(d, queue);
 	return virtio_running(d) && vq_listen(&d->queue[queue]);
 }
 

@@ -117,7 +117,7 @@ void virtio_give_all(struct virtio *d, unsigned queue, const struct vq_used_elem
 void virtio_put_back(struct virtio *d, unsigned queue, uint16_t n);
 /* Notifies the driver of what was given back, if it wants to know. */
 void virtio_signal(struct virtio *d, unsigned queue);
-/* As vq_listen. */
+/* As vq_listen; the queue isn't watched any longer. */
 bool virtio_listen(struct virtio *d, unsigned queue);
 /* All was taken: as vq_listen, or the queue is watched, and then it returns false. */
 bool virtio_wait(struct virtio *d, unsigned queue);

@@ -118,9 +118,8 @@ static void acknowledge(struct virtio_balloon *b)
 		n++;
 	}
 	virtio_signal(d, DEFLATE);
-	b->acknowledging = n == ANSWERS;
-	if (b->acknowledging)
-		vdev_timer_arm(&d->dev, &b->timer, vm_time_ns(d->dev.vm) + REST_NS);
+	if (n == ANSWERS)
+		virtio_rest(d, DEFLATE, REST_NS);
 }
 
 /* --- statistics --- */
@@ -147,7 +146,7 @@ static void take_stats(struct virtio_balloon *b)
 		b->stats_known |= BIT(s[i].tag);
 	}
 	b->stats_due_ns = vm_time_ns(vm) + STATS_NS;
-	vdev_timer_arm(&d->dev, &b->timer, b->stats_due_ns);
+	vdev_timer_arm(&d->dev, &b->stats_timer, b->stats_due_ns);
 }
 
 static void give_stats(struct virtio_balloon *b)
@@ -170,9 +169,9 @@ static void turn_stats(struct virtio_balloon *b)
 
 /* --- the device --- */
 
-static void on_timer(struct timer *t)
+static void stats_due(struct timer *t)
 {
-	struct virtio_balloon *b = container_of(t, struct virtio_balloon, timer);
+	struct virtio_balloon *b = container_of(t, struct virtio_balloon, stats_timer);
 	struct vdev *dev = &b->virtio.dev;
 	struct vm *was = vm_enter_address_space(dev->vm);
 
@@ -180,9 +179,7 @@ static void on_timer(struct timer *t)
 	if (!dev->stopped) {
 		if (vm_time_ns(dev->vm) >= b->stats_due_ns)
 			turn_stats(b);
-		vdev_timer_arm(dev, &b->timer, b->stats_due_ns);
-		if (b->acknowledging)
-			acknowledge(b);
+		vdev_timer_arm(dev, &b->stats_timer, b->stats_due_ns);
 	}
 	spin_unlock(&dev->lock);
 	vm_enter_address_space(was);
@@ -199,7 +196,7 @@ static void notified(struct virtio *d, unsigned queue)
 	spin_lock(&d->dev.lock);
 	if (queue == STATS)
 		take_stats(b);
-	else if (!b->acknowledging)
+	else
 		acknowledge(b);
 	spin_unlock(&d->dev.lock);
 }
@@ -208,7 +205,6 @@ static void reset(struct virtio *d)
 {
 	struct virtio_balloon *b = to_balloon(d);
 
-	b->acknowledging = false;
 	b->config.actual = 0;
 	b->stats_known = 0;
 	if (b->taking)
@@ -282,7 +278,7 @@ enum status virtio_balloon_init(struct vm *vm)
 	virtio_init(&b->virtio, &type, F_STATS_VQ, b->queue, VIRTIO_BALLOON_QUEUES, VIRTIO_BALLOON_ENTRIES);
 	b->virtio.config = (const uint8_t *)&b->config;
 	b->virtio.config_size = sizeof(b->config);
-	timer_init(&b->timer, on_timer);
+	timer_init(&b->stats_timer, stats_due);
 	vm->balloon = b;
 	return virtio_function_add(&b->function, &b->virtio, CLASS_CODE);
 }
@@ -295,8 +291,10 @@ void virtio_balloon_reset(struct vm *vm)
 
 void virtio_balloon_pause(struct vm *vm)
 {
-	if (vm->balloon)
-		vdev_stop(&vm->balloon->virtio.dev, &vm->balloon->timer);
+	if (!vm->balloon)
+		return;
+	virtio_pause(&vm->balloon->virtio);
+	vdev_stop(&vm->balloon->virtio.dev, &vm->balloon->stats_timer);
 }
 
 void virtio_balloon_resume(struct vm *vm)
@@ -306,15 +304,12 @@ void virtio_balloon_resume(struct vm *vm)
 
 	if (!b)
 		return;
+	virtio_resume(&b->virtio);
 	dev = &b->virtio.dev;
 	spin_lock(&dev->lock);
-	dev->stopped = false;
 	if (b->config_changed)
 		virtio_config_changed(&b->virtio);
 	b->config_changed = false;
-	if (b->acknowledging)
-		vdev_timer_arm(dev, &b->timer, vm_time_ns(vm));
-	else
-		vdev_timer_arm(dev, &b->timer, b->stats_due_ns);
+	vdev_timer_arm(dev, &b->stats_timer, b->stats_due_ns);
 	spin_unlock(&dev->lock);
 }

@@ -40,11 +40,8 @@ struct virtio_balloon {
 	struct virtio virtio;
 	struct virtio_function function;
 	struct virtqueue queue[VIRTIO_BALLOON_QUEUES];
-	struct timer timer;
 	struct virtio_balloon_config config;
 	bool config_changed; /* while the VM stood still: the driver is still to be told */
-	/* It has taken enough of the deflate queue at a time, and goes on when the timer says so. */
-	bool acknowledging;
 
 	/* Pages that are being taken, over several steps; the chain is given back when all are. */
 	bool taking;
@@ -55,6 +52,7 @@ struct virtio_balloon {
 	/* The driver's buffer of statistics is kept, and given back to ask for new ones. */
 	bool stats_held;
 	uint16_t stats_head;
+	struct timer stats_timer;
 	uint64_t stats_due_ns; /* guest time: when the next is asked for, or looked for */
 	uint32_t stats_known;  /* bits of enum virtio_balloon_stat */
 	uint64_t stats[BALLOON_STATS];

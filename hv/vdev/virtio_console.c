@@ -58,14 +58,6 @@ static void send_piece(struct virtio_console *c)
 		give_output(c);
 }
 
-static void rest(struct virtio_console *c, uint64_t ns)
-{
-	struct vdev *dev = &c->virtio.dev;
-
-	c->resting = true;
-	vdev_timer_arm(dev, &c->timer, vm_time_ns(dev->vm) + ns);
-}
-
 /* With the device's lock held, the VM's address space loaded. */
 static void send(struct virtio_console *c)
 {
@@ -77,27 +69,12 @@ static void send(struct virtio_console *c)
 		if (c->held)
 			break;
 		if (n++ == PIECES) {
-			rest(c, REST_NS);
+			virtio_rest(&c->virtio, TRANSMIT, REST_NS);
 			break;
 		}
 		send_piece(c);
 	}
 	virtio_signal(&c->virtio, TRANSMIT);
-}
-
-static void rested(struct timer *t)
-{
-	struct virtio_console *c = container_of(t, struct virtio_console, timer);
-	struct vdev *dev = &c->virtio.dev;
-	struct vm *was = vm_enter_address_space(dev->vm);
-
-	spin_lock(&dev->lock);
-	if (c->resting && !dev->stopped) {
-		c->resting = false;
-		send(c);
-	}
-	spin_unlock(&dev->lock);
-	vm_enter_address_space(was);
 }
 
 void virtio_console_output_ready(struct vm *vm)
@@ -112,7 +89,7 @@ void virtio_console_output_ready(struct vm *vm)
 	if (c->held) {
 		/* From the timer, which runs when the VM does. */
 		c->held = false;
-		rest(c, 0);
+		virtio_rest(&c->virtio, TRANSMIT, 0);
 	}
 	spin_unlock(&dev->lock);
 }
@@ -178,7 +155,7 @@ static void notified(struct virtio *d, unsigned queue)
 	spin_lock(&d->dev.lock);
 	if (queue == RECEIVE)
 		accept_input(c);
-	else if (!c->resting && !c->held)
+	else if (!c->held)
 		send(c);
 	spin_unlock(&d->dev.lock);
 }
@@ -196,7 +173,7 @@ static void reset(struct virtio *d)
 	struct virtio_console *c = container_of(d, struct virtio_console, virtio);
 
 	queue_reset(d, TRANSMIT);
-	c->resting = c->held = false;
+	c->held = false;
 	accept_input(c);
 }
 
@@ -216,7 +193,6 @@ enum status virtio_console_init(struct vm *vm)
 	*c = (struct virtio_console){};
 	vdev_init(&c->virtio.dev, vm, "virtio-console");
 	virtio_init(&c->virtio, &type, 0, c->queue, ARRAY_SIZE(c->queue), VIRTIO_CONSOLE_QUEUE);
-	timer_init(&c->timer, rested);
 	vm->console = c;
 	return virtio_function_add(&c->function, &c->virtio, CLASS_CODE);
 }
@@ -232,21 +208,17 @@ void virtio_console_reset(struct vm *vm)
 void virtio_console_pause(struct vm *vm)
 {
 	if (vm->console)
-		vdev_stop(&vm->console->virtio.dev, &vm->console->timer);
+		virtio_pause(&vm->console->virtio);
 }
 
 void virtio_console_resume(struct vm *vm)
 {
 	struct virtio_console *c = vm->console;
-	struct vdev *dev;
 
 	if (!c)
 		return;
-	dev = &c->virtio.dev;
-	spin_lock(&dev->lock);
-	dev->stopped = false;
+	virtio_resume(&c->virtio);
+	spin_lock(&c->virtio.dev.lock);
 	accept_input(c);
-	if (c->resting)
-		rest(c, 0);
-	spin_unlock(&dev->lock);
+	spin_unlock(&c->virtio.dev.lock);
 }

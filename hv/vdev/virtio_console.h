@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "hv/lib/status.h"
-#include "hv/timer.h"
 #include "hv/vdev/virtio.h"
 #include "hv/vdev/virtio_function.h"
 
@@ -19,8 +18,6 @@ struct virtio_console {
 	struct virtio virtio;
 	struct virtio_function function;
 	struct virtqueue queue[2];
-	struct timer timer;
-	bool resting;       /* it has sent enough at a time, and goes on when the timer says so */
 	bool held;          /* the console has no room: it goes on when that says so */
 	bool input_refused; /* virtio_console_input took less than it was given: say when there is room */
 	bool sending;       /* `out` was taken, and is sent up to `sent` */

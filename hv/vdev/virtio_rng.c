@@ -37,52 +37,25 @@ static bool fill_one(struct virtio *d)
 	return true;
 }
 
-static void serve(struct virtio_rng *r)
+static void notified(struct virtio *d, unsigned queue)
 {
-	struct virtio *d = &r->virtio;
 	unsigned n = 0;
 
+	spin_lock(&d->dev.lock);
 	do {
 		while (n < BUFFERS && fill_one(d))
 			n++;
-	} while (n < BUFFERS && virtio_listen(d, 0));
-	virtio_signal(d, 0);
-	if (n == BUFFERS) {
-		r->resting = true;
-		vdev_timer_arm(&d->dev, &r->timer, vm_time_ns(d->dev.vm) + REST_NS);
-	}
-}
-
-static void rested(struct timer *t)
-{
-	struct virtio_rng *r = container_of(t, struct virtio_rng, timer);
-	struct vdev *dev = &r->virtio.dev;
-	struct vm *was = vm_enter_address_space(dev->vm);
-
-	spin_lock(&dev->lock);
-	if (r->resting && !dev->stopped) {
-		r->resting = false;
-		serve(r);
-	}
-	spin_unlock(&dev->lock);
-	vm_enter_address_space(was);
-}
-
-static void notified(struct virtio *d, unsigned queue)
-{
-	struct virtio_rng *r = container_of(d, struct virtio_rng, virtio);
-
-	(void)queue;
-	spin_lock(&d->dev.lock);
-	if (!r->resting)
-		serve(r);
+	} while (n < BUFFERS && virtio_listen(d, queue));
+	virtio_signal(d, queue);
+	if (n == BUFFERS)
+		virtio_rest(d, queue, REST_NS);
 	spin_unlock(&d->dev.lock);
 }
 
 /* No buffer is ever in flight here. */
 static void reset(struct virtio *d)
 {
-	container_of(d, struct virtio_rng, virtio)->resting = false;
+	(void)d;
 }
 
 static const struct virtio_type type = {.id = DEVICE_ID, .notified = notified, .reset = reset};
@@ -99,7 +72,6 @@ enum status virtio_rng_init(struct vm *vm)
 	*r = (struct virtio_rng){};
 	vdev_init(&r->virtio.dev, vm, "virtio-rng");
 	virtio_init(&r->virtio, &type, 0, &r->queue, 1, QUEUE_SIZE);
-	timer_init(&r->timer, rested);
 	vm->rng = r;
 	return virtio_function_add(&r->function, &r->virtio, CLASS_CODE);
 }
@@ -113,20 +85,11 @@ void virtio_rng_reset(struct vm *vm)
 void virtio_rng_pause(struct vm *vm)
 {
 	if (vm->rng)
-		vdev_stop(&vm->rng->virtio.dev, &vm->rng->timer);
+		virtio_pause(&vm->rng->virtio);
 }
 
 void virtio_rng_resume(struct vm *vm)
 {
-	struct virtio_rng *r = vm->rng;
-	struct vdev *dev;
-
-	if (!r)
-		return;
-	dev = &r->virtio.dev;
-	spin_lock(&dev->lock);
-	dev->stopped = false;
-	if (r->resting)
-		vdev_timer_arm(dev, &r->timer, vm_time_ns(vm));
-	spin_unlock(&dev->lock);
+	if (vm->rng)
+		virtio_resume(&vm->rng->virtio);
 }

@@ -5,9 +5,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include "hv/lib/status.h"
-#include "hv/timer.h"
 #include "hv/vdev/virtio.h"
 #include "hv/vdev/virtio_function.h"
 
@@ -15,8 +13,6 @@ struct virtio_rng {
 	struct virtio virtio;
 	struct virtio_function function;
 	struct virtqueue queue;
-	struct timer timer;
-	bool resting; /* it has given enough at a time, and goes on when the timer says so */
 };
 
 /* On vm's PCI bus, unless the CPU has no source of random bytes. */

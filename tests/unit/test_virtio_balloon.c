@@ -238,9 +238,8 @@ static void test_deflate(void **state)
 	notify(DEFLATE);
 	assert_int_equal(used(DEFLATE)->idx, 64);
 	assert_int_equal(rests, 0);
-	assert_true(balloon->acknowledging);
 	offer(DEFLATE, ARRAY, 1024, 0);
-	notify(DEFLATE);
+	fake_run(99000);
 	assert_int_equal(used(DEFLATE)->idx, 64);
 	virtio_balloon_pause(&fake_vm);
 	fake_run(1000000);
@@ -248,7 +247,7 @@ static void test_deflate(void **state)
 	virtio_balloon_resume(&fake_vm);
 	fake_run(0);
 	assert_int_equal(used(DEFLATE)->idx, 65);
-	assert_false(balloon->acknowledging);
+	assert_false(balloon->virtio.look.armed || balloon->virtio.watched);
 	assert_int_equal(releases, 0);
 }
 
