@@ -40,13 +40,17 @@ bool virtio_has(const struct virtio *d, uint64_t feature)
 
 static void watch(struct virtio *d, unsigned queue, uint64_t ns)
 {
+	uint64_t at = vm_time_ns(d->dev.vm) + ns;
+
 	if (!d->watched)
 		__atomic_fetch_add(&d->dev.vm->virtio_watched, 1, __ATOMIC_RELAXED);
 	d->watched |= (uint32_t)BIT(queue);
 	vq_mute(&d->queue[queue]);
-	if (!d->look_armed)
-		vdev_timer_arm(&d->dev, &d->look, vm_time_ns(d->dev.vm) + ns);
+	if (d->look_armed && d->look_at_ns <= at)
+		return;
 	d->look_armed = true;
+	d->look_at_ns = at;
+	vdev_timer_arm(&d->dev, &d->look, at);
 }
 
 static void unwatch(struct virtio *d, unsigned queue)
@@ -58,18 +62,40 @@ static void unwatch(struct virtio *d, unsigned queue)
 		__atomic_fetch_sub(&d->dev.vm->virtio_watched, 1, __ATOMIC_RELAXED);
 }
 
+/*
+ * Each look by the timer is an exit, and so is each notification: a stream wants few of either. But the receiver's buffers must
+ * not run out meanwhile, and a single small packet waits for a look too.
+ */
+static void choose_look(struct virtqueue *q, uint64_t now)
+{
+	uint64_t ns = now - q->since_ns, rate;
+
+	if (q->look_ns && ns < VIRTIO_LOOK_MAX_NS)
+		return;
+	rate = ns ? q->bytes * VIRTIO_LOOK_MAX_NS / ns : 0;
+	q->look_ns = VIRTIO_LOOK_NS;
+	if (rate >= VIRTIO_STREAM_BYTES)
+		q->look_ns = MAX(q->look_ns, MIN(VIRTIO_LOOK_BYTES * VIRTIO_LOOK_MAX_NS / rate,
+						 (uint64_t)VIRTIO_LOOK_MAX_NS));
+	q->bytes = 0;
+	q->since_ns = now;
+}
+
 bool virtio_wait(struct virtio *d, unsigned queue)
 {
 	struct virtqueue *q = &d->queue[queue];
-	uint64_t now = time_now_ns(), before = q->moved_ns;
+	uint64_t now = time_now_ns(), before = q->moved_ns, close;
 
 	if (!virtio_running(d))
 		return false;
+	choose_look(q, now);
 	if (q->next_avail != q->waited)
 		q->moved_ns = now;
 	q->waited = q->next_avail;
-	if (before && now - before < VIRTIO_FLOW_NS) {
-		watch(d, queue, VIRTIO_LOOK_NS);
+	/* One that is watched has pauses: acknowledgements come after a turn of the other guest. */
+	close = d->watched & BIT(queue) ? VIRTIO_LOOKS * q->look_ns : q->look_ns;
+	if (before && now - before < close) {
+		watch(d, queue, q->look_ns);
 		return false;
 	}
 	unwatch(d, queue);
@@ -80,7 +106,6 @@ void virtio_rest(struct virtio *d, unsigned queue, uint64_t ns)
 {
 	if (!virtio_running(d))
 		return;
-	d->look_armed = false;
 	watch(d, queue, ns);
 }
 
@@ -148,8 +173,9 @@ void virtio_resume(struct virtio *d)
 	spin_lock(&d->dev.lock);
 	d->dev.stopped = false;
 	d->look_armed = d->watched;
+	d->look_at_ns = vm_time_ns(d->dev.vm);
 	if (d->watched)
-		vdev_timer_arm(&d->dev, &d->look, vm_time_ns(d->dev.vm));
+		vdev_timer_arm(&d->dev, &d->look, d->look_at_ns);
 	spin_unlock(&d->dev.lock);
 }
 

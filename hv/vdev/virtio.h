@@ -6,8 +6,9 @@
  *
  * A queue in which chains follow each other closely is watched: its driver is not asked for notifications, each of which is an
  * exit, but the queue is looked at when a vCPU halts, and by a timer. A driver that halts when it has nothing to do waits
- * no longer for that; one that goes on, VIRTIO_LOOK_NS at most. Where nothing has come for VIRTIO_FLOW_NS, notifications are asked for
- * again.
+ * no longer for that; one that goes on, VIRTIO_LOOK_NS at most, or longer where much goes through the queue: as long as
+ * VIRTIO_LOOK_BYTES take, VIRTIO_LOOK_MAX_NS at most. Where nothing has come for VIRTIO_LOOKS of these times, notifications are
+ * asked for again.
  * The VM's host address space must be loaded. Model: Virtual I/O Device (VIRTIO) 1.2, "Basic Facilities of a Virtio Device".
  */
 #pragma once
@@ -67,11 +68,15 @@ struct virtio {
 	struct virtio *next;   /* of the VM's devices */
 	uint32_t watched;      /* queues, by bits */
 	bool look_armed;       /* the timer, or it will be when the VM goes on */
+	uint64_t look_at_ns;   /* VM time, if it is */
 	struct timer look;
 };
 
-#define VIRTIO_LOOK_NS 100000
-#define VIRTIO_FLOW_NS 300000
+#define VIRTIO_LOOK_NS      100000
+#define VIRTIO_LOOK_MAX_NS  1000000
+#define VIRTIO_LOOK_BYTES   KIB(320)
+#define VIRTIO_STREAM_BYTES KIB(16) /* in VIRTIO_LOOK_MAX_NS: from here on it is much */
+#define VIRTIO_LOOKS        3
 
 /*
  * For types. Sets up d, beside dev, transport and config: `count` queues of `size_max` entries at `queue`; features are
@@ -119,6 +124,12 @@ void virtio_put_back(struct virtio *d, unsigned queue, uint16_t n);
 void virtio_signal(struct virtio *d, unsigned queue);
 /* As vq_listen; the queue isn't watched any longer. */
 bool virtio_listen(struct virtio *d, unsigned queue);
+/* So many bytes have gone through the queue. */
+static inline void virtio_count(struct virtio *d, unsigned queue, uint32_t bytes)
+{
+	d->queue[queue].bytes += bytes;
+}
+
 /* All was taken: as vq_listen, or the queue is watched, and then it returns false. */
 bool virtio_wait(struct virtio *d, unsigned queue);
 /* More is there than may be done at once: the queue is looked at again after so many nanoseconds, perhaps earlier. */

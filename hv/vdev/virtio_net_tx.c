@@ -132,6 +132,7 @@ static void gather(struct virtio_net *n, unsigned pair)
 		bytes += p->len;
 		p++;
 	}
+	virtio_count(&n->virtio, virtio_net_txq(pair), bytes);
 	tx->chains = chains;
 	tx->packets = (uint16_t)(p - tx->packet);
 }

@@ -32,7 +32,9 @@ struct virtqueue {
 	uint16_t next_used;       /* chains given back so far */
 	uint16_t signalled;       /* next_used when a notification was last decided on */
 	uint16_t waited;          /* virtio.c's: next_avail when virtio_wait was last called, */
-	uint64_t moved_ns;        /* and when it last was another one than before */
+	uint64_t moved_ns;        /* and when it last was another one than before; */
+	uint64_t bytes, since_ns; /* what has gone through the queue since then; */
+	uint64_t look_ns;         /* and how long it is left alone while it is watched */
 	const struct gmem *mem;
 	const void *table; /* these three in the VM's host address space, while enabled */
 	struct vq_avail *avail;

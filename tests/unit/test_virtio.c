@@ -432,17 +432,21 @@ static void fire(void)
 	fake_device.look.fn(&fake_device.look);
 }
 
+#define PAUSE_NS (VIRTIO_LOOKS * VIRTIO_LOOK_NS) /* the end of a flow of little */
+
 /* Of chains that come one after the other only the first two are told; and when they end, the next one is again. */
 static void test_watched(void **state)
 {
 	start(FEATURES);
 	assert_false(one_more(0));
-	assert_false(one_more(VIRTIO_FLOW_NS));
+	assert_false(one_more(VIRTIO_LOOK_NS));
 	assert_int_equal(listened_at(0), 2);
 	assert_int_equal(fake_vm.virtio_watched, 0);
-	assert_false(one_more(VIRTIO_FLOW_NS - 1));
+	assert_false(one_more(VIRTIO_LOOK_NS - 1));
 	assert_int_equal(listened_at(0), 2);
 	assert_int_equal(fake_vm.virtio_watched, 1);
+	assert_false(one_more(PAUSE_NS - 1)); /* once it is watched it may have pauses */
+	assert_int_equal(listened_at(0), 2);
 	virtio_look(&fake_vm);
 	assert_int_equal(fake_notified[0], 1);
 	assert_int_equal(fake_notified[1], 0);
@@ -451,11 +455,11 @@ static void test_watched(void **state)
 	assert_false(virtio_wait(&fake_device, 0));
 	assert_true(fake_device.look.armed);
 	/* It has been looked at in vain for long enough; but one was just coming. */
-	fake_now += VIRTIO_FLOW_NS;
+	fake_now += PAUSE_NS;
 	fire();
 	offer(0, 0x5000, 16);
 	assert_true(virtio_wait(&fake_device, 0));
-	assert_int_equal(listened_at(0), 3);
+	assert_int_equal(listened_at(0), 4);
 	assert_int_equal(fake_vm.virtio_watched, 0);
 	assert_false(fake_device.look.armed);
 	virtio_look(&fake_vm);
@@ -472,9 +476,64 @@ static void test_watched_without_event_idx(void **state)
 	assert_false(one_more(1));
 	assert_int_equal(used->flags, VQ_USED_NO_NOTIFY);
 	fire();
-	fake_now += VIRTIO_FLOW_NS;
+	fake_now += PAUSE_NS;
 	assert_false(virtio_wait(&fake_device, 0));
 	assert_int_equal(used->flags, 0);
+}
+
+/* Chains of so many bytes for two milliseconds; how long the queue is then left alone. */
+static uint64_t look_of(uint32_t bytes, uint64_t apart_ns)
+{
+	for (uint64_t ns = 0; ns < 2 * VIRTIO_LOOK_MAX_NS; ns += apart_ns) {
+		virtio_count(&fake_device, 0, bytes);
+		(void)one_more(apart_ns);
+	}
+	return virtio_queue(&fake_device, 0)->look_ns;
+}
+
+/* The more goes through a queue the longer it is left alone, but not so long that very much comes meanwhile. */
+static void test_watched_stream(void **state)
+{
+	struct virtqueue *q;
+
+	start(FEATURES);
+	q = virtio_queue(&fake_device, 0);
+	assert_false(one_more(0));
+	assert_int_equal(q->look_ns, VIRTIO_LOOK_NS);
+	/* Small packets, closely and further apart. */
+	assert_int_equal(look_of(100, VIRTIO_LOOK_NS), VIRTIO_LOOK_NS);
+	assert_int_equal(look_of(VIRTIO_STREAM_BYTES / 2 - 1, VIRTIO_LOOK_MAX_NS / 2), VIRTIO_LOOK_NS);
+	assert_int_equal(fake_vm.virtio_watched, 0);
+	/* Two segments of TCP a millisecond. */
+	assert_int_equal(look_of(KIB(64), VIRTIO_LOOK_MAX_NS / 2), VIRTIO_LOOK_MAX_NS);
+	assert_int_equal(fake_vm.virtio_watched, 1);
+	fire();
+	assert_false(virtio_wait(&fake_device, 0));
+	assert_int_equal(fake_device.look.deadline_ns, fake_now + VIRTIO_LOOK_MAX_NS);
+	/* Four times and a thousand times as many as may come between looks. */
+	assert_int_equal(look_of(VIRTIO_LOOK_BYTES, VIRTIO_LOOK_MAX_NS / 4), VIRTIO_LOOK_MAX_NS / 4);
+	assert_int_equal(look_of(VIRTIO_LOOK_BYTES, VIRTIO_LOOK_MAX_NS / 1000), VIRTIO_LOOK_NS);
+	/* A single packet behind it all is told, and one right behind that waits as shortly as ever. */
+	fake_now += VIRTIO_LOOKS * VIRTIO_LOOK_MAX_NS;
+	assert_false(virtio_wait(&fake_device, 0));
+	assert_int_equal(fake_vm.virtio_watched, 0);
+	assert_false(one_more(VIRTIO_LOOK_MAX_NS));
+	assert_int_equal(listened_at(0), q->next_avail);
+	assert_int_equal(q->look_ns, VIRTIO_LOOK_NS);
+}
+
+/* The timer is for the queue that is to be looked at first. */
+static void test_watched_together(void **state)
+{
+	start(FEATURES);
+	virtio_rest(&fake_device, 0, 1000);
+	virtio_rest(&fake_device, 1, 2000);
+	assert_int_equal(fake_device.look.deadline_ns, fake_now + 1000);
+	virtio_rest(&fake_device, 1, 500);
+	assert_int_equal(fake_device.look.deadline_ns, fake_now + 500);
+	assert_int_equal(fake_vm.virtio_watched, 1);
+	fire();
+	assert_int_equal(fake_notified[0] + fake_notified[1], 2);
 }
 
 /* A device that rests is looked at in time; one that is paused not before it goes on; a reset one not at all. */
@@ -664,6 +723,8 @@ int main(void)
 	    CASE(test_reset_in_flight),
 	    CASE(test_watched),
 	    CASE(test_watched_without_event_idx),
+	    CASE(test_watched_stream),
+	    CASE(test_watched_together),
 	    CASE(test_watched_and_stopped),
 	    CASE(test_served_by_another),
 	    CASE(test_queue_reset),

@@ -259,8 +259,22 @@ static void test_send_without_end(void **state)
 	got = 0;
 	fake_run(20000);
 	assert_int_equal(got, 1);
-	fake_run(2 * VIRTIO_FLOW_NS);
+	fake_run(2 * VIRTIO_LOOKS * VIRTIO_LOOK_MAX_NS);
 	assert_false(net->virtio.look.armed);
+}
+
+/* A stream, by what goes through its queue, is looked at more seldom. */
+static void test_send_stream(void **state)
+{
+	struct virtio_net_hdr h = {};
+
+	start(PLAIN);
+	for (uint64_t sent = 0; sent < 2 * VIRTIO_LOOK_MAX_NS; sent += VIRTIO_LOOK_NS / 2) {
+		fake_now += VIRTIO_LOOK_NS / 2;
+		offer_tx((uint16_t)(got % 100), &h, ETH_MTU);
+		notify(TX);
+	}
+	assert_int_equal(net->virtio.queue[TX].look_ns, VIRTIO_LOOK_MAX_NS);
 }
 
 /* Packets that follow each other closely are not told of; the last one is sent before a reset all the same. */
@@ -270,7 +284,7 @@ static void test_send_before_reset(void **state)
 
 	start(PLAIN);
 	for (uint16_t i = 0; i < 3; i++) {
-		fake_now += VIRTIO_LOOK_NS;
+		fake_now += VIRTIO_LOOK_NS / 2;
 		offer_tx(i, &h, 100);
 		notify(TX);
 	}
@@ -521,6 +535,7 @@ int main(void)
 	    CASE(test_send_nonsense),
 	    CASE(test_send_changed),
 	    CASE(test_send_without_end),
+	    CASE(test_send_stream),
 	    CASE(test_send_before_reset),
 	    CASE(test_is_served),
 	    CASE(test_reset_in_flight),
