@@ -8,7 +8,8 @@
 #include "hv/vdev/virtio_net.h"
 #include "hv/vm.h"
 
-#define BUFFERS 64 /* that one packet may be spread over */
+#define BUFFERS 64  /* that one packet may be spread over, */
+#define PIECES  128 /* and descriptors of these: who sends it pays for each */
 
 /* Buffers of one queue, taken and filled, of which the driver doesn't know yet. */
 struct filled {
@@ -18,13 +19,13 @@ struct filled {
 	struct vq_used_elem chain[SWITCH_BATCH + BUFFERS];
 };
 
-/* Continues p in c, from `offset` on. Returns how many bytes of it there were. */
+/* Continues p in c, from `offset` on, with so many pieces more at most. Returns how many bytes of it there were. */
 static uint32_t fill(const struct gmem *mem, const struct vq_chain *c, uint32_t offset, struct net_reader *r,
-		     uint32_t left)
+		     uint32_t left, unsigned *pieces)
 {
 	uint32_t done = 0;
 
-	for (uint16_t i = c->readable; i < c->count && done < left; i++) {
+	for (uint16_t i = c->readable; i < c->count && done < left && *pieces; i++, --*pieces) {
 		const struct vq_segment *s = &c->seg[i];
 		uint32_t part;
 
@@ -81,7 +82,7 @@ static void fill_one(struct virtio_net *n, const struct net_packet *p, uint8_t *
 	uint16_t most = virtio_has(&n->virtio, VIRTIO_NET_F_MRG_RXBUF) ? BUFFERS : 1, count = 0;
 	struct vq_chain first = {.seg = n->first, .seg_max = VIRTIO_NET_SEGMENTS}, c;
 	const struct gmem *mem = &n->virtio.dev.vm->mem;
-	uint32_t left = p->len, skip = sizeof(struct virtio_net_hdr);
+	uint32_t left = p->len, skip = sizeof(struct virtio_net_hdr), pieces = PIECES;
 	struct virtio_net_hdr h;
 	struct net_reader r;
 
@@ -90,7 +91,7 @@ static void fill_one(struct virtio_net *n, const struct net_packet *p, uint8_t *
 	c = first;
 	net_read_begin(&r, p);
 	for (;;) {
-		uint32_t part = c.writable_len > skip ? fill(mem, &c, skip, &r, left) : 0;
+		uint32_t part = c.writable_len > skip ? fill(mem, &c, skip, &r, left, &pieces) : 0;
 
 		chain[count++] = (struct vq_used_elem){.id = c.head, .len = skip + part};
 		left -= part;
