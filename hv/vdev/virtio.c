@@ -7,7 +7,8 @@
 #include "hv/vm.h"
 #include "hv/x86/insn.h"
 
-#define SERVED_NS 1000000 /* a queue is served so long at a time, and hardly longer */
+#define SERVED_NS  1000000 /* a queue is served so long at a time, and hardly longer */
+#define LAST_LOOKS 8       /* so many serve a full queue of a network device */
 
 #define COMMON_FEATURES                                                                                      \
 	(VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_RESET)
@@ -63,22 +64,28 @@ static void unwatch(struct virtio *d, unsigned queue)
 }
 
 /*
- * Each look by the timer is an exit, and so is each notification: a stream wants few of either. But the receiver's buffers must
- * not run out meanwhile, and a single small packet waits for a look too.
+ * Each look by the timer is an exit, and so is each notification: a stream wants few of either. But neither the receiver's
+ * buffers may run out meanwhile nor this queue, and a single small packet waits for a look too.
  */
 static void choose_look(struct virtqueue *q, uint64_t now)
 {
-	uint64_t ns = now - q->since_ns, rate;
+	uint64_t ns = now - q->since_ns, bytes, chains;
 
 	if (q->look_ns && ns < VIRTIO_LOOK_MAX_NS)
 		return;
-	rate = ns ? q->bytes * VIRTIO_LOOK_MAX_NS / ns : 0;
+	/* In VIRTIO_LOOK_MAX_NS. */
+	bytes = ns ? q->bytes * VIRTIO_LOOK_MAX_NS / ns : 0;
+	chains = ns ? (uint16_t)(q->next_avail - q->since_avail) * (uint64_t)VIRTIO_LOOK_MAX_NS / ns : 0;
 	q->look_ns = VIRTIO_LOOK_NS;
-	if (rate >= VIRTIO_STREAM_BYTES)
-		q->look_ns = MAX(q->look_ns, MIN(VIRTIO_LOOK_BYTES * VIRTIO_LOOK_MAX_NS / rate,
-						 (uint64_t)VIRTIO_LOOK_MAX_NS));
+	if (bytes >= VIRTIO_STREAM_BYTES) {
+		uint64_t most = MIN(VIRTIO_LOOK_BYTES * VIRTIO_LOOK_MAX_NS / bytes,
+				    q->size / 4 * (uint64_t)VIRTIO_LOOK_MAX_NS / MAX(chains, 1UL));
+
+		q->look_ns = MAX(q->look_ns, MIN(most, (uint64_t)VIRTIO_LOOK_MAX_NS));
+	}
 	q->bytes = 0;
 	q->since_ns = now;
+	q->since_avail = q->next_avail;
 }
 
 bool virtio_wait(struct virtio *d, unsigned queue)
@@ -134,14 +141,30 @@ static bool is_served(struct virtio *d, unsigned queue)
 	return served;
 }
 
+/* Is there something in a queue that is watched? */
+static bool waits(struct virtio *d)
+{
+	bool found = false;
+
+	spin_lock(&d->dev.lock);
+	for (unsigned i = 0; i < d->queue_count && !found; i++)
+		found = (d->watched & BIT(i)) && vq_waits(&d->queue[i]);
+	spin_unlock(&d->dev.lock);
+	return found;
+}
+
 void virtio_look_last_at(struct virtio *d)
 {
 	uint64_t end = time_now_ns() + SERVED_NS;
+	unsigned looks = 0;
 
 	for (unsigned i = 0; d->type->is_served && i < d->queue_count; i++)
 		while (is_served(d, i) && time_now_ns() < end)
 			cpu_pause();
-	virtio_look_at(d);
+	/* By one look a bounded part of a queue is served. */
+	do
+		virtio_look_at(d);
+	while (++looks < LAST_LOOKS && waits(d));
 }
 
 void virtio_look_last(struct vm *vm)
@@ -155,10 +178,12 @@ static void look_by_timer(struct timer *t)
 	struct virtio *d = container_of(t, struct virtio, look);
 	struct vm *was = vm_enter_address_space(d->dev.vm);
 
+	bool stopped;
+
 	spin_lock(&d->dev.lock);
-	d->look_armed = d->dev.stopped;
+	d->look_armed = stopped = d->dev.stopped;
 	spin_unlock(&d->dev.lock);
-	if (!d->look_armed)
+	if (!stopped)
 		virtio_look_at(d);
 	vm_enter_address_space(was);
 }

@@ -7,8 +7,8 @@
  * A queue in which chains follow each other closely is watched: its driver is not asked for notifications, each of which is an
  * exit, but the queue is looked at when a vCPU halts, and by a timer. A driver that halts when it has nothing to do waits
  * no longer for that; one that goes on, VIRTIO_LOOK_NS at most, or longer where much goes through the queue: as long as
- * VIRTIO_LOOK_BYTES take, VIRTIO_LOOK_MAX_NS at most. Where nothing has come for VIRTIO_LOOKS of these times, notifications are
- * asked for again.
+ * VIRTIO_LOOK_BYTES take, or a quarter of the queue, VIRTIO_LOOK_MAX_NS at most. Where nothing has come for VIRTIO_LOOKS of these
+ * times, notifications are asked for again.
  * The VM's host address space must be loaded. Model: Virtual I/O Device (VIRTIO) 1.2, "Basic Facilities of a Virtio Device".
  */
 #pragma once
@@ -75,7 +75,7 @@ struct virtio {
 #define VIRTIO_LOOK_NS      100000
 #define VIRTIO_LOOK_MAX_NS  1000000
 #define VIRTIO_LOOK_BYTES   KIB(320)
-#define VIRTIO_STREAM_BYTES KIB(16) /* in VIRTIO_LOOK_MAX_NS: from here on it is much */
+#define VIRTIO_STREAM_BYTES KIB(64) /* in VIRTIO_LOOK_MAX_NS: from here on it is much */
 #define VIRTIO_LOOKS        3
 
 /*

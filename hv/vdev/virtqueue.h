@@ -33,7 +33,8 @@ struct virtqueue {
 	uint16_t signalled;       /* next_used when a notification was last decided on */
 	uint16_t waited;          /* virtio.c's: next_avail when virtio_wait was last called, */
 	uint64_t moved_ns;        /* and when it last was another one than before; */
-	uint64_t bytes, since_ns; /* what has gone through the queue since then; */
+	uint64_t bytes, since_ns; /* what has gone through the queue since then, */
+	uint16_t since_avail;     /* next_avail of then; */
 	uint64_t look_ns;         /* and how long it is left alone while it is watched */
 	const struct gmem *mem;
 	const void *table; /* these three in the VM's host address space, while enabled */
@@ -60,6 +61,7 @@ uint16_t vq_in_flight(const struct virtqueue *q);
  * by what stands in the ring or the chain; it stays so.
  */
 enum status vq_take(struct virtqueue *q, struct vq_chain *c);
+
 static inline uint16_t vq_load(const uint16_t *p)
 {
 	return __atomic_load_n(p, __ATOMIC_RELAXED);
@@ -91,6 +93,7 @@ static inline void *vq_take_buffer(struct virtqueue *q, size_t n, uint16_t *head
 	q->next_avail++;
 	return q->mem->base + d.addr;
 }
+
 /* In line: is there anything to take? False: vq_take has nothing, or the queue is not enabled. */
 static inline bool vq_waits(const struct virtqueue *q)
 {

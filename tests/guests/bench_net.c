@@ -28,7 +28,7 @@
 #define BUFFER          2048
 
 #define HELLO_TICKS     10000000 /* far longer than an answer takes */
-#define REST_TICKS      1000000  /* longer than the device watches a queue */
+#define REST_TICKS      4000000  /* longer than the device watches a queue */
 #define FEW             8
 #define MANY            32
 #define ROUNDS          5
