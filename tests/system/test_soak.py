@@ -70,5 +70,5 @@ def test_memtest(boot):
             assert m.match.group(1) == "0", m.before
     m.expect(r"Pass: +\d+ +Errors: 0 ", 60)
     # Those that take less than the screen's refresh are not seen.
-    assert {"4", "6", "8", "9"} <= seen, seen
+    assert {"6", "8", "9"} <= seen, seen
     print(f"soak: memtest86+ over 64 MB, tests 0 to 9, in {time.time() - start:.0f} s, no error")
