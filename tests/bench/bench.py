@@ -151,11 +151,6 @@ def round_trips(vendor, guest="bench", keys=""):
     return {name: int(value) for name, value, _ in rows}
 
 
-def exits(m, vm):
-    """All of a guest's so far."""
-    return sum(int(n) for n in re.findall(r"^(?!EXIT).{18} +(\d+) ", m.command(f"exits {vm}"), re.M))
-
-
 def exits_each(vendor, repeated):
     """Thousandths of an exit for each turn: by how many more there are of double the number."""
     runs = {"once": "", "again": " twice"}
@@ -173,7 +168,7 @@ def exits_each(vendor, repeated):
             m.expect(r"its memory is preserved", 60)
             m.send("\r")
             m.expect(machine.PROMPT + r"\s*$")
-            count[name] = exits(m, name)
+            count[name] = m.exits(name)
         return ((count["again"] - count["once"]) * 1000 + repeated.turns // 2) // repeated.turns
     finally:
         m.close()
@@ -207,7 +202,7 @@ def run_pairs(vendor, pairs, cpus=1, words=""):
         values = {}
         for name, value in re.findall(r"BENCH (\S+) +(\d+)", m.log()):
             values[name] = max(values.get(name, 0), int(value))
-        return values, int(re.search(r"STREAM (\d+)", m.log()).group(1)), exits(m, "send0") + exits(m, "peer0")
+        return values, int(re.search(r"STREAM (\d+)", m.log()).group(1)), m.exits("send0") + m.exits("peer0")
     finally:
         m.close()
 
@@ -237,7 +232,7 @@ def console_exits(vendor):
             m.command(f"mute {name}")
             m.send(f"vm start {name}\r")
             ended(m, 1)
-            count.append(exits(m, name))
+            count.append(m.exits(name))
         return (count[1] - count[0]) * 1000 // (32768 // 64)
     finally:
         m.close()

@@ -62,6 +62,10 @@ class Machine:
         self.expect(r"(?:\A|[\r\n])" + PROMPT, timeout)
         return self.before
 
+    def exits(self, vm):
+        """All exits of a guest so far."""
+        return sum(int(n) for n in re.findall(r"^(?!EXIT).{18} +(\d+) ", self.command(f"exits {vm}"), re.M))
+
     def expect_end(self, timeout=60):
         """Waits until the machine has switched itself off."""
         try:

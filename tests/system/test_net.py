@@ -57,16 +57,11 @@ def stream(m, megabytes, timeout):
     assert digest in in_guest(m, "db", f"wget -q -O - http://{ADDRESS['web']}/data | md5sum", timeout)
 
 
-def exits(m, names):
-    """Of these guests, all so far."""
-    return sum(int(n) for name in names for n in re.findall(r"^(?!EXIT).{18} +(\d+) ", m.command(f"exits {name}"), re.M))
-
-
 def stream_exits(m, megabytes):
     """All exits of web and db while iperf3 sends so much from web to db."""
-    before = exits(m, ("web", "db"))
+    before = m.exits("web") + m.exits("db")
     in_guest(m, "web", f"iperf3 -c {ADDRESS['db']} -p 5201 -n {megabytes}M >/tmp/iperf", 400)
-    return exits(m, ("web", "db")) - before
+    return m.exits("web") + m.exits("db") - before
 
 
 def check_stream_exits(m):

@@ -30,7 +30,6 @@
 #define SECTOR     BLOCK_SECTOR
 #define FLIGHTS    256
 #define SECOND     1000000000ULL
-#define RUNS       (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)
 #define FEATURES                                                                                             \
 	(VIRTIO_F_INDIRECT_DESC | VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES)
 
@@ -277,16 +276,8 @@ static inline void start(uint64_t features)
 	virtio_accept(&blk->virtio, 0, (uint32_t)features & virtio_offered(&blk->virtio, 0));
 	virtio_accept(&blk->virtio, 1, VIRTIO_F_VERSION_1 >> 32);
 	virtio_set_status(&blk->virtio, RUNS & ~VIRTIO_DRIVER_OK);
-	for (unsigned i = 0; i < QUEUES; i++) {
-		struct virtqueue *q = virtio_queue(&blk->virtio, i);
-
-		memset(fake_memory + i * QUEUE, 0, QUEUE);
-		q->size = SIZE;
-		q->desc = gpa(i * QUEUE);
-		q->driver = gpa(i * QUEUE + 0x1000);
-		q->device = gpa(i * QUEUE + 0x2000);
-		virtio_enable_queue(&blk->virtio, i);
-	}
+	memset(fake_memory, 0, QUEUES * QUEUE);
+	set_up_queues(&blk->virtio, QUEUES, SIZE, 0, QUEUE);
 	virtio_set_status(&blk->virtio, RUNS);
 	assert_int_equal(virtio_status(&blk->virtio), RUNS);
 }

@@ -13,7 +13,6 @@
 #define ARRAY    0x20000
 #define MEMORY   MIB(64)
 #define STATS    BIT(1)
-#define RUNS     (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)
 #define ENTRIES  VIRTIO_BALLOON_ENTRIES
 #define RELEASED 4096
 
@@ -97,14 +96,9 @@ static void rest(void)
 		assert_true(i < 10000);
 }
 
-static void set_up_queues(void)
+static void set_up(void)
 {
-	for (unsigned i = 0; i < VIRTIO_BALLOON_QUEUES; i++) {
-		balloon->queue[i].desc = gpa(RINGS + i * 3 * PAGE_SIZE);
-		balloon->queue[i].driver = gpa(RINGS + i * 3 * PAGE_SIZE + PAGE_SIZE);
-		balloon->queue[i].device = gpa(RINGS + i * 3 * PAGE_SIZE + 2 * PAGE_SIZE);
-		virtio_enable_queue(&balloon->virtio, i);
-	}
+	set_up_queues(&balloon->virtio, VIRTIO_BALLOON_QUEUES, ENTRIES, RINGS, 3 * PAGE_SIZE);
 }
 
 static void start(uint64_t features)
@@ -114,7 +108,7 @@ static void start(uint64_t features)
 	virtio_accept(&balloon->virtio, 0, (uint32_t)(features | VIRTIO_F_EVENT_IDX));
 	virtio_accept(&balloon->virtio, 1, (VIRTIO_F_VERSION_1 | VIRTIO_F_RING_RESET) >> 32);
 	virtio_set_status(&balloon->virtio, RUNS);
-	set_up_queues();
+	set_up();
 	assert_int_equal(virtio_status(&balloon->virtio), RUNS);
 }
 
@@ -307,7 +301,7 @@ static void test_early_stats(void **state)
 	virtio_accept(&balloon->virtio, 0, STATS);
 	virtio_accept(&balloon->virtio, 1, VIRTIO_F_VERSION_1 >> 32);
 	virtio_set_status(&balloon->virtio, RUNS & ~VIRTIO_DRIVER_OK);
-	set_up_queues();
+	set_up();
 	stat(0, BALLOON_TOTAL, MIB(60));
 	offer(STATS_QUEUE, ARRAY, 10, 0);
 	notify(STATS_QUEUE);

@@ -19,7 +19,6 @@
 #define BUFFER  0x10000
 #define ENTRIES 8
 #define US      1000ULL
-#define RUNS    (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)
 
 enum { RECEIVE, TRANSMIT };
 
@@ -101,13 +100,7 @@ static void start(void)
 	virtio_accept(&console->virtio, 0, VIRTIO_F_EVENT_IDX);
 	virtio_accept(&console->virtio, 1, VIRTIO_F_VERSION_1 >> 32);
 	virtio_set_status(&console->virtio, RUNS);
-	for (unsigned i = 0; i < 2; i++) {
-		console->queue[i].size = ENTRIES;
-		console->queue[i].desc = gpa(RINGS + 0x3000 * i);
-		console->queue[i].driver = gpa(RINGS + 0x3000 * i + 0x1000);
-		console->queue[i].device = gpa(RINGS + 0x3000 * i + 0x2000);
-		virtio_enable_queue(&console->virtio, i);
-	}
+	set_up_queues(&console->virtio, 2, ENTRIES, RINGS, 0x3000);
 	assert_int_equal(virtio_status(&console->virtio), RUNS);
 }
 

@@ -15,7 +15,6 @@
 #define TX              1
 #define CTRL            2
 #define HDR             sizeof(struct virtio_net_hdr)
-#define RUNS            (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)
 #define STATUS_REGISTER 0x14 /* of the common structure, which is the first */
 #define PLAIN           VIRTIO_NET_F_MAC
 #define ALL                                                                                                  \
@@ -97,15 +96,7 @@ static void start(uint64_t features)
 	virtio_accept(&net->virtio, 0, (uint32_t)features);
 	virtio_accept(&net->virtio, 1, VIRTIO_F_VERSION_1 >> 32);
 	virtio_set_status(&net->virtio, RUNS & ~VIRTIO_DRIVER_OK);
-	for (unsigned i = 0; i < 3; i++) {
-		struct virtqueue *q = virtio_queue(&net->virtio, i);
-
-		q->size = SIZE;
-		q->desc = gpa(i * QUEUE);
-		q->driver = gpa(i * QUEUE + 0x1000);
-		q->device = gpa(i * QUEUE + 0x2000);
-		virtio_enable_queue(&net->virtio, i);
-	}
+	set_up_queues(&net->virtio, 3, SIZE, 0, QUEUE);
 	virtio_set_status(&net->virtio, RUNS);
 	assert_int_equal(virtio_status(&net->virtio), RUNS);
 }

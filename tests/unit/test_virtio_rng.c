@@ -16,7 +16,6 @@
 #define BUFFER  0x4000
 #define ENTRIES 8
 #define US      1000ULL
-#define RUNS    (VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)
 
 static struct virtio_rng *rng;
 static bool available;
@@ -79,10 +78,7 @@ static void start(void)
 	virtio_accept(&rng->virtio, 0, VIRTIO_F_EVENT_IDX);
 	virtio_accept(&rng->virtio, 1, VIRTIO_F_VERSION_1 >> 32);
 	virtio_set_status(&rng->virtio, RUNS);
-	rng->queue.desc = gpa(DESC);
-	rng->queue.driver = gpa(AVAIL);
-	rng->queue.device = gpa(USED);
-	virtio_enable_queue(&rng->virtio, 0);
+	set_up_queues(&rng->virtio, 1, ENTRIES, DESC, 0);
 	assert_int_equal(virtio_status(&rng->virtio), RUNS);
 }
 
