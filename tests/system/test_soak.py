@@ -55,9 +55,9 @@ def test_clock_drift(boot, tiny):
 
 @pytest.mark.only("amd", "some hundred times slower there")
 def test_memtest(boot):
-    """Debian's memtest86+ over 64 MB: its tests 0 to 9 find no error. Test 10, which waits for minutes, is not awaited."""
+    """Debian's memtest86+ over 192 MB: its tests 0 to 9 find no error. Test 10, which waits for minutes, is not awaited."""
     image = os.path.join(conftest.BUILD, "guest", "memtest")
-    m = boot("[vm m]\nmemory = 64M\nkernel = memtest\ncmdline = console=ttyS0,115200\n", {"memtest": image})
+    m = boot("[vm m]\nmemory = 192M\nkernel = memtest\ncmdline = console=ttyS0,115200\n", {"memtest": image})
     m.expect(r"vm m: started", 60)
     m.send("console m\r")
     start = time.time()
@@ -70,5 +70,5 @@ def test_memtest(boot):
             assert m.match.group(1) == "0", m.before
     m.expect(r"Pass: +\d+ +Errors: 0 ", 60)
     # Those that take less than the screen's refresh are not seen.
-    assert {"6", "8", "9"} <= seen, seen
-    print(f"soak: memtest86+ over 64 MB, tests 0 to 9, in {time.time() - start:.0f} s, no error")
+    assert {"4", "6", "8", "9"} <= seen, seen
+    print(f"soak: memtest86+ over 192 MB, tests 0 to 9, in {time.time() - start:.0f} s, no error")
